@@ -1,0 +1,105 @@
+# The verbs people type. Everything is installed from registries; build output stays outside the clone.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/aster/target
+export CARGO_INCREMENTAL ?= 0
+# Libraries under test and in the demo; `make PROFILE=release` takes optimised ones.
+export PROFILE ?= dev
+PROFILE_DIR := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+LIBS := $(CARGO_TARGET_DIR)/$(PROFILE_DIR)
+PY := .venv/bin/python
+BIN := .venv/bin
+
+help: ## lists the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: python node ## builds the libraries and makes .venv and ts/ ready
+
+libs: ## builds the three native libraries
+	@echo "== building the native libraries ($(PROFILE)); the first time takes some minutes"
+	cargo build --locked --workspace --lib --profile $(PROFILE)
+
+$(PY): requirements-dev.txt
+	@echo "== creating .venv"
+	python3 -m venv .venv
+	$(BIN)/pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+python: libs $(PY) ## makes `import aster` work in .venv
+	@scripts/stage-python.sh "$(LIBS)"
+
+ts/node_modules: ts/package-lock.json
+	@echo "== installing npm packages"
+	cd ts && npm ci --no-audit --no-fund
+	@touch $@
+
+node: libs ts/node_modules ## builds @aster/rpc in ts/
+	@scripts/stage-node.sh "$(LIBS)"
+
+demo: setup ## a server and a second process calling it, in Python, Node and C, over QUIC, offline
+	@scripts/demo.sh "$(LIBS)"
+
+test: test-rust test-python test-node test-c test-go test-interop ## everything
+	@echo "== all tests passed"
+
+test-rust: ## unit, property, vector and loopback tests of core
+	@echo "== Rust"
+	cargo test --locked --workspace --profile $(PROFILE)
+
+test-python: python
+	@echo "== Python"
+	$(PY) -m pytest tests/python
+
+test-node: node
+	@echo "== Node"
+	cd ts && npm test
+
+test-c: libs
+	@echo "== C"
+	tests/c/run.sh "$(LIBS)"
+
+test-go: libs
+	@echo "== Go"
+	tests/go/run.sh "$(LIBS)"
+
+test-interop: setup ## every language's client against every language's server
+	@echo "== interop"
+	ASTER_LIB_DIR="$(LIBS)" $(PY) -m pytest tests/interop
+
+check: $(PY) ts/node_modules ## format, lints, types, layers, header and stub drift, file sizes
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(PY) scripts/layers.py
+	scripts/sizes.sh
+	$(PY) scripts/versions.py
+	scripts/header.sh --check
+	@$(MAKE) --no-print-directory python
+	$(PY) -m mypy --strict
+	$(PY) -m mypy.stubtest aster._aster --allowlist tests/python/stubtest-allowlist.txt
+	cd ts && npx tsc --noEmit -p tsconfig.json
+	cd bindings-c/go && gofmt -l . | (! grep .)
+
+header: ## regenerates include/aster.h
+	scripts/header.sh
+
+lib: ## builds libaster.so and libaster.a
+	cargo build --locked --workspace --lib --profile $(PROFILE)
+
+wheel: $(PY) ## builds and installs the release wheel as users get it
+	$(BIN)/pip install --quiet .
+
+bench: $(PY) ## measures against bare iroh streams and grpc.aio
+	$(BIN)/pip install --quiet -r bench/requirements.txt
+	@$(MAKE) --no-print-directory PROFILE=release python
+	cargo build --locked --release --workspace --bins
+	$(PY) bench/run.py $(BENCH_ARGS)
+
+clean: ## removes what was built inside the clone; the cache stays in CARGO_TARGET_DIR
+	rm -rf .venv ts/node_modules ts/dist ts/native/*.node tests/node/dist python/aster/_aster*.so bench/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup libs python node demo test test-rust test-python test-node test-c test-go test-interop check header lib wheel bench clean

@@ -1,0 +1,27 @@
+//! Rust adapters of the benchmarks (`bench/run.py`): calls through the engine, and bare iroh streams as the limit.
+//!
+//! `aster-bench serve SYSTEM` prints an address line and serves until stdin closes.
+//! `aster-bench load SYSTEM ADDRESS` reads `WORKLOAD SECONDS` lines and answers each with a JSON line.
+//! Both run on one current_thread runtime, as bindings do.
+
+mod bare;
+mod engine;
+mod load;
+
+use std::error::Error;
+
+use tokio::runtime::Builder;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn main() -> Outcome {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve", "bare"] => runtime.block_on(bare::serve()),
+        ["serve", "engine"] => runtime.block_on(engine::serve()),
+        ["load", "bare", address] => runtime.block_on(bare::load(address)),
+        ["load", "engine", address] => runtime.block_on(engine::load(address)),
+        _ => Err("usage: aster-bench serve|load bare|engine [ADDRESS]".into()),
+    }
+}

@@ -1,0 +1,92 @@
+//! Compression of bodies: one bounded zstd frame (`wire.md` section 13, limits in `codec.md` section 6).
+//!
+//! Not here: when a body is compressed; callers know mode and threshold.
+
+use std::io::Read;
+
+use crate::limits;
+
+/// Level of compression of everything we send.
+const LEVEL: i32 = 3;
+/// First bytes of a zstd frame; skippable frames have others and are refused.
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Output taken at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Why a body was not decompressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expansion {
+    /// Not exactly one sound frame without dictionary and with a bounded window.
+    Malformed(String),
+    /// The output exceeds the limit.
+    TooLarge,
+}
+
+/// Compresses a body; `None` if that does not make it smaller.
+pub fn compress(body: &[u8]) -> Option<Vec<u8>> {
+    // The one-shot interface puts the content size into the frame.
+    let out = zstd::bulk::compress(body, LEVEL).ok()?;
+    (out.len() < body.len()).then_some(out)
+}
+
+/// Decompresses a body of at most [`limits::MAX_DECOMPRESSED_SIZE`] bytes.
+///
+/// # Errors
+/// See [`Expansion`]. Memory is bounded by the limits, whatever the frame says.
+pub fn decompress(body: &[u8]) -> Result<Vec<u8>, Expansion> {
+    let malformed = |reason: String| Expansion::Malformed(reason);
+    if !body.starts_with(&MAGIC) {
+        return Err(malformed("not a zstd frame".to_owned()));
+    }
+    let mut rest = body;
+    let mut out = Vec::new();
+    let reader = zstd::stream::read::Decoder::with_buffer(&mut rest).map_err(|e| malformed(e.to_string()))?;
+    let mut reader = reader.single_frame();
+    reader.window_log_max(limits::MAX_WINDOW_LOG).map_err(|e| malformed(e.to_string()))?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = reader.read(&mut chunk).map_err(|e| malformed(e.to_string()))?;
+        let Some(piece) = chunk.get(..count).filter(|piece| !piece.is_empty()) else { break };
+        if out.len().saturating_add(piece.len()) > limits::MAX_DECOMPRESSED_SIZE {
+            return Err(Expansion::TooLarge);
+        }
+        out.extend_from_slice(piece);
+    }
+    drop(reader);
+    if rest.is_empty() { Ok(out) } else { Err(malformed("bytes after the zstd frame".to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips_and_refuses_the_rest() {
+        let body: Vec<u8> = (0..100_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        let packed = compress(&body).unwrap();
+        assert_eq!(zstd::zstd_safe::get_frame_content_size(&packed).unwrap(), Some(body.len() as u64));
+        assert_eq!(decompress(&packed).unwrap(), body);
+        assert!(compress(&packed).is_none());
+        let twice = [packed.as_slice(), packed.as_slice()].concat();
+        assert!(matches!(decompress(&twice), Err(Expansion::Malformed(_))));
+        assert!(matches!(decompress(&packed[..packed.len() - 1]), Err(Expansion::Malformed(_))));
+        assert!(matches!(decompress(b"\x50\x2a\x4d\x18\0\0\0\0"), Err(Expansion::Malformed(_))));
+        assert!(matches!(decompress(b""), Err(Expansion::Malformed(_))));
+    }
+
+    #[test]
+    fn stops_at_the_limit() {
+        let largest = vec![0; limits::MAX_DECOMPRESSED_SIZE];
+        assert_eq!(decompress(&compress(&largest).unwrap()).unwrap().len(), largest.len());
+        let bomb = zstd::bulk::compress(&vec![0; limits::MAX_DECOMPRESSED_SIZE + 1], LEVEL).unwrap();
+        assert_eq!(decompress(&bomb), Err(Expansion::TooLarge));
+    }
+
+    #[test]
+    fn refuses_wide_windows() {
+        let mut writer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        writer.window_log(25).unwrap();
+        std::io::Write::write_all(&mut writer, &[7; 1000]).unwrap();
+        assert!(matches!(decompress(&writer.finish().unwrap()), Err(Expansion::Malformed(_))));
+    }
+}

@@ -1,0 +1,194 @@
+//! Decimals: text, scale and magnitude (`codec.md` sections 3, 6 and 7).
+
+use crate::limits;
+
+use super::bytes::{Reader, put_uvarint32, put_uvarint64, unzigzag, unzigzag32, zigzag, zigzag32};
+use super::violation::{Fault, Step};
+
+/// Digits a magnitude of the largest size can have; fewer always fit.
+const MAX_DIGITS: usize = 24_083;
+/// Whole numbers whose zigzag form leaves one bit free.
+const SMALL: std::ops::Range<i64> = -(1 << 62)..1 << 62;
+
+/// A decimal: digits without leading zeros, and a scale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Decimal {
+    negative: bool,
+    /// At least one digit.
+    digits: String,
+    scale: i32,
+}
+
+impl Decimal {
+    fn new(negative: bool, digits: &str, scale: i32) -> Self {
+        let digits = digits.trim_start_matches('0');
+        // Minus zero is zero.
+        let negative = negative && !digits.is_empty();
+        Self { negative, digits: if digits.is_empty() { "0" } else { digits }.to_owned(), scale }
+    }
+
+    /// Reads `-?d+(.d+)?([eE][+-]?d+)?`; `None` if it is not one or beyond the limits.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (number, exponent) = match text.find(['e', 'E']) {
+            Some(at) => (text.get(..at)?, parse_exponent(text.get(at.checked_add(1)?..)?)?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = match number.split_once('.') {
+            Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+            Some(_) => return None,
+            None => (number, ""),
+        };
+        let is_digits = |part: &str| part.bytes().all(|c| c.is_ascii_digit());
+        if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
+            return None;
+        }
+        let scale = i64::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
+        let scale = i32::try_from(scale).ok().filter(|scale| scale.unsigned_abs() <= limits::MAX_DECIMAL_SCALE)?;
+        let out = Self::new(negative, &format!("{whole}{fraction}"), scale);
+        let fits = out.digits.len() < MAX_DIGITS
+            || (out.digits.len() == MAX_DIGITS && magnitude(&out.digits).len() <= limits::MAX_DECIMAL_MAGNITUDE);
+        fits.then_some(out)
+    }
+
+    /// Writes the plain form; a negative scale as `5E+3`.
+    pub(super) fn text(&self) -> String {
+        let sign = if self.negative { "-" } else { "" };
+        match usize::try_from(self.scale) {
+            Err(_) => format!("{sign}{}E+{}", self.digits, self.scale.unsigned_abs()),
+            Ok(0) => format!("{sign}{}", self.digits),
+            Ok(scale) => {
+                let digits = format!("{:0>width$}", self.digits, width = scale.saturating_add(1));
+                let (whole, fraction) = digits.split_at_checked(digits.len().saturating_sub(scale)).unwrap_or_default();
+                format!("{sign}{whole}.{fraction}")
+            }
+        }
+    }
+
+    /// Writes the XLANG form.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        put_uvarint32(out, zigzag32(self.scale));
+        let small = self.digits.parse::<i64>().ok().map(|n| if self.negative { -n } else { n });
+        // The smallest number of 63 bits has a magnitude that is no problem either.
+        match small.filter(|n| SMALL.contains(n)) {
+            Some(n) => put_uvarint64(out, zigzag(n) << 1),
+            None => {
+                let raw = magnitude(&self.digits);
+                put_uvarint64(out, (raw.len() as u64) << 2 | u64::from(self.negative) << 1 | 1);
+                out.extend_from_slice(&raw);
+            }
+        }
+    }
+
+    /// Reads the XLANG form.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Step<Self> {
+        let scale = unzigzag32(reader.uvarint32()?);
+        if scale.unsigned_abs() > limits::MAX_DECIMAL_SCALE {
+            return Err(Fault::malformed("decimal scale out of range"));
+        }
+        let header = reader.uvarint64()?;
+        if header & 1 == 0 {
+            let n = unzigzag(header >> 1);
+            return Ok(Self::new(n < 0, &n.unsigned_abs().to_string(), scale));
+        }
+        let size = usize::try_from(header >> 2).unwrap_or(usize::MAX);
+        if size == 0 || size > limits::MAX_DECIMAL_MAGNITUDE {
+            return Err(Fault::malformed("decimal out of range"));
+        }
+        let raw = reader.take(size)?;
+        if raw.last() == Some(&0) {
+            return Err(Fault::malformed("decimal is not minimal"));
+        }
+        Ok(Self::new(header & 2 != 0, &digits(raw), scale))
+    }
+}
+
+fn parse_exponent(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'+' => (false, text.get(1..)?),
+        b'-' => (true, text.get(1..)?),
+        _ => (false, text),
+    };
+    if !(1..=6).contains(&digits.len()) || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let out: i64 = digits.parse().ok()?;
+    Some(if negative { -out } else { out })
+}
+
+const CHUNK: u64 = 1_000_000_000;
+const CHUNK_DIGITS: usize = 9;
+
+/// Turns digits into minimal little-endian bytes.
+fn magnitude(digits: &str) -> Vec<u8> {
+    let mut limbs: Vec<u32> = Vec::new();
+    let raw = digits.as_bytes();
+    let (first, rest) = raw.split_at_checked(raw.len() % CHUNK_DIGITS).unwrap_or_default();
+    for chunk in std::iter::once(first).chain(rest.chunks(CHUNK_DIGITS)) {
+        let value = chunk.iter().fold(0u64, |n, c| n * 10 + u64::from(c.saturating_sub(b'0')));
+        let mut carry = value;
+        for limb in &mut limbs {
+            let wide = u64::from(*limb) * CHUNK + carry;
+            *limb = wide as u32;
+            carry = wide >> 32;
+        }
+        if carry > 0 {
+            limbs.push(carry as u32);
+        }
+    }
+    let mut out: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
+    while out.last() == Some(&0) {
+        out.pop();
+    }
+    out
+}
+
+/// Turns little-endian bytes into digits, leading zeros included.
+fn digits(raw: &[u8]) -> String {
+    let limb = |chunk: &[u8]| chunk.iter().rev().fold(0u32, |n, byte| n << 8 | u32::from(*byte));
+    let mut limbs: Vec<u32> = raw.chunks(4).map(limb).collect();
+    let mut chunks = Vec::new();
+    while !limbs.is_empty() {
+        let mut rest = 0u64;
+        for limb in limbs.iter_mut().rev() {
+            let wide = rest << 32 | u64::from(*limb);
+            *limb = (wide / CHUNK) as u32;
+            rest = wide % CHUNK;
+        }
+        chunks.push(rest);
+        while limbs.last() == Some(&0) {
+            limbs.pop();
+        }
+    }
+    chunks.iter().rev().map(|chunk| format!("{chunk:0width$}", width = CHUNK_DIGITS)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_bytes_round_trip() {
+        for text in ["0", "1", "-1", "0.001", "5E+3", "123.4500", "-12345678901234567890123.5", "0.00", "0E+3"] {
+            let decimal = Decimal::parse(text).unwrap();
+            assert_eq!(decimal.text(), text);
+            let mut out = Vec::new();
+            decimal.write(&mut out);
+            assert_eq!(Decimal::read(&mut Reader::new(&out)).unwrap(), decimal);
+        }
+        assert_eq!(Decimal::parse("-0").unwrap().text(), "0");
+        assert_eq!(Decimal::parse("1.5e3").unwrap().text(), "15E+2");
+    }
+
+    #[test]
+    fn refuses_what_is_no_decimal_or_too_large() {
+        for text in ["", "-", ".5", "1.", "1e", "1e+", "NaN", "1_0", "+1", "1E+10001", "1e9999999"] {
+            assert_eq!(Decimal::parse(text), None, "{text}");
+        }
+        let largest = digits(&[0xff; limits::MAX_DECIMAL_MAGNITUDE]);
+        let largest = largest.trim_start_matches('0');
+        assert_eq!(largest.len(), MAX_DIGITS);
+        assert!(Decimal::parse(largest).is_some());
+        assert!(Decimal::parse(&"9".repeat(MAX_DIGITS)).is_none());
+    }
+}

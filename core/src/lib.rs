@@ -1,0 +1,35 @@
+//! Core of Aster RPC: peer-to-peer RPC in which the public key is the address.
+//!
+//! Everything a peer can observe, everything that admits or refuses, everything that is hashed or signed is here,
+//! once. Bindings convert values, errors and wake-ups. Imports point down:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | L3, iroh | [`node`] |
+//! | L2, tokio | [`admission`], [`rpc`], [`engine`] |
+//! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`] below them |
+//! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`] |
+//!
+//! Core reads no environment and no files, prints nothing, installs no log subscriber and makes no runtime.
+
+pub mod addr;
+pub mod admission;
+pub mod clock;
+pub mod codec;
+pub mod config;
+pub mod contract;
+pub mod engine;
+pub mod error;
+pub mod frame;
+pub mod ids;
+pub mod limits;
+pub mod node;
+pub mod rpc;
+pub mod status;
+pub mod ticket;
+pub mod trust;
+pub mod types;
+pub mod wire;
+
+/// Version of the library, the same in every package.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,155 @@
+//! Every limit of the protocol, in one place (`wire.md` section 21, `codec.md` section 6, `contract.md` section 9).
+//!
+//! Bindings read these numbers; none of them repeats one.
+
+use std::time::Duration;
+
+/// Largest value of a frame's length field: flags byte and payload.
+pub const MAX_FRAME_SIZE: usize = 16 * 1024 * 1024;
+/// Largest payload of one frame, hence largest message body.
+pub const MAX_BODY_SIZE: usize = MAX_FRAME_SIZE - 1;
+/// Largest size of a body after decompression.
+pub const MAX_DECOMPRESSED_SIZE: usize = 16 * 1024 * 1024;
+/// Largest payload of a HEADER, CALL or TRAILER frame.
+pub const MAX_PROTOCOL_PAYLOAD: usize = 131_072;
+/// Time in which a frame must be complete after its first byte, and in which a stream must show its header.
+pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest run of a unary handler without a deadline; longest silence of a streaming one.
+pub const HANDLER_CAP: Duration = Duration::from_secs(300);
+/// Time for dialling a peer, admission included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Wait for a free stream when a call has no deadline.
+pub const STREAM_WAIT: Duration = Duration::from_secs(30);
+/// Tolerance for absolute deadlines, against clock skew.
+pub const DEADLINE_SKEW_MS: i64 = 5000;
+/// Default grace of a drain.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(10);
+/// Time for trailers to leave when a server closes.
+pub const CLOSE_FLUSH: Duration = Duration::from_secs(1);
+
+/// Pairs of metadata in one call, reserved ones not counted.
+pub const MAX_METADATA_ENTRIES: usize = 64;
+/// UTF-8 bytes of all metadata keys and values of one call.
+pub const MAX_METADATA_TOTAL_BYTES: usize = 8192;
+/// Characters of a metadata key.
+pub const MAX_METADATA_KEY_CHARS: usize = 256;
+/// Characters of a metadata value.
+pub const MAX_METADATA_VALUE_CHARS: usize = 4096;
+/// Pairs with reserved keys in one call.
+pub const MAX_RESERVED_ENTRIES: usize = 8;
+/// Characters of the value of a reserved key.
+pub const MAX_RESERVED_VALUE_CHARS: usize = 256;
+/// Characters of a status message.
+pub const MAX_STATUS_MESSAGE_CHARS: usize = 4096;
+/// Pairs in the details of a status.
+pub const MAX_STATUS_DETAILS: usize = 32;
+/// UTF-8 bytes of all details of a status.
+pub const MAX_STATUS_DETAIL_BYTES: usize = 8192;
+/// Characters of a service name, method name or call id.
+pub const MAX_NAME_CHARS: usize = 256;
+
+/// Calls and sessions that run at once on one connection.
+pub const MAX_CONCURRENT_STREAMS: u32 = 1024;
+/// Streams a connection may hold above the call limit, so that excess calls are answered.
+pub const EXCESS_STREAMS: u32 = 128;
+/// Sessions on one connection.
+pub const MAX_SESSIONS_PER_CONNECTION: u32 = 1024;
+/// Items of one client stream or of the input of a bidi call.
+pub const MAX_STREAM_ITEMS: u64 = 100_000;
+/// Items a call holds for sending before it answers *full*.
+pub const SEND_WINDOW_ITEMS: usize = 16;
+/// Bytes a call holds for sending, and for receiving beside one frame in assembly.
+pub const WINDOW_BYTES: usize = 1024 * 1024;
+/// Credit of a call at its start.
+pub const INITIAL_CREDIT: u32 = 16;
+/// Largest credit that may be outstanding.
+pub const MAX_CREDIT: u32 = 65_536;
+/// Frames in assembly or queued on one connection.
+pub const MAX_CONNECTION_BUFFER: usize = 64 * 1024 * 1024;
+/// Events a completion queue has room for by default.
+pub const QUEUE_CAPACITY: usize = 65_536;
+/// Events a host takes from a queue at once.
+pub const DRAIN_BATCH: usize = 256;
+/// Bodies longer than this are compressed, unless they are JSON.
+pub const COMPRESSION_THRESHOLD: usize = 4096;
+
+/// Bytes of a ticket before base58.
+pub const MAX_TICKET_BYTES: usize = 256;
+/// Direct addresses in a ticket.
+pub const MAX_TICKET_ADDRESSES: usize = 15;
+/// Bytes of the credential in a ticket, as its length field allows.
+pub const MAX_TICKET_CREDENTIAL: usize = 220;
+/// Bytes of the text of a node address.
+pub const MAX_NODE_ADDR_TEXT: usize = 8192;
+/// Direct addresses used when dialling.
+pub const MAX_DIAL_ADDRESSES: usize = 64;
+
+/// Nesting of messages in a body, the root counted.
+pub const MAX_MESSAGE_DEPTH: usize = 50;
+/// Nesting of a type text.
+pub const MAX_TYPE_DEPTH: usize = 16;
+/// Memory estimate of one decoded value graph.
+pub const MAX_VALUE_GRAPH: usize = 128 * 1024 * 1024;
+/// Body of one type definition.
+pub const MAX_TYPE_DEFINITION: usize = 65_536;
+/// Fields of one type definition.
+pub const MAX_TYPE_DEFINITION_FIELDS: usize = 1024;
+/// Type definitions in one payload.
+pub const MAX_TYPE_DEFINITIONS: usize = 1024;
+/// Elements without bytes in one payload.
+pub const MAX_EMPTY_ELEMENTS: usize = 8192;
+/// Foreign type definitions kept for one message type.
+pub const MAX_FOREIGN_DEFINITIONS: usize = 16;
+/// Largest scale of a decimal, either way.
+pub const MAX_DECIMAL_SCALE: u32 = 10_000;
+/// Bytes of the magnitude of a decimal.
+pub const MAX_DECIMAL_MAGNITUDE: usize = 10_000;
+/// Memory estimate of a message without its fields.
+pub const GRAPH_MESSAGE: usize = 64;
+/// Memory estimate of a field.
+pub const GRAPH_FIELD: usize = 16;
+/// Memory estimate of an element of a list or set.
+pub const GRAPH_ELEMENT: usize = 16;
+/// Memory estimate of an entry of a map.
+pub const GRAPH_ENTRY: usize = 64;
+/// Largest window of a zstd frame, as a power of two.
+pub const MAX_WINDOW_LOG: u32 = 24;
+
+/// Bytes of a declared default, completed and encoded.
+pub const MAX_DEFAULT_SIZE: usize = 1024 * 1024;
+
+/// Fields of a message in a contract.
+pub const MAX_CONTRACT_FIELDS: usize = 1000;
+/// Members of an enum in a contract.
+pub const MAX_ENUM_MEMBERS: usize = 10_000;
+/// Types of a contract.
+pub const MAX_CONTRACT_TYPES: usize = 10_000;
+/// Methods of a contract.
+pub const MAX_CONTRACT_METHODS: usize = 10_000;
+/// UTF-8 bytes of a name in a contract.
+pub const MAX_CONTRACT_NAME_BYTES: usize = 255;
+/// Bytes of one canonical type definition.
+pub const MAX_TYPE_DEF_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a credential document.
+pub const MAX_CREDENTIAL_BYTES: usize = 65_536;
+/// Bytes of an admission request.
+pub const MAX_ADMISSION_REQUEST: usize = 131_072;
+/// Bytes of an admission answer that is accepted.
+pub const MAX_ADMISSION_ANSWER: usize = 1024 * 1024;
+/// Services in an admission answer.
+pub const MAX_SERVICES: usize = 10_000;
+/// Channels of one service in an admission answer.
+pub const MAX_CHANNELS: usize = 100;
+/// Requests on one admission connection.
+pub const MAX_ADMISSION_REQUESTS: usize = 8;
+/// Time for the first stream of an admission connection, and then for the request.
+pub const ADMISSION_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Lifetime of an admission connection.
+pub const ADMISSION_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Step of the grid on which denials leave.
+pub const DENIAL_GRID: Duration = Duration::from_millis(250);
+/// Admission connections of one endpoint id at once.
+pub const MAX_ADMISSION_CONNECTIONS_PER_PEER: usize = 4;
+/// Admission connections served at once, and as many again waiting are refused.
+pub const MAX_ADMISSION_CONNECTIONS: usize = 256;

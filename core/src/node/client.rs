@@ -1,0 +1,318 @@
+//! A client: an endpoint that was admitted by one server and calls its services.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use iroh::{Endpoint, EndpointAddr};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use super::endpoint;
+use super::transport::QuicConnection;
+use crate::addr::Address;
+use crate::admission;
+use crate::clock::SystemClock;
+use crate::codec::Source;
+use crate::config::Config;
+use crate::engine::{CallOptions, ClientCall, Queue, ServicePlan};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use crate::rpc::{BoxFuture, Caller, Connection, Dialer};
+use crate::trust::{ConsumerAnswer, ServiceSummary};
+use crate::wire::{self, Choice};
+
+/// Waits before an admission that was refused as busy is tried again (`trust.md` section 14).
+const BUSY_RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// What a client takes beside its configuration.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Ticket, base64 NodeAddr or 64 hex digits; `None`: `endpoint_addr` of the configuration.
+    pub address: Option<String>,
+    /// Channel of services to use.
+    pub channel: String,
+    /// Credential to present, as JSON text; empty: none.
+    pub credential_json: String,
+    /// Time for dialling, admission included.
+    pub connect_timeout: Duration,
+    /// Whether services may point to another endpoint than the admitted one.
+    pub allow_foreign_channels: bool,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            address: None,
+            channel: "rpc".to_owned(),
+            credential_json: String::new(),
+            connect_timeout: limits::CONNECT_TIMEOUT,
+            allow_foreign_channels: false,
+        }
+    }
+}
+
+/// What the server told at admission.
+#[derive(Clone, Debug)]
+pub struct ClientInfo {
+    /// The client's own endpoint id.
+    pub endpoint_id: String,
+    /// The server's endpoint id.
+    pub server_id: String,
+    /// Whether the client was admitted without a credential.
+    pub open_gate: bool,
+    /// The admission answer.
+    pub answer: ConsumerAnswer,
+}
+
+/// A connected client. Clones are the same client.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    info: ClientInfo,
+    options: ClientOptions,
+    caller: Arc<Caller>,
+    node: Arc<dyn DialingNode>,
+    warned: Mutex<Vec<(String, i32)>>,
+}
+
+/// A node without its types, so that bindings do not instantiate them.
+trait DialingNode: Send + Sync {
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+struct QuicDialer {
+    endpoint: Endpoint,
+    target: EndpointAddr,
+    timeout: Duration,
+}
+
+impl QuicDialer {
+    async fn connect(&self, alpn: &[u8], deadline: Instant) -> Result<QuicConnection> {
+        let dialled = timeout_at(deadline, self.endpoint.connect(self.target.clone(), alpn)).await;
+        let unreachable = |cause: String| {
+            let id = self.target.id.fmt_short();
+            Error::new(ErrorKind::Connect, format!("could not reach {id}: {cause}"))
+        };
+        match dialled {
+            Ok(Ok(connection)) => Ok(QuicConnection::new(connection)),
+            Ok(Err(error)) => Err(unreachable(format!("{error:#}"))),
+            Err(_) => Err(unreachable(format!("no answer within {:.1} s", self.timeout.as_secs_f64()))),
+        }
+    }
+}
+
+impl Dialer for QuicDialer {
+    fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
+        Box::pin(async {
+            let connection = self.connect(wire::ALPN_RPC, Instant::now() + self.timeout).await?;
+            Ok(Arc::new(connection) as Arc<dyn Connection>)
+        })
+    }
+}
+
+impl DialingNode for QuicDialer {
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.endpoint.close())
+    }
+}
+
+impl Client {
+    /// Binds an endpoint, dials the server and runs admission; waits neither for relays nor for discovery that
+    /// is switched off. A failure, and dropping the future, release everything.
+    ///
+    /// # Errors
+    ///
+    /// ADDRESS for text that is no address, CONFIG without one, CONNECT if the server is unreachable or its
+    /// answer unusable, ADMISSION_DENIED if it refuses, CREDENTIAL if it trusts another root key.
+    pub fn connect(runtime: Handle, config: &Config, options: ClientOptions) -> BoxFuture<'static, Result<Self>> {
+        let prepared = prepare(config, &options);
+        Box::pin(async move {
+            let (network, target, root_pubkey) = prepared?;
+            let endpoint = endpoint::bind(&network, None, limits::MAX_CONCURRENT_STREAMS).await?;
+            let dialer = QuicDialer { endpoint: endpoint.clone(), target, timeout: options.connect_timeout };
+            let admitted = match admit(&dialer, &options).await {
+                Ok(answer) => check_root(&answer, root_pubkey).map(|()| answer),
+                Err(error) => Err(error),
+            };
+            let answer = match admitted {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let id = endpoint.id().to_string();
+                    endpoint.close().await;
+                    return Err(error.with_detail("our_endpoint_id", id));
+                }
+            };
+            let info = ClientInfo {
+                endpoint_id: endpoint.id().to_string(),
+                server_id: dialer.target.id.to_string(),
+                open_gate: options.credential_json.is_empty(),
+                answer,
+            };
+            let dialer = Arc::new(dialer);
+            let caller = Caller::new(runtime, dialer.clone(), Arc::new(SystemClock), None);
+            Ok(Self(Arc::new(Inner { info, options, caller, node: dialer, warned: Mutex::default() })))
+        })
+    }
+
+    /// Returns what the server told at admission.
+    pub fn info(&self) -> &ClientInfo {
+        &self.0.info
+    }
+
+    /// Binds a service description to the server: it must offer that name and version on our channel. A
+    /// differing contract id is logged once and allowed; the codec refuses what does not fit.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND if the service, version or channel is not offered; ADMISSION_DENIED if the channel points to
+    /// another endpoint than the admitted one.
+    pub fn bind(&self, plan: &Arc<ServicePlan>) -> Result<BoundService> {
+        let (name, version) = (plan.name(), plan.version());
+        let services = &self.0.info.answer.services;
+        let offered = services
+            .iter()
+            .find(|service| service.name == name && service.version == version)
+            .ok_or_else(|| not_offered(name, version, services))?;
+        self.check_channel(offered)?;
+        self.compare_contract(plan, offered);
+        let choice = wire::choose(&offered.serialization_modes);
+        Ok(BoundService { client: self.clone(), plan: plan.clone(), choice })
+    }
+
+    fn check_channel(&self, offered: &ServiceSummary) -> Result<()> {
+        let channel = &self.0.options.channel;
+        let address = offered.channels.get(channel).ok_or_else(|| {
+            let available: Vec<_> = offered.channels.keys().map(|name| format!("'{name}'")).collect();
+            let text = format!(
+                "service '{}' has no channel '{channel}' (available: [{}])",
+                offered.name,
+                available.join(", ")
+            );
+            Error::new(ErrorKind::NotFound, text)
+        })?;
+        let id = Address::parse(address)?.endpoint_id.to_string();
+        if id != self.0.info.server_id && !self.0.options.allow_foreign_channels {
+            let text = format!("channel '{channel}' of service '{}' is at another endpoint", offered.name);
+            return Err(Error::new(ErrorKind::AdmissionDenied, text));
+        }
+        Ok(())
+    }
+
+    fn compare_contract(&self, plan: &ServicePlan, offered: &ServiceSummary) {
+        if plan.contract().id() == offered.contract_id {
+            return;
+        }
+        let service = (offered.name.clone(), offered.version);
+        let mut warned = self.0.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warned.contains(&service) {
+            warn!(
+                target: "aster::client",
+                service = %service.0, version = service.1, ours = plan.contract().id(), theirs = %offered.contract_id,
+                "the contract of the service differs from ours"
+            );
+            warned.push(service);
+        }
+    }
+
+    /// Ends every call, closes the connection and releases the endpoint. Idempotent.
+    pub fn close(&self) -> BoxFuture<'static, ()> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            inner.caller.close().await;
+            inner.node.close().await;
+        })
+    }
+}
+
+/// A service of one server, with the negotiated mode.
+#[derive(Clone)]
+pub struct BoundService {
+    client: Client,
+    plan: Arc<ServicePlan>,
+    choice: Choice,
+}
+
+impl BoundService {
+    /// Returns the service.
+    pub fn plan(&self) -> &Arc<ServicePlan> {
+        &self.plan
+    }
+
+    /// Submits a unary call, encoded here and now; its terminal event goes to `queue`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Caller::start`].
+    pub fn start<S: Source>(
+        &self,
+        method: usize,
+        options: &CallOptions,
+        queue: &Arc<Queue>,
+        source: &mut S,
+        value: &S::Value,
+    ) -> Result<Arc<ClientCall>> {
+        self.client.0.caller.start(&self.plan, method, &self.choice, options, queue, source, value)
+    }
+
+    /// Submits a unary call whose request is encoded already, in the encoding of the negotiated mode.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Caller::start`].
+    pub fn start_raw(
+        &self,
+        method: usize,
+        options: &CallOptions,
+        queue: &Arc<Queue>,
+        payload: &[u8],
+    ) -> Result<Arc<ClientCall>> {
+        self.client.0.caller.start_raw(&self.plan, method, &self.choice, options, queue, payload)
+    }
+}
+
+type Prepared = (crate::config::NetworkConfig, EndpointAddr, Option<[u8; 32]>);
+
+fn prepare(config: &Config, options: &ClientOptions) -> Result<Prepared> {
+    let text = options
+        .address
+        .as_deref()
+        .or(config.endpoint_addr())
+        .ok_or_else(|| Error::new(ErrorKind::Config, "a client requires an endpoint address"))?;
+    let target = endpoint::dial_target(&Address::parse(text)?)?;
+    Ok((config.network()?, target, config.root_pubkey()?))
+}
+
+async fn admit(dialer: &QuicDialer, options: &ClientOptions) -> Result<ConsumerAnswer> {
+    let deadline = Instant::now() + options.connect_timeout;
+    let mut waits = BUSY_RETRIES.iter();
+    loop {
+        let connection = dialer.connect(wire::ALPN_CONSUMER_ADMISSION, deadline).await?;
+        let within = deadline.saturating_duration_since(Instant::now());
+        let answered = admission::request(&connection, &options.credential_json, within).await;
+        connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
+        match answered {
+            Err(error) if error.detail("busy").is_some() => match waits.next() {
+                Some(wait) if Instant::now() + *wait < deadline => tokio::time::sleep(*wait).await,
+                _ => return Err(error),
+            },
+            answered => return answered,
+        }
+    }
+}
+
+fn check_root(answer: &ConsumerAnswer, ours: Option<[u8; 32]>) -> Result<()> {
+    match ours {
+        Some(key) if !answer.root_pubkey.eq_ignore_ascii_case(&hex::encode(key)) => {
+            Err(Error::new(ErrorKind::Credential, "the server trusts another root key than ours"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_offered(name: &str, version: i32, services: &[ServiceSummary]) -> Error {
+    let got: Vec<_> = services.iter().map(|service| format!("('{}', {})", service.name, service.version)).collect();
+    let text = format!("service '{name}' v{version} not offered by producer (got: [{}])", got.join(", "));
+    Error::new(ErrorKind::NotFound, text).with_status(crate::status::StatusCode::NOT_FOUND)
+}

@@ -1,0 +1,345 @@
+//! A server: a node that hosts services and admits consumers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use iroh::Endpoint;
+use iroh::protocol::Router;
+use iroh_blobs::BlobsProtocol;
+use iroh_blobs::store::mem::MemStore;
+use iroh_docs::protocol::Docs;
+use iroh_gossip::net::Gossip;
+use tokio::sync::Mutex as AsyncMutex;
+use tracing::{info, warn};
+
+use super::endpoint;
+use super::handler::{AdmissionHandler, CallHandler};
+use crate::addr::NodeAddr;
+use crate::admission::{ConsumerAdmission, Gate};
+use crate::clock::SystemClock;
+use crate::config::{Config, NetworkConfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use crate::rpc::{BoxFuture, Dispatcher, DispatcherOptions, Service};
+use crate::trust::{ConsumerAnswer, ServiceSummary};
+use crate::wire;
+
+/// What a server takes beside its configuration.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Name of the channel that services are announced on.
+    pub channel: String,
+    /// Calls and sessions at once on one connection.
+    pub max_concurrent_streams: u32,
+    /// Sessions at once on one connection.
+    pub max_sessions_per_connection: u32,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            channel: "rpc".to_owned(),
+            max_concurrent_streams: limits::MAX_CONCURRENT_STREAMS,
+            max_sessions_per_connection: limits::MAX_SESSIONS_PER_CONNECTION,
+        }
+    }
+}
+
+/// A server of services on one endpoint. Clones are the same server.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    network: NetworkConfig,
+    gate: Arc<Gate>,
+    root_pubkey: [u8; 32],
+    options: ServerOptions,
+    dispatcher_options: DispatcherOptions,
+    services: Mutex<Vec<Service>>,
+    running: Mutex<Option<Running>>,
+    /// Held over start and close, so that each happens once.
+    turn: AsyncMutex<Phase>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    New,
+    Started,
+    Closed,
+}
+
+#[derive(Clone)]
+struct Running {
+    node: Arc<dyn HostedNode>,
+    dispatcher: Arc<Dispatcher>,
+}
+
+/// A node without its types, so that bindings do not instantiate them.
+trait HostedNode: Send + Sync {
+    fn addr(&self) -> NodeAddr;
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+struct RoutedNode {
+    endpoint: Endpoint,
+    router: Router,
+    store: MemStore,
+}
+
+impl HostedNode for RoutedNode {
+    fn addr(&self) -> NodeAddr {
+        endpoint::node_addr(&self.endpoint)
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Err(error) = self.router.shutdown().await {
+                warn!(target: "aster::node", %error, "router ended abnormally");
+            }
+            let _ = self.store.shutdown().await;
+        })
+    }
+}
+
+impl Server {
+    /// Makes a server; decides its gate and root key (`trust.md` section 5).
+    ///
+    /// # Errors
+    ///
+    /// CONFIG for settings that contradict each other.
+    pub fn new(config: &Config, options: ServerOptions) -> Result<Self> {
+        let network = config.network()?;
+        let gate = config.gate()?;
+        for warning in &gate.warnings {
+            warn!(target: "aster::trust", "{warning}");
+        }
+        let root_pubkey = match gate.root_pubkey {
+            Some(key) => key,
+            None => ephemeral_root()?,
+        };
+        if let Some(secret) = &network.secret_key
+            && SigningKey::from_bytes(secret).verifying_key().to_bytes() == root_pubkey
+        {
+            return Err(Error::new(ErrorKind::Config, "secret_key: the root key is never a node key"));
+        }
+        Ok(Self(Arc::new(Inner {
+            network,
+            gate: Gate::new(gate.open),
+            root_pubkey,
+            dispatcher_options: DispatcherOptions {
+                max_concurrent_streams: options.max_concurrent_streams,
+                max_sessions_per_connection: options.max_sessions_per_connection,
+                expose_errors: config.expose_errors().unwrap_or(gate.open),
+                ..DispatcherOptions::default()
+            },
+            options,
+            services: Mutex::default(),
+            running: Mutex::default(),
+            turn: AsyncMutex::new(Phase::New),
+        })))
+    }
+
+    /// Adds a service. Its events go to its queue from the start on.
+    ///
+    /// # Errors
+    ///
+    /// STATE once the server is started, ALREADY_EXISTS for a name and version that is there.
+    pub fn register(&self, service: Service) -> Result<()> {
+        if self.0.running().is_some() {
+            return Err(Error::new(ErrorKind::State, "services are registered before the start"));
+        }
+        let mut services = lock(&self.0.services);
+        let (name, version) = (service.plan.name(), service.plan.version());
+        if services.iter().any(|other| other.plan.name() == name && other.plan.version() == version) {
+            let text = format!("service '{name}' v{version} is registered twice");
+            return Err(Error::new(ErrorKind::AlreadyExists, text));
+        }
+        services.push(service);
+        Ok(())
+    }
+
+    /// Binds the endpoint and serves; waits neither for relays nor for the network. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT without services, CONFIG or IO if the endpoint cannot be bound, CLOSED after close.
+    pub fn start(&self) -> BoxFuture<'static, Result<()>> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            let mut phase = inner.turn.lock().await;
+            match *phase {
+                Phase::Started => return Ok(()),
+                Phase::Closed => return Err(Error::new(ErrorKind::Closed, "server is closed")),
+                Phase::New => {}
+            }
+            let running = inner.launch().await?;
+            *lock(&inner.running) = Some(running);
+            *phase = Phase::Started;
+            Ok(())
+        })
+    }
+
+    /// Refuses new calls, waits until the running ones ended or `grace` is over, then cancels the rest.
+    pub fn drain(&self, grace: Duration) -> BoxFuture<'static, ()> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            if let Some(running) = inner.running() {
+                running.dispatcher.drain(grace).await;
+            }
+        })
+    }
+
+    /// Ends every call, closes every connection and releases the endpoint. Idempotent.
+    pub fn close(&self) -> BoxFuture<'static, ()> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            let mut phase = inner.turn.lock().await;
+            let first = *phase == Phase::Started;
+            *phase = Phase::Closed;
+            if first && let Some(running) = inner.running() {
+                running.dispatcher.drain(Duration::ZERO).await;
+                running.node.shutdown().await;
+            }
+        })
+    }
+
+    /// Returns the `aster1` ticket, current when read.
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn address(&self) -> Result<String> {
+        endpoint::ticket(&self.0.addr()?)?.to_text()
+    }
+
+    /// Returns the address as base64 of its NodeAddr, current when read.
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn addr_b64(&self) -> Result<String> {
+        Ok(self.0.addr()?.to_base64())
+    }
+
+    /// Returns the endpoint id, 64 hex digits.
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn endpoint_id(&self) -> Result<String> {
+        Ok(self.0.addr()?.endpoint_id)
+    }
+
+    /// Returns the services as they are announced.
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn services(&self) -> Result<Vec<ServiceSummary>> {
+        Ok(self.0.summaries(&self.0.addr()?))
+    }
+
+    /// Returns the public root key; in dev mode an ephemeral one.
+    pub fn root_pubkey(&self) -> [u8; 32] {
+        self.0.root_pubkey
+    }
+
+    /// Tells whether every peer is admitted.
+    pub fn is_open(&self) -> bool {
+        self.0.gate.is_open()
+    }
+}
+
+impl Inner {
+    fn running(&self) -> Option<Running> {
+        lock(&self.running).clone()
+    }
+
+    fn addr(&self) -> Result<NodeAddr> {
+        let running = self.running().ok_or_else(|| Error::new(ErrorKind::State, "server is not started"))?;
+        Ok(running.node.addr())
+    }
+
+    fn summaries(&self, addr: &NodeAddr) -> Vec<ServiceSummary> {
+        let channels = BTreeMap::from([(self.options.channel.clone(), addr.to_base64())]);
+        let summary = |service: &Service| {
+            let description = service.plan.contract().description();
+            ServiceSummary {
+                name: description.service.clone(),
+                version: description.version,
+                contract_id: service.plan.contract().id().to_owned(),
+                channels: channels.clone(),
+                pattern: description.scope.name().to_owned(),
+                serialization_modes: wire::advertised_modes(&description.serialization_modes),
+            }
+        };
+        lock(&self.services).iter().map(summary).collect()
+    }
+
+    async fn launch(self: &Arc<Self>) -> Result<Running> {
+        let services = lock(&self.services).clone();
+        if services.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a server requires at least one service"));
+        }
+        let names: Vec<_> = services.iter().map(|service| service.plan.name().to_owned()).collect();
+        let options = self.dispatcher_options.clone();
+        let calls = options.max_concurrent_streams;
+        let dispatcher = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), options)?;
+        let endpoint = endpoint::bind(&self.network, Some(self.gate.clone()), calls).await?;
+        let node = match self.route(endpoint.clone(), dispatcher.clone()).await {
+            Ok(node) => node,
+            Err(error) => {
+                endpoint.close().await;
+                return Err(error);
+            }
+        };
+        let mode = if self.gate.is_open() { "open-gate" } else { "trusted" };
+        info!(target: "aster::server", services = ?names, mode, "server starting");
+        Ok(Running { node: Arc::new(node), dispatcher })
+    }
+
+    async fn route(self: &Arc<Self>, endpoint: Endpoint, dispatcher: Arc<Dispatcher>) -> Result<RoutedNode> {
+        let store = MemStore::new();
+        let gossip = Gossip::builder().spawn(endpoint.clone());
+        let docs = Docs::memory()
+            .spawn(endpoint.clone(), (*store).clone(), gossip.clone())
+            .await
+            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start documents: {error:#}")))?;
+        let admission = ConsumerAdmission::new(self.gate.clone(), self.directory(&endpoint));
+        let router = Router::builder(endpoint.clone())
+            .accept(wire::ALPN_RPC, CallHandler(dispatcher))
+            .accept(wire::ALPN_CONSUMER_ADMISSION, AdmissionHandler(Arc::new(admission)))
+            .accept(iroh_blobs::ALPN, BlobsProtocol::new(&store, None))
+            .accept(iroh_gossip::ALPN, gossip)
+            .accept(iroh_docs::ALPN, docs)
+            .spawn();
+        Ok(RoutedNode { endpoint, router, store })
+    }
+
+    fn directory(self: &Arc<Self>, endpoint: &Endpoint) -> crate::admission::Directory {
+        let server = Arc::downgrade(self);
+        let endpoint = endpoint.clone();
+        Box::new(move || {
+            let Some(server) = server.upgrade() else { return ConsumerAnswer::denial() };
+            ConsumerAnswer {
+                admitted: true,
+                services: server.summaries(&endpoint::node_addr(&endpoint)),
+                root_pubkey: hex::encode(server.root_pubkey),
+                ..ConsumerAnswer::denial()
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the public half of a root key that lives as long as the server.
+fn ephemeral_root() -> Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| Error::new(ErrorKind::Io, format!("no randomness: {error}")))?;
+    Ok(SigningKey::from_bytes(&seed).verifying_key().to_bytes())
+}

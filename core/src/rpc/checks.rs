@@ -1,0 +1,172 @@
+//! The checks a call passes before any handler sees it, in the order of `wire.md` section 9.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::dispatcher::{Counted, Scope, Service, Slot};
+use crate::contract::{CapabilityRequirement, ScopeKind};
+use crate::status::RpcStatus;
+use crate::wire::{self, CallHeader, Mode, StreamHeader, metadata};
+
+/// Attribute that holds a peer's capabilities (`trust.md` section 13).
+const ROLE_ATTRIBUTE: &str = "aster.role";
+
+/// Why a stream is refused at its header.
+pub(crate) enum Refused {
+    /// With a trailer.
+    With(RpcStatus),
+    /// By closing the connection: the peer is not admitted, or no longer.
+    NotAdmitted,
+}
+
+impl From<RpcStatus> for Refused {
+    fn from(status: RpcStatus) -> Self {
+        Self::With(status)
+    }
+}
+
+/// A stream whose header passed.
+pub(crate) struct OpenedStream {
+    pub(crate) service: Service,
+    pub(crate) mode: Mode,
+    pub(crate) session_trailers: bool,
+    pub(crate) slots: (Slot, Option<Slot>),
+    /// The call of a shared service; `None` for a session.
+    pub(crate) call: Option<OpenedCall>,
+}
+
+/// A call whose header passed.
+pub(crate) struct OpenedCall {
+    pub(crate) method: usize,
+    pub(crate) call_id: String,
+    pub(crate) metadata: Vec<(String, String)>,
+    pub(crate) attributes: Arc<Vec<(String, String)>>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// Checks 4 to 14 for the header of a stream.
+pub(crate) fn check_stream(scope: &Arc<Scope>, header: StreamHeader) -> Result<OpenedStream, Refused> {
+    check_peer(scope)?;
+    let is_session = header.method.is_empty();
+    let slot = scope.take(Counted::Stream).map_err(wire::too_many_streams)?;
+    let session_slot = match is_session {
+        true => Some(scope.take(Counted::Session).map_err(wire::too_many_sessions)?),
+        false => None,
+    };
+    let accepted = metadata::accept(&header.metadata)?;
+    wire::check_name("service name length", &header.service)?;
+    wire::check_name("method name length", &header.method)?;
+    wire::check_name("call id length", &header.call_id)?;
+    if header.service.is_empty() {
+        return Err(wire::missing_service_name().into());
+    }
+    let service = scope
+        .dispatcher
+        .service(&header.service, header.version)
+        .ok_or_else(|| wire::service_not_found(&header.service, header.version))?;
+    let plan = &service.plan;
+    let session_scoped = plan.contract().description().scope == ScopeKind::Session;
+    match (session_scoped, is_session) {
+        (true, false) => return Err(wire::session_scoped(plan.name(), &header.method).into()),
+        (false, true) => return Err(wire::not_session_scoped(plan.name()).into()),
+        _ => {}
+    }
+    let method = match is_session {
+        true => None,
+        false => Some(
+            plan.method_index(&header.method)
+                .ok_or_else(|| wire::method_not_implemented(plan.name(), &header.method))?,
+        ),
+    };
+    let mode = Mode::accepted(header.serialization_mode, &plan.contract().description().serialization_modes)
+        .ok_or_else(|| wire::unsupported_mode(header.serialization_mode))?;
+    let call = match method {
+        None => None,
+        Some(method) => Some(open_call(
+            scope,
+            service,
+            method,
+            header.call_id,
+            header.deadline_epoch_ms,
+            accepted.timeout_ms.as_deref(),
+            accepted.pairs,
+        )?),
+    };
+    Ok(OpenedStream {
+        service: service.clone(),
+        mode,
+        session_trailers: accepted.session_trailers,
+        slots: (slot, session_slot),
+        call,
+    })
+}
+
+/// Checks 4, 5, 7, 11, 13 and 14 for a call in a session.
+pub(crate) fn check_session_call(
+    scope: &Arc<Scope>,
+    service: &Service,
+    header: CallHeader,
+) -> Result<OpenedCall, Refused> {
+    check_peer(scope)?;
+    let accepted = metadata::accept(&header.metadata)?;
+    wire::check_name("method name length", &header.method)?;
+    wire::check_name("call id length", &header.call_id)?;
+    let method =
+        service.plan.method_index(&header.method).ok_or_else(|| wire::session_method_not_found(&header.method))?;
+    open_call(
+        scope,
+        service,
+        method,
+        header.call_id,
+        header.deadline_epoch_ms,
+        accepted.timeout_ms.as_deref(),
+        accepted.pairs,
+    )
+}
+
+fn check_peer(scope: &Scope) -> Result<(), Refused> {
+    if let Some(peer) = scope.peer
+        && !scope.dispatcher.gate.admits(&peer)
+    {
+        return Err(Refused::NotAdmitted);
+    }
+    if scope.dispatcher.is_draining() {
+        return Err(wire::server_draining().into());
+    }
+    Ok(())
+}
+
+fn open_call(
+    scope: &Scope,
+    service: &Service,
+    method: usize,
+    call_id: String,
+    deadline_epoch_ms: i64,
+    timeout_ms: Option<&str>,
+    metadata: Vec<(String, String)>,
+) -> Result<OpenedCall, Refused> {
+    let now = scope.dispatcher.clock.epoch_ms();
+    let remaining = wire::remaining_ms(now, deadline_epoch_ms, timeout_ms)?;
+    let attributes = scope.peer.map(|peer| scope.dispatcher.gate.attributes(&peer)).unwrap_or_default();
+    let description = service.plan.contract().description();
+    let plan = &service.plan.methods()[method].description;
+    if !allowed(description.requires.as_ref(), &attributes) {
+        return Err(wire::service_capability(&description.service).into());
+    }
+    if !allowed(plan.requires.as_ref(), &attributes) {
+        return Err(wire::method_capability(&description.service, &plan.name).into());
+    }
+    Ok(OpenedCall {
+        method,
+        call_id: if call_id.is_empty() { crate::ids::random_uuid() } else { call_id },
+        metadata,
+        attributes,
+        deadline: remaining.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
+    })
+}
+
+fn allowed(requirement: Option<&CapabilityRequirement>, attributes: &[(String, String)]) -> bool {
+    let Some(requirement) = requirement else { return true };
+    let roles = attributes.iter().find(|(key, _)| key == ROLE_ATTRIBUTE).map_or("", |(_, roles)| roles);
+    requirement.allows(roles)
+}

@@ -1,0 +1,336 @@
+//! The server's task of one stream: header, checks, and the call of a shared service.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::time::Sleep;
+use tracing::debug;
+
+use super::call::{ActiveCall, Input};
+use super::checks::{self, OpenedCall, OpenedStream, Refused};
+use super::dispatcher::{Scope, Service};
+use super::session;
+use super::stream::{FrameStream, ReadError};
+use super::transport::{BiStream, StreamError};
+use crate::engine::{Body, CallInfo, ServerCall, ServerSession, Signal, next_ticket};
+use crate::frame::{self, Frame, FrameKind};
+use crate::limits;
+use crate::status::{RpcStatus, StatusCode};
+use crate::wire::{self, Form, Mode, StreamHeader};
+
+/// Serves one stream of a client until it is closed and its handler has returned.
+pub(crate) async fn serve_stream(scope: Arc<Scope>, stream: BiStream) {
+    let id = next_ticket();
+    let signal = Arc::new(Signal::default());
+    scope.enroll(id, &signal);
+    let mut driver = Driver::new(scope.clone(), stream, signal);
+    driver.run().await;
+    scope.dismiss(id);
+}
+
+/// What happened on a stream.
+pub(crate) enum Step {
+    /// A frame arrived.
+    Frame(Frame),
+    /// The client ended its direction.
+    InputEnded,
+    /// Its bytes are no frames, or late.
+    ReadFailed(ReadError),
+    /// The client stopped ours, or the connection ended.
+    Stopped,
+    /// The host acted, or the server orders to stop.
+    Host,
+    /// The instant waited for has come.
+    TimedOut,
+}
+
+/// The task of one stream.
+pub(crate) struct Driver {
+    pub(crate) io: FrameStream,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) form: Form,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    answer_waits: bool,
+}
+
+impl Driver {
+    fn new(scope: Arc<Scope>, stream: BiStream, signal: Arc<Signal>) -> Self {
+        let io = FrameStream::new(stream);
+        Self { io, scope, signal, form: Form::Binary, timer: None, answer_waits: false }
+    }
+
+    /// Waits for the next thing to happen, flushing what is queued meanwhile.
+    pub(crate) async fn step(&mut self, reading: bool, until: Option<Instant>) -> Step {
+        if self.timer.as_ref().map(|(at, _)| *at) != until {
+            self.timer = until.map(|at| (at, Box::pin(tokio::time::sleep_until(at.into()))));
+        }
+        poll_fn(|cx| {
+            let flushed = match self.io.poll_flush(cx) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Step::Stopped),
+                Poll::Pending => false,
+            };
+            if self.signal.poll_raised(cx) || (self.answer_waits && flushed) {
+                self.answer_waits = false;
+                return Poll::Ready(Step::Host);
+            }
+            if reading && let Poll::Ready(read) = self.io.poll_frame(cx) {
+                return Poll::Ready(match read {
+                    Ok(Some(frame)) => Step::Frame(frame),
+                    Ok(None) => Step::InputEnded,
+                    Err(ReadError::Stream(_)) => Step::Stopped,
+                    Err(error) => Step::ReadFailed(error),
+                });
+            }
+            if self.io.poll_stopped(cx).is_ready() {
+                return Poll::Ready(Step::Stopped);
+            }
+            if let Some((_, timer)) = &mut self.timer
+                && timer.as_mut().poll(cx).is_ready()
+            {
+                self.timer = None;
+                return Poll::Ready(Step::TimedOut);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn run(&mut self) {
+        match self.open().await {
+            Ok(Some(mut opened)) => match opened.call.take() {
+                Some(call) => self.serve_call(opened, call).await,
+                None => session::serve(self, opened).await,
+            },
+            Ok(None) => {}
+            Err(Refused::With(status)) => self.refuse(&status, false).await,
+            Err(Refused::NotAdmitted) => self.scope.close_not_admitted(),
+        }
+    }
+
+    /// Reads and checks the header. `None`: there is nobody to answer, or the answer has been sent.
+    async fn open(&mut self) -> Result<Option<OpenedStream>, Refused> {
+        let until = Instant::now() + limits::FRAME_READ_TIMEOUT;
+        let frame = loop {
+            match self.step(true, Some(until)).await {
+                Step::Frame(frame) => break frame,
+                Step::Stopped => return Ok(None),
+                Step::InputEnded if !self.io.got_bytes() => return Ok(None),
+                Step::InputEnded => return Err(wire::first_frame_without_header().into()),
+                Step::ReadFailed(error) => {
+                    self.refuse(&read_status(&error), true).await;
+                    return Ok(None);
+                }
+                Step::TimedOut => {
+                    self.refuse(&wire::frame_read_timed_out(), true).await;
+                    return Ok(None);
+                }
+                Step::Host => {}
+            }
+        };
+        self.form = Form::of(&frame.payload);
+        match frame::kind(frame.flags) {
+            Ok(FrameKind::Header) => {}
+            Ok(_) => {
+                self.refuse(&wire::first_frame_without_header(), true).await;
+                return Ok(None);
+            }
+            Err(flags) => {
+                self.refuse(&wire::unexpected_frame(flags), true).await;
+                return Ok(None);
+            }
+        }
+        let header = StreamHeader::decode(&frame.payload).map_err(|e| e.to_status("StreamHeader"))?;
+        checks::check_stream(&self.scope, header).map(Some)
+    }
+
+    /// Sends a trailer, ends our direction and waits until it has left. A framing error stops the peer.
+    pub(crate) async fn refuse(&mut self, status: &RpcStatus, framing: bool) {
+        self.trailer(status);
+        self.close(framing).await;
+    }
+
+    /// Queues a trailer.
+    pub(crate) fn trailer(&mut self, status: &RpcStatus) {
+        if !status.is_ok() {
+            debug!(target: "aster::rpc", code = status.code.0, message = %status.message, "call ended");
+        }
+        let mut payload = Vec::new();
+        wire::encode_status(status, self.form, &mut payload);
+        self.io.queue_frame(frame::TRAILER, &payload);
+    }
+
+    /// Ends our direction and waits until everything queued has left, or nobody takes it.
+    pub(crate) async fn close(&mut self, framing: bool) {
+        self.io.finish();
+        let flushed = poll_fn(|cx| self.io.poll_flush(cx));
+        let _ = tokio::time::timeout(limits::FRAME_READ_TIMEOUT, flushed).await;
+        self.io.stop(if framing { wire::ABORT_PROTOCOL } else { wire::ABORT_DONE });
+    }
+
+    /// Makes the call of a checked header; the error is a full queue.
+    pub(crate) fn begin(
+        &self,
+        service: &Service,
+        mode: Mode,
+        opened: OpenedCall,
+        session: Option<Arc<ServerSession>>,
+    ) -> Result<ActiveCall, RpcStatus> {
+        let options = &self.scope.dispatcher.options;
+        let pattern = service.plan.methods()[opened.method].description.pattern;
+        let credit = if pattern.streams_input() { service.initial_credit } else { 0 };
+        let info = CallInfo {
+            ticket: next_ticket(),
+            tag: service.tag,
+            call_id: opened.call_id,
+            peer: self.scope.peer,
+            metadata: opened.metadata,
+            attributes: opened.attributes,
+            deadline: opened.deadline,
+            session,
+        };
+        let call = ServerCall::new(
+            info,
+            service.plan.clone(),
+            opened.method,
+            mode,
+            self.form,
+            credit,
+            service.queue.clone(),
+            self.signal.clone(),
+            options.expose_errors,
+        );
+        ActiveCall::new(call, credit, options.handler_cap, options.max_stream_items)
+            .map_err(|_| wire::too_many_streams(options.max_concurrent_streams))
+    }
+
+    async fn serve_call(&mut self, opened: OpenedStream, call: OpenedCall) {
+        let mut active = match self.begin(&opened.service, opened.mode, call, None) {
+            Ok(active) => active,
+            Err(status) => return self.refuse(&status, false).await,
+        };
+        let mut input_over = false;
+        loop {
+            let ended = match self.step(!input_over && active.wants_input(), active.until()).await {
+                Step::Frame(frame) => shared_frame(&mut active, frame).err().map(Ended::With),
+                Step::InputEnded => {
+                    input_over = true;
+                    match active.input {
+                        Input::Ended => None,
+                        _ => active.end_input().err().map(Ended::With),
+                    }
+                }
+                Step::ReadFailed(error) => Some(Ended::Framing(read_status(&error))),
+                Step::Stopped => Some(Ended::Gone),
+                Step::TimedOut => Some(Ended::With(wire::deadline_exceeded())),
+                Step::Host => self.host_step(&mut active, true),
+            };
+            match ended {
+                None => {}
+                Some(ended) => {
+                    self.end_call(&mut active, ended).await;
+                    break;
+                }
+            }
+        }
+        self.released(&active).await;
+        drop(opened.slots);
+    }
+
+    /// Waits until the handler of a call has returned; its slot stays taken until then.
+    pub(crate) async fn released(&self, active: &ActiveCall) {
+        while !active.is_released() {
+            poll_fn(|cx| if self.signal.poll_raised(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+        }
+    }
+
+    async fn end_call(&mut self, active: &mut ActiveCall, ended: Ended) {
+        match ended {
+            Ended::Answered => {
+                active.call.end(None);
+                self.close(false).await;
+            }
+            Ended::With(status) => {
+                active.cancel(status.code);
+                self.refuse(&status, false).await;
+            }
+            Ended::Framing(status) => {
+                active.cancel(status.code);
+                self.refuse(&status, true).await;
+            }
+            Ended::Gone => {
+                let lost = self.scope.connection.close_cause().is_some();
+                active.cancel(if lost { StatusCode::UNAVAILABLE } else { StatusCode::CANCELLED });
+                self.io.abort(wire::ABORT_CANCELLED);
+            }
+        }
+    }
+
+    /// Does what the host or the server asked for. `ok_trailer`: whether success ends with a trailer.
+    pub(crate) fn host_step(&mut self, active: &mut ActiveCall, ok_trailer: bool) -> Option<Ended> {
+        if let Some(status) = self.signal.take_stop() {
+            return Some(Ended::With(status));
+        }
+        active.deliver_input();
+        if self.io.pending() >= limits::WINDOW_BYTES {
+            self.answer_waits = true;
+            return None;
+        }
+        let answer = active.call.take_answer();
+        if !answer.frames.is_empty() {
+            active.touch();
+        }
+        for frames in answer.frames {
+            self.io.queue(frames);
+        }
+        if answer.writable {
+            active.writable();
+        }
+        let status = answer.status?;
+        if !status.is_ok() || ok_trailer {
+            self.trailer(&status);
+        }
+        Some(Ended::Answered)
+    }
+}
+
+/// How a call ends.
+pub(crate) enum Ended {
+    /// By its host; the answer is queued.
+    Answered,
+    /// By a status that the host did not give.
+    With(RpcStatus),
+    /// By bytes that are no frames.
+    Framing(RpcStatus),
+    /// By the client, or the connection.
+    Gone,
+}
+
+fn shared_frame(active: &mut ActiveCall, frame: Frame) -> Result<(), RpcStatus> {
+    match frame::kind(frame.flags) {
+        Ok(FrameKind::Data) => active.data(Body::new(frame.payload, frame.flags & frame::COMPRESSED != 0)),
+        Ok(FrameKind::RowSchema) => Ok(()),
+        Ok(FrameKind::Cancel) => Err(wire::cancelled()),
+        Ok(FrameKind::Trailer) => client_trailer(&frame.payload).and_then(|()| active.end_input()),
+        Ok(FrameKind::Header | FrameKind::Call) | Err(_) => Err(wire::unexpected_frame(frame.flags)),
+    }
+}
+
+/// Reads the trailer that ends a client's input.
+pub(crate) fn client_trailer(payload: &[u8]) -> Result<(), RpcStatus> {
+    let status = wire::decode_status(payload).map_err(|_| wire::malformed_eoi())?;
+    if status.is_ok() { Ok(()) } else { Err(wire::non_ok_eoi(status.code)) }
+}
+
+/// Returns the trailer for input that cannot be read.
+pub(crate) fn read_status(error: &ReadError) -> RpcStatus {
+    match error {
+        ReadError::Framing(error) => RpcStatus::new(StatusCode::INTERNAL, error.to_string()),
+        ReadError::TimedOut => wire::frame_read_timed_out(),
+        ReadError::Stream(StreamError::Aborted(_) | StreamError::Lost(_)) => wire::cancelled(),
+    }
+}

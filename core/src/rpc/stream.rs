@@ -1,0 +1,171 @@
+//! Frames over one stream: assembling what arrives, flushing what leaves, with the frame timer.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::time::{Instant, Sleep};
+
+use super::transport::{BiStream, RecvHalf, SendHalf, StreamError};
+use crate::frame::{self, Frame, FrameBuffer, FrameError};
+use crate::limits;
+
+/// Largest piece read at once.
+const READ_CHUNK: usize = 64 * 1024;
+
+/// Why no frame comes.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// The bytes are no frames.
+    Framing(FrameError),
+    /// A frame was not complete in time.
+    TimedOut,
+    /// The peer reset the stream, or the connection ended.
+    Stream(StreamError),
+}
+
+/// One bidirectional stream of frames.
+pub(crate) struct FrameStream {
+    send: Box<dyn SendHalf>,
+    recv: Box<dyn RecvHalf>,
+    inbox: FrameBuffer,
+    input_ended: bool,
+    got_bytes: bool,
+    out: VecDeque<Vec<u8>>,
+    written: usize,
+    pending: usize,
+    frame_timer: Option<Pin<Box<Sleep>>>,
+    finish_wanted: bool,
+    finished: bool,
+}
+
+impl FrameStream {
+    pub(crate) fn new(stream: BiStream) -> Self {
+        Self {
+            send: stream.send,
+            recv: stream.recv,
+            inbox: FrameBuffer::new(),
+            input_ended: false,
+            got_bytes: false,
+            out: VecDeque::new(),
+            written: 0,
+            pending: 0,
+            frame_timer: None,
+            finish_wanted: false,
+            finished: false,
+        }
+    }
+
+    /// Tells whether any byte has arrived.
+    pub(crate) fn got_bytes(&self) -> bool {
+        self.got_bytes
+    }
+
+    /// Returns the next frame; `None` at the end of the input. Nothing is lost if the caller goes away.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>, ReadError>> {
+        loop {
+            match self.inbox.next() {
+                Ok(Some(frame)) => {
+                    self.frame_timer = None;
+                    return Poll::Ready(Ok(Some(frame)));
+                }
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(ReadError::Framing(error))),
+            }
+            if self.input_ended {
+                return Poll::Ready(self.inbox.finish().map(|()| None).map_err(ReadError::Framing));
+            }
+            match self.recv.poll_read(cx, READ_CHUNK, self.inbox.buffer_mut()) {
+                Poll::Ready(Ok(0)) => self.input_ended = true,
+                Poll::Ready(Ok(_)) => self.got_bytes = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(ReadError::Stream(error))),
+                Poll::Pending => return self.poll_frame_timer(cx),
+            }
+        }
+    }
+
+    fn poll_frame_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>, ReadError>> {
+        if self.inbox.partial().is_none() {
+            self.frame_timer = None;
+            return Poll::Pending;
+        }
+        let timer = self
+            .frame_timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limits::FRAME_READ_TIMEOUT)));
+        timer.as_mut().poll(cx).map(|()| Err(ReadError::TimedOut))
+    }
+
+    /// Queues complete frames.
+    pub(crate) fn queue(&mut self, frames: Vec<u8>) {
+        self.pending += frames.len();
+        self.out.push_back(frames);
+    }
+
+    /// Queues one frame. A payload over the limit is not queued; core's own frames never are.
+    pub(crate) fn queue_frame(&mut self, flags: u8, payload: &[u8]) {
+        let mut bytes = Vec::with_capacity(payload.len() + frame::HEADER_LEN);
+        if frame::encode(flags, payload, &mut bytes).is_ok() {
+            self.queue(bytes);
+        }
+    }
+
+    /// Returns the bytes that wait for the peer's window.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Writes what is queued, then ends the direction if that was asked.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        while let Some(front) = self.out.front() {
+            let rest = front.get(self.written..).unwrap_or_default();
+            if rest.is_empty() {
+                self.out.pop_front();
+                self.written = 0;
+                continue;
+            }
+            match self.send.poll_write(cx, rest) {
+                Poll::Ready(Ok(n)) => {
+                    self.written += n;
+                    self.pending = self.pending.saturating_sub(n);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.finish_wanted && !self.finished {
+            self.finished = true;
+            self.send.finish();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends our direction once everything queued is written.
+    pub(crate) fn finish(&mut self) {
+        self.finish_wanted = true;
+    }
+
+    /// Resets our direction unless it is finished, and stops the peer's.
+    pub(crate) fn abort(&mut self, code: u32) {
+        if !self.finished {
+            self.finished = true;
+            self.send.reset(code);
+        }
+        self.stop(code);
+    }
+
+    /// Stops the peer's direction.
+    pub(crate) fn stop(&mut self, code: u32) {
+        if !self.input_ended {
+            self.input_ended = true;
+            *self.inbox.buffer_mut() = BytesMut::new();
+            self.recv.stop(code);
+        }
+    }
+
+    /// Resolves when the peer stops our direction or the connection ends.
+    pub(crate) fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+        self.send.poll_stopped(cx)
+    }
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Makes `import aster` in .venv mean this clone: the built library beside the package, and a path file.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+libs=${1:?usage: stage-python.sh LIBRARY_DIR}
+cp -f "$libs/libaster_python.so" python/aster/_aster.abi3.so
+site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+echo "$PWD/python" > "$site/aster-checkout.pth"
+.venv/bin/python -c 'import aster; print(f"== python: aster {aster.__version__} is ready in .venv")'
