@@ -130,6 +130,10 @@ pub const MAX_CONTRACT_METHODS: usize = 10_000;
 pub const MAX_CONTRACT_NAME_BYTES: usize = 255;
 /// Bytes of one canonical type definition.
 pub const MAX_TYPE_DEF_BYTES: usize = 1024 * 1024;
+/// Type hashes of a contract, those of container types included.
+pub const MAX_TYPE_HASHES: usize = 100_000;
+/// Bytes of a manifest.
+pub const MAX_MANIFEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of a credential document.
 pub const MAX_CREDENTIAL_BYTES: usize = 65_536;

@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::types::{FieldDecl, Primitive, TypeDecl, TypeExpr, TypeTable};
+use crate::types::{FieldDecl, Primitive, TypeDecl, TypeExpr, TypeTable, tag, wire_name};
 
 use super::foreign::ForeignPlans;
-use super::names::wire_name;
 use super::plan::{self, EnumId, Integer, Kind, MessageId, TypePlan, WireField, WirePlan};
 use super::schema::{EnumSchema, FieldDefault, FieldSchema, MemberSchema, MessageSchema, SCALARS, Schema};
 use super::{defaults, definition};
@@ -83,13 +82,15 @@ impl Builder {
     }
 
     fn message(&mut self, id: MessageId, tag: &str, declared: &[FieldDecl]) -> Result<MessageSchema> {
-        let (package, name) = split(tag);
         let mut fields = Vec::with_capacity(declared.len());
         let mut wire_names = HashSet::new();
         for (index, field) in declared.iter().enumerate() {
             let compiled = self.field(index, field).map_err(|e| bad(format!("field `{}`: {e}", field.name)))?;
             if !wire_names.insert(compiled.wire_name.clone()) {
-                return Err(bad(format!("field `{}`: another field is `{}` on the wire", field.name, compiled.wire_name)));
+                return Err(bad(format!(
+                    "field `{}`: another field is `{}` on the wire",
+                    field.name, compiled.wire_name
+                )));
             }
             fields.push(compiled);
         }
@@ -100,7 +101,7 @@ impl Builder {
         if by_name.len() != fields.len() {
             return Err(bad("two fields of one name".to_owned()));
         }
-        let (namespace, type_name) = (package.replace('/', "."), name.to_owned());
+        let (namespace, type_name) = (tag::package(tag).replace('/', "."), tag::name(tag).to_owned());
         let mut wire: Vec<WireField> =
             fields.iter().map(|field| WireField { index: field.index, ty: field.ty.clone() }).collect();
         let wire_of = |field: &WireField| fields.get(field.index).map_or("", |f| f.wire_name.as_str());
@@ -112,11 +113,22 @@ impl Builder {
         let computed = fields.iter().any(FieldSchema::is_computed);
         let tag: Arc<str> = tag.into();
         let ty = self.leaf(Kind::Message(id), plan::MESSAGE, &tag);
-        let simple_name = simple_name(&tag).to_owned();
+        let simple_name = tag::simple_name(&tag).to_owned();
         let wire = WirePlan { fields: wire, absent: Vec::new() };
         let foreign = ForeignPlans::default();
         Ok(MessageSchema {
-            id, tag, simple_name, fields, namespace, type_name, ty, wire, definition, by_name, computed, foreign
+            id,
+            tag,
+            simple_name,
+            fields,
+            namespace,
+            type_name,
+            ty,
+            wire,
+            definition,
+            by_name,
+            computed,
+            foreign,
         })
     }
 
@@ -227,12 +239,26 @@ fn enumeration(id: EnumId, tag: &str, declaration: &TypeDecl) -> Result<EnumSche
     members.sort_by_key(|member| member.value);
     let ordinal = members.iter().enumerate().all(|(i, member)| i32::try_from(i).is_ok_and(|i| i == member.value));
     let by_name: HashMap<_, _> = members.iter().enumerate().map(|(i, m)| (Arc::clone(&m.name), i)).collect();
+    let mut by_text = HashMap::new();
+    for (index, text) in members.iter().enumerate().filter_map(|(i, member)| Some((i, member.text.clone()?))) {
+        // Of two members with one text the first is meant.
+        by_text.entry(text).or_insert(index);
+    }
     let values: HashSet<i32> = members.iter().map(|member| member.value).collect();
     if by_name.len() != members.len() || values.len() != members.len() {
         return Err(bad("two members of one name or value".to_owned()));
     }
-    let simple_name = simple_name(tag).to_owned();
-    Ok(EnumSchema { id, tag: tag.into(), simple_name, members, ordinal, integer_valued: *integer_valued, by_name })
+    let simple_name = tag::simple_name(tag).to_owned();
+    Ok(EnumSchema {
+        id,
+        tag: tag.into(),
+        simple_name,
+        members,
+        ordinal,
+        integer_valued: *integer_valued,
+        by_name,
+        by_text,
+    })
 }
 
 /// Two messages of one name on the wire could not be told apart.
@@ -244,17 +270,6 @@ fn refuse_equal_names(schema: &Schema) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Splits a tag into package and name.
-fn split(tag: &str) -> (&str, &str) {
-    tag.rsplit_once('/').unwrap_or(("", tag))
-}
-
-/// Returns the tag right of its last `/` and `.`.
-fn simple_name(tag: &str) -> &str {
-    let name = split(tag).1;
-    name.rsplit_once('.').map_or(name, |(_, right)| right)
 }
 
 fn number_of(count: usize) -> u32 {

@@ -1,7 +1,8 @@
 //! Compression of bodies: one bounded zstd frame (`wire.md` section 13, limits in `codec.md` section 6).
 //!
-//! Not here: when a body is compressed; callers know mode and threshold.
+//! Not here: the flag that tells a peer ([`crate::frame`]).
 
+use std::cell::RefCell;
 use std::io::Read;
 
 use crate::limits;
@@ -22,10 +23,28 @@ pub enum Expansion {
     TooLarge,
 }
 
-/// Compresses a body; `None` if that does not make it smaller.
-pub fn compress(body: &[u8]) -> Option<Vec<u8>> {
-    // The one-shot interface puts the content size into the frame.
-    let out = zstd::bulk::compress(body, LEVEL).ok()?;
+thread_local! {
+    /// The compressor of this thread; making one costs more than compressing a body.
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Compresses a body that is to be sent; `None` if it goes out as it is.
+///
+/// Bodies in JSON mode, bodies of at most `threshold` bytes and bodies that would not become smaller stay; a negative
+/// threshold turns compression off.
+pub fn compress(body: &[u8], is_json: bool, threshold: i64) -> Option<Vec<u8>> {
+    let above = usize::try_from(threshold).is_ok_and(|threshold| body.len() > threshold);
+    if is_json || !above {
+        return None;
+    }
+    let out = COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some(compressor) => compressor,
+            None => kept.insert(zstd::bulk::Compressor::new(LEVEL).ok()?),
+        };
+        // The one-shot interface puts the content size into the frame.
+        compressor.compress(body).ok()
+    })?;
     (out.len() < body.len()).then_some(out)
 }
 
@@ -37,6 +56,12 @@ pub fn decompress(body: &[u8]) -> Result<Vec<u8>, Expansion> {
     let malformed = |reason: String| Expansion::Malformed(reason);
     if !body.starts_with(&MAGIC) {
         return Err(malformed("not a zstd frame".to_owned()));
+    }
+    // A frame that says how long it is need not be looked at to know that it is too long.
+    if let Ok(Some(size)) = zstd::zstd_safe::get_frame_content_size(body)
+        && size > limits::MAX_DECOMPRESSED_SIZE as u64
+    {
+        return Err(Expansion::TooLarge);
     }
     let mut rest = body;
     let mut out = Vec::new();
@@ -63,10 +88,13 @@ mod tests {
     #[test]
     fn round_trips_and_refuses_the_rest() {
         let body: Vec<u8> = (0..100_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
-        let packed = compress(&body).unwrap();
+        let packed = compress(&body, false, 4096).unwrap();
         assert_eq!(zstd::zstd_safe::get_frame_content_size(&packed).unwrap(), Some(body.len() as u64));
         assert_eq!(decompress(&packed).unwrap(), body);
-        assert!(compress(&packed).is_none());
+        assert!(compress(b"short", false, 0).is_none());
+        assert!(compress(&body, true, 4096).is_none());
+        assert!(compress(&body, false, -1).is_none());
+        assert!(compress(&body, false, body.len() as i64).is_none());
         let twice = [packed.as_slice(), packed.as_slice()].concat();
         assert!(matches!(decompress(&twice), Err(Expansion::Malformed(_))));
         assert!(matches!(decompress(&packed[..packed.len() - 1]), Err(Expansion::Malformed(_))));
@@ -77,7 +105,7 @@ mod tests {
     #[test]
     fn stops_at_the_limit() {
         let largest = vec![0; limits::MAX_DECOMPRESSED_SIZE];
-        assert_eq!(decompress(&compress(&largest).unwrap()).unwrap().len(), largest.len());
+        assert_eq!(decompress(&compress(&largest, false, 0).unwrap()).unwrap().len(), largest.len());
         let bomb = zstd::bulk::compress(&vec![0; limits::MAX_DECOMPRESSED_SIZE + 1], LEVEL).unwrap();
         assert_eq!(decompress(&bomb), Err(Expansion::TooLarge));
     }

@@ -19,7 +19,9 @@ pub(super) fn compile(schema: &mut Schema, types: &TypeTable) -> Result<()> {
         let (TypeDecl::Message { fields, .. }, Some(id)) = (declaration, schema.tags.get(tag)) else { continue };
         for (index, field) in fields.iter().enumerate() {
             let waits = schema.messages.get(id.index()).and_then(|message| message.fields.get(index));
-            if let (Some(default), true) = (&field.default, waits.is_some_and(|f| matches!(f.default, FieldDefault::Pending))) {
+            if let (Some(default), true) =
+                (&field.default, waits.is_some_and(|f| matches!(f.default, FieldDefault::Pending)))
+            {
                 pending.push((*id, index, default.to_string()));
             }
         }

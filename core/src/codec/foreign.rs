@@ -14,13 +14,19 @@ use super::violation::{Fault, Step};
 
 /// The foreign definitions of one message that were seen last and fit.
 #[derive(Debug, Default)]
-pub(super) struct ForeignPlans(Mutex<VecDeque<(Box<[u8]>, Arc<WirePlan>)>>);
+pub(super) struct ForeignPlans(Mutex<VecDeque<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    definition: Box<[u8]>,
+    plan: Arc<WirePlan>,
+}
 
 impl ForeignPlans {
     /// Returns the plan for the bytes of a definition.
     pub(super) fn get(&self, definition: &[u8]) -> Option<Arc<WirePlan>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(bytes, _)| **bytes == *definition).map(|(_, plan)| Arc::clone(plan))
+        kept.iter().find(|kept| *kept.definition == *definition).map(|kept| Arc::clone(&kept.plan))
     }
 
     /// Keeps a plan, instead of the oldest one if there are too many.
@@ -29,7 +35,7 @@ impl ForeignPlans {
         if kept.len() >= limits::MAX_FOREIGN_DEFINITIONS {
             kept.pop_front();
         }
-        kept.push_back((definition.into(), Arc::clone(plan)));
+        kept.push_back(Kept { definition: definition.into(), plan: Arc::clone(plan) });
     }
 }
 

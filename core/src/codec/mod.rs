@@ -31,7 +31,7 @@ pub use compress::{Expansion, compress, decompress};
 pub use decode::decode_xlang;
 pub use encode::encode_xlang;
 pub use json::{decode_json, encode_json};
-pub use names::{quote, wire_name};
+pub use names::quote;
 pub use plan::{EnumId, Integer, Kind, MessageId, TypePlan};
 pub use schema::{EnumSchema, FieldSchema, MemberSchema, MessageSchema, RootId, Schema};
 pub use sink::{Made, Refusal, Sink};

@@ -1,6 +1,6 @@
-//! Wire names of fields and the packed forms of names in type definitions (`codec.md` section 3).
+//! Packed names in type definitions, and names quoted in messages (`codec.md` sections 3 and 4).
 //!
-//! Not here: the type definitions around them ([`super::definition`]).
+//! Not here: the type definitions around them ([`super::definition`]), wire names ([`crate::types::wire_name`]).
 
 use std::borrow::Cow;
 
@@ -28,31 +28,6 @@ impl Place {
             Place::TypeName | Place::Field => *b"$_",
         }
     }
-}
-
-/// Turns the contract name of a field into its wire name.
-///
-/// The name must be NFC already. The result may be empty, which declarations refuse.
-pub fn wire_name(name: &str) -> String {
-    let mut out = String::with_capacity(name.len().saturating_add(4));
-    let mut previous: Option<char> = None;
-    let mut chars = name.chars().peekable();
-    while let Some(c) = chars.next() {
-        if !c.is_uppercase() {
-            out.push(c);
-        } else {
-            let before_lower = chars.peek().is_some_and(|next| next.is_lowercase());
-            let boundary = previous
-                .is_some_and(|p| p.is_lowercase() || p.is_ascii_digit() || (p.is_uppercase() && before_lower));
-            if boundary && !out.is_empty() && !out.ends_with('_') {
-                out.push('_');
-            }
-            out.extend(c.to_lowercase());
-        }
-        previous = Some(c);
-    }
-    out.truncate(out.trim_end_matches('_').len());
-    out
 }
 
 /// Packs a name and returns the number of its encoding with the bytes.

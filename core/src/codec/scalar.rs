@@ -1,17 +1,15 @@
 //! Values without parts, to and from XLANG bytes (`codec.md` sections 3 and 4).
 
-use super::bytes::{
-    Reader, put_uvarint32, put_uvarint64, unzigzag32, zigzag, zigzag32,
-};
+use super::bytes::{Reader, put_uvarint32, put_uvarint64, unzigzag32, zigzag, zigzag32};
 use super::decimal::Decimal;
 use super::plan::{self, Integer, Kind, TypePlan};
 use super::schema::{EnumSchema, Schema};
 use super::sink::Sink;
 use super::source::{Mismatch, Read, Source};
 use super::text::{self, Text};
+use super::time;
 use super::violation::{Fault, Step};
 use super::walk::{broken, double, integer, made, mismatch, narrow, unknown_member};
-use super::time;
 
 /// Writes a scalar that is not null.
 #[inline]
@@ -131,8 +129,7 @@ impl<'b> Input<'b> {
     /// Counts memory of the decoded graph.
     #[inline]
     pub(super) fn charge(&mut self, amount: usize) -> Step<()> {
-        self.budget =
-            self.budget.checked_sub(amount).ok_or_else(|| Fault::malformed("decoded value is too large"))?;
+        self.budget = self.budget.checked_sub(amount).ok_or_else(|| Fault::malformed("decoded value is too large"))?;
         Ok(())
     }
 

@@ -150,6 +150,7 @@ pub struct EnumSchema {
     /// Whether the values are part of the declaration, else only the names.
     pub integer_valued: bool,
     pub(super) by_name: HashMap<Arc<str>, usize>,
+    pub(super) by_text: HashMap<String, usize>,
 }
 
 /// A compiled enum member.
@@ -177,7 +178,7 @@ impl EnumSchema {
 
     /// Returns the position of the string-valued member with a text.
     pub fn by_text(&self, text: &str) -> Option<usize> {
-        self.members.iter().position(|member| member.text.as_deref() == Some(text))
+        self.by_text.get(text).copied()
     }
 }
 

@@ -19,7 +19,7 @@ pub type Made<T> = Result<T, Refusal>;
 /// A host front end for decoding. One object serves one call and holds the host's context.
 ///
 /// `ty` is the place of the value in the schema; its `node` finds what the front end builds there.
-/// Lengths are hints that never exceed what the body can hold; containers grow as elements arrive.
+/// Hints are small enough to reserve; containers grow as elements arrive.
 pub trait Sink {
     /// A host value.
     type Value;

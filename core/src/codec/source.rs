@@ -90,6 +90,5 @@ pub trait Source {
     /// Starts to read a record; checks its class and that it has no unknown fields.
     fn record(&mut self, message: &MessageSchema, value: &Self::Value) -> Read<Self::Record>;
     /// Returns a field of a record by its position in the message; `None` if it is left out.
-    fn field(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize)
-    -> Read<Option<Self::Value>>;
+    fn field(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize) -> Read<Option<Self::Value>>;
 }

@@ -27,7 +27,9 @@ impl<'t> Text<'t> {
                 _ => Cow::Owned(raw.iter().map(|c| char::from(*c)).collect()),
             },
             Text::Utf16(units) => Cow::Owned(String::from_utf16_lossy(units)),
-            Text::Utf16Le(raw) => Cow::Owned(char::decode_utf16(units_of(raw)).map(|c| c.unwrap_or('\u{fffd}')).collect()),
+            Text::Utf16Le(raw) => {
+                Cow::Owned(char::decode_utf16(units_of(raw)).map(|c| c.unwrap_or('\u{fffd}')).collect())
+            }
             Text::Utf8(text) => Cow::Borrowed(text),
         }
     }
@@ -100,7 +102,7 @@ pub(super) fn check(encoding: u64, raw: &[u8]) -> Step<Text<'_>> {
     match encoding & 3 {
         LATIN1 => Ok(Text::Latin1(raw)),
         UTF16 => {
-            let sound = raw.len() % 2 == 0 && char::decode_utf16(units_of(raw)).all(|c| c.is_ok());
+            let sound = raw.len().is_multiple_of(2) && char::decode_utf16(units_of(raw)).all(|c| c.is_ok());
             sound.then_some(Text::Utf16Le(raw)).ok_or_else(invalid)
         }
         UTF8 => std::str::from_utf8(raw).map(Text::Utf8).map_err(|_| invalid()),

@@ -176,18 +176,10 @@ impl<'v> Source for ValueSource<'v> {
         if record.tag.as_ref().is_some_and(|tag| *tag != message.tag) {
             return Err(Mismatch::Type);
         }
-        let unknown: Vec<String> = record
-            .fields
-            .iter()
-            .filter(|(name, _)| message.field_index(name).is_none())
-            .map(|(name, _)| name.to_string())
-            .collect();
-        if !unknown.is_empty() {
-            return Err(Mismatch::Unknown(unknown));
-        }
-        let names: HashSet<&str> = record.fields.iter().map(|(name, _)| &**name).collect();
-        if names.len() != record.fields.len() {
-            return Err(Mismatch::Refused("a field is given twice".to_owned()));
+        let declared = message.fields.iter().map(|field| &field.name);
+        // Trees that core built hold all fields in declaration order, which needs no further look.
+        if !record.fields.iter().map(|(name, _)| name).eq(declared) {
+            check_names(record, message)?;
         }
         Ok(record)
     }
@@ -195,12 +187,25 @@ impl<'v> Source for ValueSource<'v> {
     fn field(&mut self, record: &mut &'v Record, message: &MessageSchema, index: usize) -> Read<Option<&'v Value>> {
         let Some(field) = message.fields.get(index) else { return Ok(None) };
         let record = *record;
-        // Trees that core built hold the fields in declaration order.
+        // The usual place is looked at first.
         Ok(match record.fields.get(index) {
             Some((name, value)) if *name == field.name => Some(value),
             _ => record.get(&field.name),
         })
     }
+}
+
+/// Refuses fields that the message does not have, and fields that are given twice.
+fn check_names(record: &Record, message: &MessageSchema) -> Read<()> {
+    let names = || record.fields.iter().map(|(name, _)| &**name);
+    let unknown: Vec<String> = names().filter(|name| message.field_index(name).is_none()).map(str::to_owned).collect();
+    if !unknown.is_empty() {
+        return Err(Mismatch::Unknown(unknown));
+    }
+    if names().collect::<HashSet<_>>().len() != record.fields.len() {
+        return Err(Mismatch::Refused("a field is given twice".to_owned()));
+    }
+    Ok(())
 }
 
 /// Builds [`Value`] trees.
@@ -269,8 +274,7 @@ impl Sink for ValueSink {
     }
 
     fn list_open(&mut self, _: &TypePlan, hint: usize) -> Made<Vec<Value>> {
-        // A value takes more room than its bytes, so a hint is believed for small lists only.
-        Ok(Vec::with_capacity(hint.min(64)))
+        Ok(Vec::with_capacity(hint))
     }
 
     fn list_push(&mut self, list: &mut Vec<Value>, value: Value) -> Made<()> {

@@ -88,7 +88,7 @@ impl std::error::Error for CodecError {}
 pub(super) struct Fault {
     pub(super) kind: CodecErrorKind,
     pub(super) reason: String,
-    /// Appended to the location of the walk: `[2]`, `[*]`.
+    /// Appended to the location of the walk: `[*]`, `.field`.
     pub(super) suffix: String,
     /// Replaces the message that owns the position.
     pub(super) class: Option<String>,
@@ -148,12 +148,6 @@ impl Fault {
         self
     }
 
-    /// Moves the error to an entry of the container at the walk's position.
-    pub(super) fn at(mut self: Box<Self>, index: usize) -> Box<Self> {
-        self.suffix.insert_str(0, &format!("[{index}]"));
-        self
-    }
-
     /// Moves the error to the common type of the container's elements.
     pub(super) fn in_elements(mut self: Box<Self>) -> Box<Self> {
         self.suffix.insert_str(0, "[*]");
@@ -161,8 +155,8 @@ impl Fault {
     }
 
     /// Completes the error with the location and the owner of the walk's position.
-    pub(super) fn finish(self: Box<Self>, location: String, owner: Option<&str>) -> CodecError {
-        let Fault { kind, reason, suffix, class, unexpected } = *self;
+    pub(super) fn finish(self, location: String, owner: Option<&str>) -> CodecError {
+        let Fault { kind, reason, suffix, class, unexpected } = self;
         if kind == CodecErrorKind::Malformed {
             let (location, expected_class, unexpected_fields) = (String::new(), None, None);
             return CodecError { kind, reason, location, expected_class, unexpected_fields };

@@ -20,6 +20,7 @@ pub(super) enum Place<'a> {
 
 /// Completes an error with the places of the frames, outermost first.
 #[cold]
+#[expect(clippy::boxed_local, reason = "errors travel boxed; this is where they arrive")]
 pub(super) fn locate<'a>(
     fault: Box<Fault>,
     schema: &Schema,
@@ -61,9 +62,7 @@ pub(super) fn too_deep() -> Box<Fault> {
 pub(super) fn expected(schema: &Schema, ty: &TypePlan) -> Box<Fault> {
     match &ty.kind {
         Kind::Message(id) => match schema.message(*id) {
-            Some(message) => {
-                Fault::violation(format!("expected {}", message.simple_name)).of(&message.simple_name)
-            }
+            Some(message) => Fault::violation(format!("expected {}", message.simple_name)).of(&message.simple_name),
             None => broken(),
         },
         Kind::Enum(id) => match schema.choices(*id) {

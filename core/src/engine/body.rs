@@ -55,8 +55,8 @@ impl Body {
     pub(crate) fn open(&self, mode: Mode) -> Result<(Encoding, Cow<'_, [u8]>), BodyError> {
         let bytes = if self.compressed {
             Cow::Owned(codec::decompress(&self.payload).map_err(|error| match error {
-                codec::DecompressError::TooLarge => BodyError::TooLarge,
-                codec::DecompressError::Invalid(reason) => BodyError::Compression(reason),
+                codec::Expansion::TooLarge => BodyError::TooLarge,
+                codec::Expansion::Malformed(reason) => BodyError::Compression(reason),
             })?)
         } else {
             Cow::Borrowed(&self.payload[..])
@@ -122,14 +122,6 @@ pub(crate) enum EncodeError {
     TooLarge,
 }
 
-/// Returns the size above which bodies of an encoding are compressed.
-pub(crate) const fn compression_threshold(encoding: Encoding) -> usize {
-    match encoding {
-        Encoding::Xlang => limits::COMPRESSION_THRESHOLD,
-        Encoding::Json => usize::MAX,
-    }
-}
-
 impl Outgoing {
     /// Encodes a host value as a data frame after what `frames` holds already.
     pub(crate) fn encode<S: Source>(
@@ -146,22 +138,21 @@ impl Outgoing {
             Encoding::Json => codec::encode_json(schema, root, source, value, &mut frames),
         }
         .map_err(EncodeError::Codec)?;
-        Self::seal(frames, start, compression_threshold(encoding))
+        Self::seal(frames, start, encoding)
     }
 
     /// Wraps payload bytes of an encoding as a data frame after what `frames` holds already.
-    pub(crate) fn raw(mut frames: Vec<u8>, payload: &[u8], threshold: usize) -> Result<Self, EncodeError> {
+    pub(crate) fn raw(mut frames: Vec<u8>, payload: &[u8], encoding: Encoding) -> Result<Self, EncodeError> {
         let start = frame::begin(&mut frames);
         frames.extend_from_slice(payload);
-        Self::seal(frames, start, threshold)
+        Self::seal(frames, start, encoding)
     }
 
-    fn seal(mut frames: Vec<u8>, start: usize, threshold: usize) -> Result<Self, EncodeError> {
+    fn seal(mut frames: Vec<u8>, start: usize, encoding: Encoding) -> Result<Self, EncodeError> {
         let payload = start + frame::HEADER_LEN;
         let mut flags = 0;
-        if frames.len() - payload > threshold
-            && let Some(small) = codec::compress(&frames[payload..])
-        {
+        let threshold = limits::COMPRESSION_THRESHOLD as i64;
+        if let Some(small) = codec::compress(&frames[payload..], encoding == Encoding::Json, threshold) {
             frames.truncate(payload);
             frames.extend_from_slice(&small);
             flags = frame::COMPRESSED;

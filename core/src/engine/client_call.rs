@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::body::{self, BodyError, EncodeError, Encoding, Outgoing};
 use super::queue::Ticketed;
-use super::{Body, Event, MethodPlan, Queue, ServicePlan, Signal, compression_threshold};
+use super::{Body, Event, MethodPlan, Queue, ServicePlan, Signal};
 use crate::codec::{Sink, Source};
 use crate::error::{Error, Result};
 use crate::frame;
@@ -71,7 +71,7 @@ impl CallRequest {
 
     /// Submits a request that is encoded already.
     pub(crate) fn submit_raw(self, queue: &Arc<Queue>, payload: &[u8]) -> Result<Arc<ClientCall>> {
-        let frames = Outgoing::raw(self.head()?, payload, compression_threshold(self.encoding));
+        let frames = Outgoing::raw(self.head()?, payload, self.encoding);
         self.enroll(queue, frames)
     }
 

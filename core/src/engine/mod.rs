@@ -21,8 +21,6 @@ pub use queue::{Queue, Wake};
 pub use server_call::{CallInfo, ServerCall};
 pub use session::ServerSession;
 
-pub(crate) use body::{Outgoing, compression_threshold};
 pub(crate) use client_call::CallRequest;
 pub(crate) use queue::next_ticket;
-pub(crate) use server_call::Answer;
 pub(crate) use signal::Signal;

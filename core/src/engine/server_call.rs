@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::body::{self, BodyError, EncodeError, Encoding, Outgoing};
-use super::{Body, MethodPlan, Queue, ServerSession, ServicePlan, Signal, compression_threshold};
+use super::{Body, MethodPlan, Queue, ServerSession, ServicePlan, Signal};
 use crate::codec::{Sink, Source};
-use crate::contract::MethodPattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
@@ -202,9 +201,7 @@ impl ServerCall {
     ///
     /// CODEC if the bytes do not fit a frame, STATE if the call was answered before.
     pub fn reply_raw(&self, payload: &[u8]) -> Result<()> {
-        self.answer(Some(RpcStatus::ok()), |_, encoding| {
-            Outgoing::raw(Vec::new(), payload, compression_threshold(encoding))
-        })
+        self.answer(Some(RpcStatus::ok()), |_, encoding| Outgoing::raw(Vec::new(), payload, encoding))
     }
 
     /// Sends one item of a server-stream or bidi call.
@@ -224,7 +221,7 @@ impl ServerCall {
     ///
     /// As for [`send`](Self::send).
     pub fn send_raw(&self, payload: &[u8]) -> Result<()> {
-        self.answer(None, |_, encoding| Outgoing::raw(Vec::new(), payload, compression_threshold(encoding)))
+        self.answer(None, |_, encoding| Outgoing::raw(Vec::new(), payload, encoding))
     }
 
     fn answer(

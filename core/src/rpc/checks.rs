@@ -54,9 +54,9 @@ pub(crate) fn check_stream(scope: &Arc<Scope>, header: StreamHeader) -> Result<O
         false => None,
     };
     let accepted = metadata::accept(&header.metadata)?;
-    wire::check_name("service name length", &header.service)?;
-    wire::check_name("method name length", &header.method)?;
-    wire::check_name("call id length", &header.call_id)?;
+    wire::check_name("service name", &header.service)?;
+    wire::check_name("method name", &header.method)?;
+    wire::check_name("call id", &header.call_id)?;
     if header.service.is_empty() {
         return Err(wire::missing_service_name().into());
     }
@@ -109,8 +109,8 @@ pub(crate) fn check_session_call(
 ) -> Result<OpenedCall, Refused> {
     check_peer(scope)?;
     let accepted = metadata::accept(&header.metadata)?;
-    wire::check_name("method name length", &header.method)?;
-    wire::check_name("call id length", &header.call_id)?;
+    wire::check_name("method name", &header.method)?;
+    wire::check_name("call id", &header.call_id)?;
     let method =
         service.plan.method_index(&header.method).ok_or_else(|| wire::session_method_not_found(&header.method))?;
     open_call(

@@ -119,7 +119,10 @@ impl Driver {
             match self.step(true, Some(until)).await {
                 Step::Frame(frame) => break frame,
                 Step::Stopped => return Ok(None),
-                Step::InputEnded if !self.io.got_bytes() => return Ok(None),
+                Step::InputEnded if !self.io.got_bytes() => {
+                    self.close(false).await; // A stream without one byte is no call.
+                    return Ok(None);
+                }
                 Step::InputEnded => return Err(wire::first_frame_without_header().into()),
                 Step::ReadFailed(error) => {
                     self.refuse(&read_status(&error), true).await;
@@ -237,15 +240,8 @@ impl Driver {
                 }
             }
         }
-        self.released(&active).await;
+        released(&self.signal, &active).await;
         drop(opened.slots);
-    }
-
-    /// Waits until the handler of a call has returned; its slot stays taken until then.
-    pub(crate) async fn released(&self, active: &ActiveCall) {
-        while !active.is_released() {
-            poll_fn(|cx| if self.signal.poll_raised(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
-        }
     }
 
     async fn end_call(&mut self, active: &mut ActiveCall, ended: Ended) {
@@ -295,6 +291,13 @@ impl Driver {
             self.trailer(&status);
         }
         Some(Ended::Answered)
+    }
+}
+
+/// Waits until the handler of a call has returned; its slot stays taken until then.
+pub(crate) async fn released(signal: &Signal, active: &ActiveCall) {
+    while !active.is_released() {
+        poll_fn(|cx| if signal.poll_raised(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
 

@@ -17,5 +17,3 @@ mod transport;
 pub use caller::Caller;
 pub use dispatcher::{Dispatcher, DispatcherOptions, Service};
 pub use transport::{BiStream, BoxFuture, CloseCause, Connection, Dialer, RecvHalf, SendHalf, StreamError};
-
-pub(crate) use stream::{FrameStream, ReadError};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedStream, Refused};
-use super::driver::{Driver, Ended, Step, client_trailer, read_status};
+use super::driver::{Driver, Ended, Step, client_trailer, read_status, released};
 use crate::contract::MethodPattern;
 use crate::engine::{Body, Event, ServerSession, next_ticket};
 use crate::frame::{self, Frame, FrameKind};
@@ -30,7 +30,10 @@ pub(crate) async fn serve(driver: &mut Driver, opened: OpenedStream) {
     service.queue.push(Event::SessionOpened { session: session.clone() });
     let mut machine = Session { opened: &opened, session: session.clone(), call: None, used: false, waiting: None };
     machine.run(driver).await;
-    machine.settle(driver).await;
+    // The last handler may still run.
+    if let Some(current) = machine.call.take() {
+        released(&driver.signal, &current.active).await;
+    }
     service.queue.push(Event::SessionClosed { session });
 }
 
@@ -254,12 +257,5 @@ impl Session<'_> {
             }
         }
         End::Clean
-    }
-
-    /// Waits until the last handler has returned.
-    async fn settle(&mut self, driver: &Driver) {
-        if let Some(current) = &self.call {
-            driver.released(&current.active).await;
-        }
     }
 }

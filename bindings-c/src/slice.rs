@@ -1,0 +1,176 @@
+//! Text and bytes over the border: borrowed slices in, owned buffers and borrowed text out.
+
+use std::ffi::c_void;
+
+use aster_core::error::{Error, ErrorKind, Result};
+
+use crate::guard;
+use crate::handle::null_argument;
+
+/// Borrowed text: `len` bytes of UTF-8 at `ptr`. `{NULL, 0}` means absent.
+///
+/// As an argument it is read during the call only. As a result it lives as long as the object that was asked, and
+/// need not end with a NUL.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct aster_str_t {
+    /// First byte; NULL if absent.
+    pub ptr: *const libc::c_char,
+    /// Number of bytes.
+    pub len: usize,
+}
+
+/// Borrowed bytes: `len` bytes at `ptr`, read during the call only. `{NULL, 0}` means absent.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct aster_slice_t {
+    /// First byte; NULL if absent.
+    pub ptr: *const u8,
+    /// Number of bytes.
+    pub len: usize,
+}
+
+/// Bytes that belong to the caller until `aster_bytes_free`. A NUL follows the `len` bytes.
+#[repr(C)]
+#[derive(Debug)]
+pub struct aster_bytes_t {
+    /// First byte.
+    pub ptr: *mut u8,
+    /// Number of bytes, without the NUL.
+    pub len: usize,
+    /// Private to the library.
+    pub owner: *mut c_void,
+}
+
+/// One key and its value.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct aster_pair_t {
+    /// Key.
+    pub key: aster_str_t,
+    /// Value.
+    pub value: aster_str_t,
+}
+
+impl aster_str_t {
+    /// Absent text.
+    pub(crate) const ABSENT: Self = Self { ptr: std::ptr::null(), len: 0 };
+
+    /// Lends text to C; it must live as long as the object that C asked.
+    pub(crate) fn lend(text: &str) -> Self {
+        Self { ptr: text.as_ptr().cast(), len: text.len() }
+    }
+
+    /// Reads an argument; `None` if it is absent.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is NULL or valid for reading `len` bytes as long as the result is used.
+    pub(crate) unsafe fn read<'a>(self, name: &str) -> Result<Option<&'a str>> {
+        let slice = aster_slice_t { ptr: self.ptr.cast(), len: self.len };
+        // SAFETY: passed on from the caller.
+        let Some(bytes) = (unsafe { slice.read(name) })? else { return Ok(None) };
+        std::str::from_utf8(bytes).map(Some).map_err(|error| {
+            let offset = error.valid_up_to();
+            Error::new(ErrorKind::InvalidUtf8, format!("{name} is not UTF-8 at byte {offset}"))
+                .with_detail("parameter", name)
+                .with_detail("offset", offset.to_string())
+        })
+    }
+
+    /// Reads an argument that must be there and not empty.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    pub(crate) unsafe fn require<'a>(self, name: &str) -> Result<&'a str> {
+        // SAFETY: passed on from the caller.
+        match unsafe { self.read(name) }? {
+            None => Err(null_argument(name)),
+            Some("") => Err(invalid_argument(name, "must not be empty")),
+            Some(text) => Ok(text),
+        }
+    }
+}
+
+impl aster_slice_t {
+    /// Reads an argument; `None` if it is absent.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is NULL or valid for reading `len` bytes as long as the result is used.
+    pub(crate) unsafe fn read<'a>(self, name: &str) -> Result<Option<&'a [u8]>> {
+        if self.ptr.is_null() {
+            return if self.len == 0 { Ok(None) } else { Err(null_argument(name)) };
+        }
+        if isize::try_from(self.len).is_err() {
+            return Err(invalid_argument(name, "is longer than memory"));
+        }
+        // SAFETY: passed on from the caller; the length was checked.
+        Ok(Some(unsafe { std::slice::from_raw_parts(self.ptr, self.len) }))
+    }
+}
+
+impl aster_bytes_t {
+    /// Hands bytes over to C.
+    pub(crate) fn give(mut bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        bytes.push(0);
+        let mut owner = Box::new(bytes);
+        let ptr = owner.as_mut_ptr();
+        Self { ptr, len, owner: Box::into_raw(owner).cast() }
+    }
+}
+
+/// Reads an array of pairs.
+///
+/// # Safety
+///
+/// `ptr` is NULL or valid for reading `len` pairs, whose texts are valid for reading.
+pub(crate) unsafe fn read_pairs(ptr: *const aster_pair_t, len: usize, name: &str) -> Result<Vec<(String, String)>> {
+    if len == 0 {
+        return Ok(Vec::new());
+    }
+    if ptr.is_null() {
+        return Err(null_argument(name));
+    }
+    if len > isize::MAX as usize / size_of::<aster_pair_t>() {
+        return Err(invalid_argument(name, "is longer than memory"));
+    }
+    // SAFETY: passed on from the caller; the length was checked.
+    let pairs = unsafe { std::slice::from_raw_parts(ptr, len) };
+    let text = |text: aster_str_t| {
+        // SAFETY: passed on from the caller.
+        unsafe { text.read(name) }.map(|text| text.unwrap_or_default().to_owned())
+    };
+    pairs.iter().map(|pair| Ok((text(pair.key)?, text(pair.value)?))).collect()
+}
+
+/// Lends pairs to C; they must live as long as the object that C asked.
+pub(crate) fn lend_pairs(pairs: &[(String, String)]) -> Vec<aster_pair_t> {
+    let lend = |(key, value): &(String, String)| aster_pair_t { key: aster_str_t::lend(key), value: aster_str_t::lend(value) };
+    pairs.iter().map(lend).collect()
+}
+
+/// Returns the error of an argument that is wrong.
+pub(crate) fn invalid_argument(name: &str, reason: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("{name} {reason}")).with_detail("parameter", name)
+}
+
+/// Releases bytes and zeroes the struct. NULL and a zeroed struct are left alone, so a second call is harmless.
+///
+/// Any thread. Never fails.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_bytes_free(bytes: *mut aster_bytes_t) {
+    // SAFETY: the caller passes NULL or a struct that is zeroed or was filled by this library.
+    unsafe {
+        guard::quiet(|| {
+            let Some(bytes) = bytes.as_mut() else { return };
+            let owner = bytes.owner.cast::<Vec<u8>>();
+            *bytes = aster_bytes_t { ptr: std::ptr::null_mut(), len: 0, owner: std::ptr::null_mut() };
+            if !owner.is_null() {
+                drop(Box::from_raw(owner));
+            }
+        });
+    }
+}

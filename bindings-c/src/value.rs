@@ -1,0 +1,16 @@
+//! Types that the interface names already and that come with later versions.
+
+/// A value of a contract type. Comes with a later version: no function takes or makes one yet.
+pub struct aster_value_t {
+    _private: (),
+}
+
+/// A session with a server. Comes with a later version.
+pub struct aster_session_t {
+    _private: (),
+}
+
+/// A node of its own. Comes with a later version.
+pub struct aster_node_t {
+    _private: (),
+}

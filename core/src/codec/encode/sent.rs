@@ -1,0 +1,71 @@
+//! Type definitions that a payload has sent already.
+
+use crate::limits;
+
+use super::super::bytes::put_uvarint32;
+use super::super::definition;
+use super::super::plan::{self, MessageId};
+use super::super::schema::{MessageSchema, Schema};
+use super::super::violation::{Fault, Step};
+use super::super::walk::broken;
+
+/// The definitions of one payload.
+pub(super) struct Sent {
+    /// For each message: 0, or one more than the index of its definition.
+    full: Vec<u16>,
+    /// Definitions that leave out computed fields.
+    partial: Vec<Partial>,
+    count: u16,
+}
+
+/// A definition without some fields.
+struct Partial {
+    message: MessageId,
+    left_out: Box<[usize]>,
+    index: u16,
+}
+
+impl Sent {
+    pub(super) fn new(schema: &Schema) -> Self {
+        Self { full: vec![0; schema.messages.len()], partial: Vec::new(), count: 0 }
+    }
+
+    /// Returns the index of a definition that was sent.
+    fn find(&self, message: &MessageSchema, left_out: &[usize]) -> Option<u16> {
+        if left_out.is_empty() {
+            return self.full.get(message.id.index())?.checked_sub(1);
+        }
+        let mut partial = self.partial.iter();
+        Some(partial.find(|sent| sent.message == message.id && *sent.left_out == *left_out)?.index)
+    }
+
+    /// Writes which type follows, with its definition the first time.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, message: &MessageSchema, left_out: &[usize]) -> Step<()> {
+        out.push(plan::MESSAGE);
+        if let Some(index) = self.find(message, left_out) {
+            put_uvarint32(out, u32::from(index) << 1 | 1);
+            return Ok(());
+        }
+        let index = self.count;
+        if usize::from(index) >= limits::MAX_TYPE_DEFINITIONS {
+            return Err(Fault::malformed("too many type definitions"));
+        }
+        self.count += 1;
+        put_uvarint32(out, u32::from(index) << 1);
+        if left_out.is_empty() {
+            *self.full.get_mut(message.id.index()).ok_or_else(broken)? = self.count;
+            out.extend_from_slice(&message.definition);
+            return Ok(());
+        }
+        self.partial.push(Partial { message: message.id, left_out: left_out.into(), index });
+        let fields: Vec<_> = message
+            .wire
+            .fields
+            .iter()
+            .filter(|field| !left_out.contains(&field.index))
+            .filter_map(|field| Some((message.fields.get(field.index)?.wire_name.as_str(), &field.ty)))
+            .collect();
+        out.extend(definition::write(&message.namespace, &message.type_name, fields.into_iter()));
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! Contracts: what a service is, and the 32 bytes that name it (`contract.md`).
+//!
+//! A [`ServiceDescription`] is what a binding declares. [`Contract::new`] lowers its types to [`TypeDef`]s, hashes
+//! them along the [`TypeGraph`], and hashes the [`ServiceContract`] that refers to them: the contract id.
+//!
+//! Not here: the declared types ([`crate::types`]), payload bytes ([`crate::codec`]) and the files of section 8.
+
+mod canonical;
+mod capability;
+mod description;
+mod form;
+mod graph;
+mod identity;
+mod kinds;
+mod link;
+mod lower;
+mod manifest;
+mod model;
+mod walk;
+
+pub use canonical::primitive;
+pub use capability::CapabilityRequirement;
+pub use description::{MethodDescription, RequestStyle, ServiceDescription};
+pub use graph::{TypeGraph, TypeNode};
+pub use identity::Contract;
+pub use kinds::{CapabilityKind, ContainerKind, MethodPattern, ScopeKind, TypeDefKind, TypeKind};
+pub use link::{LinkedType, link};
+pub use lower::CONTAINER_PACKAGE;
+pub use model::{Digest, EnumValueDef, FieldDef, MethodDef, ServiceContract, TypeDef, UnionVariantDef};
+
+/// Name of the byte layout that ids are computed from.
+pub const CANONICAL_ENCODING: &str = "aster-contract/2";

@@ -1,0 +1,86 @@
+//! Metadata of calls: limits, reserved keys, local notes (`wire.md` section 13).
+
+use super::texts;
+use crate::limits;
+use crate::status::RpcStatus;
+
+/// Prefix of keys that are core's.
+const RESERVED_PREFIX: &str = "aster-";
+/// Prefix of local notes, never sent and dropped on receipt.
+const LOCAL_PREFIX: &str = "_aster_";
+/// Milliseconds that are left of a call when its header is sent.
+pub(super) const TIMEOUT_KEY: &str = "aster-timeout-ms";
+/// Asks for a trailer after every call of a session.
+const SESSION_TRAILERS_KEY: &str = "aster-session-trailers";
+
+/// Metadata that passed the checks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The application's pairs; the last value of a repeated key.
+    pub pairs: Vec<(String, String)>,
+    /// Text of the time that is left, unchecked.
+    pub timeout_ms: Option<String>,
+    /// Whether every call of a session ends with a trailer.
+    pub session_trailers: bool,
+}
+
+/// Checks received metadata and takes core's own keys out.
+///
+/// # Errors
+///
+/// RESOURCE_EXHAUSTED over a limit; nothing is cut.
+pub fn accept(received: &[(String, String)]) -> Result<Accepted, RpcStatus> {
+    let mut accepted = Accepted::default();
+    let reserved = || received.iter().filter(|(key, _)| key.starts_with(RESERVED_PREFIX));
+    limit("reserved metadata entries", limits::MAX_RESERVED_ENTRIES, reserved().count())?;
+    for (key, value) in reserved() {
+        limit("reserved metadata value length", limits::MAX_RESERVED_VALUE_CHARS, value.chars().count())?;
+        match key.as_str() {
+            TIMEOUT_KEY => accepted.timeout_ms = Some(value.clone()),
+            SESSION_TRAILERS_KEY => accepted.session_trailers = value == "1",
+            _ => {}
+        }
+    }
+    let application = || received.iter().filter(|(key, _)| is_application(key));
+    check_limits(application())?;
+    for (key, value) in application() {
+        match accepted.pairs.iter_mut().find(|(known, _)| known == key) {
+            Some((_, last)) => last.clone_from(value),
+            None => accepted.pairs.push((key.clone(), value.clone())),
+        }
+    }
+    Ok(accepted)
+}
+
+/// Checks metadata that an application wants to send; local notes are left out.
+///
+/// # Errors
+///
+/// INVALID_ARGUMENT for reserved keys, RESOURCE_EXHAUSTED over a limit; nothing is sent then.
+pub fn outgoing(pairs: &[(String, String)]) -> Result<Vec<(String, String)>, RpcStatus> {
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| key.starts_with(RESERVED_PREFIX)) {
+        return Err(texts::reserved_metadata_key(key));
+    }
+    let sent = || pairs.iter().filter(|(key, _)| is_application(key));
+    check_limits(sent())?;
+    Ok(sent().cloned().collect())
+}
+
+fn is_application(key: &str) -> bool {
+    !key.starts_with(RESERVED_PREFIX) && !key.starts_with(LOCAL_PREFIX)
+}
+
+fn check_limits<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -> Result<(), RpcStatus> {
+    limit("metadata entries", limits::MAX_METADATA_ENTRIES, pairs.clone().count())?;
+    let mut total = 0;
+    for (key, value) in pairs {
+        limit("metadata key length", limits::MAX_METADATA_KEY_CHARS, key.chars().count())?;
+        limit("metadata value length", limits::MAX_METADATA_VALUE_CHARS, value.chars().count())?;
+        total += key.len() + value.len();
+    }
+    limit("metadata total bytes", limits::MAX_METADATA_TOTAL_BYTES, total)
+}
+
+fn limit(what: &str, most: usize, got: usize) -> Result<(), RpcStatus> {
+    if got > most { Err(texts::metadata_limit(what, most, got)) } else { Ok(()) }
+}

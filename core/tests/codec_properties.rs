@@ -1,0 +1,415 @@
+//! Properties of the codec: round trips, garbage, limits, stack, completion of records (`codec.md` sections 5, 6, 11).
+
+use std::sync::Arc;
+
+use aster_core::codec::{
+    CodecError, CodecErrorKind, Record, RootId, Schema, Value, ValueSink, ValueSource, decode_json, decode_xlang,
+    encode_json, encode_xlang,
+};
+use aster_core::types::TypeTable;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+fn compile(types: &Json) -> Arc<Schema> {
+    Schema::compile(&TypeTable::from_json(types).expect("types")).expect("schema")
+}
+
+fn encode(schema: &Schema, root: RootId, value: &Value) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::new();
+    encode_xlang(schema, root, &mut ValueSource::new(), &value, &mut out).map(|()| out)
+}
+
+fn decode(schema: &Schema, root: RootId, body: &[u8]) -> Result<Value, CodecError> {
+    decode_xlang(schema, root, body, &mut ValueSink)
+}
+
+fn to_json(schema: &Schema, root: RootId, value: &Value) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::new();
+    encode_json(schema, root, &mut ValueSource::new(), &value, &mut out).map(|()| out)
+}
+
+fn from_json(schema: &Schema, root: RootId, body: &[u8]) -> Result<Value, CodecError> {
+    decode_json(schema, root, body, &mut ValueSink)
+}
+
+/// A source of choices that one seed determines.
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % bound
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u64) as usize]
+    }
+
+    fn bits(&mut self) -> u64 {
+        let wide = self.below(u64::MAX >> 11) << 20 ^ self.below(u64::MAX >> 11);
+        wide >> self.below(64)
+    }
+}
+
+const KEYS: [&str; 6] = ["string", "int", "bool", "int8", "var_uint64", "p/Color"];
+const SCALARS: [&str; 16] = [
+    "string",
+    "int",
+    "bool",
+    "float",
+    "bytes",
+    "float32",
+    "int8",
+    "uint16",
+    "varint32",
+    "uint64",
+    "timestamp",
+    "date",
+    "duration",
+    "decimal",
+    "p/Color",
+    "p/Level",
+];
+
+fn random_type(choices: &mut Choices, depth: u32) -> String {
+    let text = match choices.below(if depth == 0 { 3 } else { 7 }) {
+        0..=2 => choices.pick(&SCALARS).to_owned(),
+        3 => format!("list<{}>", random_type(choices, depth - 1)),
+        4 => format!("map<{},{}>", choices.pick(&KEYS), random_type(choices, depth - 1)),
+        5 => format!("set<{}>", choices.pick(&SCALARS)),
+        _ => choices.pick(&["p/A", "p/B"]).to_owned(),
+    };
+    // A message must be able to end.
+    if text.starts_with("p/A") || text.starts_with("p/B") || choices.below(4) == 0 { text + "?" } else { text }
+}
+
+fn random_types(choices: &mut Choices) -> Json {
+    let mut message = |fields: u64| {
+        let fields: Vec<Json> =
+            (0..fields).map(|i| json!({"name": format!("field{i}"), "type": random_type(choices, 3)})).collect();
+        json!({"fields": fields})
+    };
+    json!({
+        "p/A": message(6), "p/B": message(3),
+        "p/Color": {"enum": [["RED", 0], ["GREEN", 1]]}, "p/Level": {"enum": ["LOW", "HIGH"]},
+    })
+}
+
+fn random_text(choices: &mut Choices) -> String {
+    let length = choices.below(6);
+    (0..length)
+        .map(|_| choices.pick(&['a', 'Z', '"', '\\', '\n', '\0', 'é', 'ÿ', 'Ā', '你', '\u{ffff}', '😀']))
+        .collect()
+}
+
+fn random_value(choices: &mut Choices, types: &Json, ty: &str, depth: u32) -> Value {
+    if let Some(inner) = ty.strip_suffix('?') {
+        return if depth == 0 || choices.below(3) == 0 {
+            Value::Null
+        } else {
+            random_value(choices, types, inner, depth)
+        };
+    }
+    let less = depth.saturating_sub(1);
+    let count = if depth == 0 { 0 } else { choices.below(4) };
+    if let Some(item) = ty.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
+        return Value::List((0..count).map(|_| random_value(choices, types, item, less)).collect());
+    }
+    if let Some(item) = ty.strip_prefix("set<").and_then(|rest| rest.strip_suffix('>')) {
+        // One element cannot be there twice.
+        return Value::List((0..count.min(1)).map(|_| random_value(choices, types, item, less)).collect());
+    }
+    if let Some((key, value)) =
+        ty.strip_prefix("map<").and_then(|r| r.strip_suffix('>')).and_then(|r| r.split_once(','))
+    {
+        let mut entries: Vec<(Value, Value)> = Vec::new();
+        for _ in 0..count {
+            let key = random_value(choices, types, key, less);
+            if entries.iter().all(|(other, _)| *other != key) {
+                entries.push((key, random_value(choices, types, value, less)));
+            }
+        }
+        return Value::Map(entries);
+    }
+    let bits = choices.bits();
+    match ty {
+        "string" => Value::Text(random_text(choices)),
+        "bytes" => Value::Bytes(bits.to_le_bytes()[..choices.below(9) as usize].to_vec()),
+        "bool" => Value::Bool(bits & 1 == 1),
+        "int" => Value::Int(bits as i64),
+        "int8" => Value::Int(i64::from(bits as i8)),
+        "varint32" => Value::Int(i64::from(bits as i32)),
+        "uint16" => Value::Uint(u64::from(bits as u16)),
+        "uint64" | "var_uint64" => Value::Uint(bits),
+        "float" => Value::Float(if f64::from_bits(bits).is_nan() { 0.5 } else { f64::from_bits(bits) }),
+        "float32" => {
+            Value::Float(if f32::from_bits(bits as u32).is_nan() { 0.5 } else { f32::from_bits(bits as u32).into() })
+        }
+        "timestamp" => Value::Timestamp((bits % 253_402_300_799_999_999) as i64 - 62_135_596_800_000_000),
+        "date" => Value::Date((bits % 3_652_059) as i64 - 719_162),
+        "duration" => Value::Duration(bits as i64),
+        "decimal" => {
+            Value::Decimal(format!("{}{}.{:05}", if bits & 1 == 1 { "-" } else { "" }, bits.max(1), bits % 99_999))
+        }
+        "p/Color" => Value::Enum(choices.pick(&["RED", "GREEN"]).into()),
+        "p/Level" => Value::Enum(choices.pick(&["LOW", "HIGH"]).into()),
+        tag => {
+            let fields = types[tag]["fields"].as_array().expect("fields").iter().map(|field| {
+                let value = random_value(choices, types, field["type"].as_str().expect("a type"), less);
+                (field["name"].as_str().expect("a name").into(), value)
+            });
+            Value::Record(Record { tag: Some(tag.into()), fields: fields.collect() })
+        }
+    }
+}
+
+/// Whatever decodes, encodes, and decodes to itself.
+fn stable(schema: &Schema, root: RootId, body: &[u8]) {
+    if let Ok(value) = decode(schema, root, body) {
+        let again = encode(schema, root, &value).expect("a decoded value encodes");
+        let value = decode(schema, root, &again).expect("what was encoded decodes");
+        assert_eq!(encode(schema, root, &value).expect("bytes"), again);
+    }
+    if let Ok(value) = from_json(schema, root, body) {
+        let again = to_json(schema, root, &value).expect("a decoded value encodes");
+        let value = from_json(schema, root, &again).expect("what was encoded decodes");
+        assert_eq!(to_json(schema, root, &value).expect("text"), again);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn values_round_trip(seed in 1u64..) {
+        let mut choices = Choices(seed);
+        let types = random_types(&mut choices);
+        let schema = compile(&types);
+        let root = schema.root("p/A").expect("root");
+        let value = random_value(&mut choices, &types, "p/A", 5);
+        let body = encode(&schema, root, &value).expect("bytes");
+        prop_assert_eq!(&decode(&schema, root, &body).expect("a value"), &value);
+        let text = to_json(&schema, root, &value).expect("text");
+        prop_assert_eq!(&from_json(&schema, root, &text).expect("a value"), &value);
+        prop_assert!(serde_json::from_slice::<Json>(&text).is_ok());
+        for cut in 0..body.len() {
+            prop_assert!(decode(&schema, root, &body[..cut]).is_err());
+        }
+        for cut in 0..text.len() {
+            prop_assert!(from_json(&schema, root, &text[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn garbage_never_panics(seed in 1u64.., flips in 1usize..6) {
+        let mut choices = Choices(seed);
+        let types = random_types(&mut choices);
+        let schema = compile(&types);
+        let root = schema.root("p/A").expect("root");
+        let value = random_value(&mut choices, &types, "p/A", 5);
+        for body in [encode(&schema, root, &value).expect("bytes"), to_json(&schema, root, &value).expect("text")] {
+            let definition = 4 + schema.message_by_tag("p/A").expect("a message").definition().len();
+            for _ in 0..20 {
+                let mut body = body.clone();
+                for _ in 0..flips {
+                    // Behind the first definition, whose hash protects it.
+                    let from = definition.min(body.len() - 1);
+                    let at = from + choices.below((body.len() - from) as u64) as usize;
+                    body[at] = choices.pick(&[0, 1, 2, 0x0c, 0x1e, 0x24, 0x7f, 0x80, 0xfd, 0xff, b'{', b'"', b'9', body[at] ^ 4]);
+                }
+                stable(&schema, root, &body);
+            }
+        }
+    }
+}
+
+/// The deepest type there may be: messages whose children are sixteen containers away.
+fn deep() -> (Arc<Schema>, RootId, Value) {
+    let ty = format!("{}p/Deep{}", "list<".repeat(15), ">".repeat(15));
+    let schema = compile(&json!({"p/Deep": {"fields": [{"name": "next", "type": ty}]}}));
+    let root = schema.root("p/Deep").expect("root");
+    let record = |inner| Value::Record(Record { tag: None, fields: vec![("next".into(), inner)] });
+    let mut value = record(Value::List(Vec::new()));
+    for _ in 1..50 {
+        for _ in 0..15 {
+            value = Value::List(vec![value]);
+        }
+        value = record(value);
+    }
+    (schema, root, value)
+}
+
+#[test]
+fn the_deepest_value_needs_little_stack() {
+    let (schema, root, value) = deep();
+    let body = encode(&schema, root, &value).expect("bytes");
+    let text = to_json(&schema, root, &value).expect("text");
+    let run = move || {
+        let decoded = decode(&schema, root, &body).expect("a value");
+        assert_eq!(encode(&schema, root, &decoded).expect("bytes"), body);
+        let parsed = from_json(&schema, root, &text).expect("a value");
+        assert_eq!(to_json(&schema, root, &parsed).expect("text"), text);
+    };
+    std::thread::Builder::new().stack_size(512 * 1024).spawn(run).expect("a thread").join().expect("no overflow");
+}
+
+#[test]
+fn one_message_more_is_too_deep() {
+    let (schema, root, value) = deep();
+    let mut wrapped = value;
+    for _ in 0..15 {
+        wrapped = Value::List(vec![wrapped]);
+    }
+    let value = Value::Record(Record { tag: None, fields: vec![("next".into(), wrapped)] });
+    for error in [encode(&schema, root, &value).unwrap_err(), to_json(&schema, root, &value).unwrap_err()] {
+        assert_eq!((error.kind, error.reason.as_str()), (CodecErrorKind::Malformed, "nesting deeper than 50"));
+    }
+    let text = format!("{}{}", "{\"next\":[[[[[[[[[[[[[[[".repeat(51), "]]]]]]]]]]]]]]]}".repeat(51));
+    let error = from_json(&schema, root, text.as_bytes()).unwrap_err();
+    assert_eq!(error.reason, "nesting deeper than 50");
+}
+
+#[test]
+fn the_graph_is_bounded() {
+    let schema = compile(&json!({"p/M": {"fields": [{"name": "l", "type": "list<bool>"}]}}));
+    let root = schema.root("p/M").expect("root");
+    let empty = Value::Record(Record { tag: None, fields: vec![("l".into(), Value::List(Vec::new()))] });
+    let empty = encode(&schema, root, &empty).expect("bytes");
+    let list = |count: usize| {
+        let length = [count | 0x80, count >> 7 | 0x80, count >> 14 | 0x80, count >> 21].map(|byte| byte as u8);
+        [&empty[..empty.len() - 1], &length, &[0x0c], &vec![1; count]].concat()
+    };
+    let most = (128 * 1024 * 1024 - 64 - 16) / 16;
+    assert!(decode(&schema, root, &list(most)).is_ok());
+    assert_eq!(decode(&schema, root, &list(most + 1)).unwrap_err().reason, "decoded value is too large");
+}
+
+#[test]
+fn writers_complete_records() {
+    let schema = compile(&json!({
+        "p/M": {"fields": [
+            {"name": "a", "type": "int", "default": 7}, {"name": "b", "type": "string?"},
+            {"name": "c", "type": "list<p/N>", "default": [{}]}, {"name": "d", "type": "p/N", "default": {"y": [1]}},
+            {"name": "e", "type": "p/Color?", "default": "RED"}, {"name": "f", "type": "decimal?", "default": null},
+        ]},
+        "p/N": {"fields": [{"name": "x", "type": "bool", "default": true}, {"name": "y", "type": "set<int>", "default": []}]},
+        "p/Color": {"enum": [["RED", 0]]},
+    }));
+    let root = schema.root("p/M").expect("root");
+    let expected =
+        json!({"a": 7, "b": null, "c": [{"x": true, "y": []}], "d": {"x": true, "y": [1]}, "e": "RED", "f": null});
+    let empty = Value::Record(Record::default());
+    let body = encode(&schema, root, &empty).expect("bytes");
+    let text = to_json(&schema, root, &empty).expect("text");
+    assert_eq!(text, serde_json::to_vec(&expected).expect("text"));
+    let from_bytes = decode(&schema, root, &body).expect("a value");
+    let from_text = from_json(&schema, root, b"{}").expect("a value");
+    assert_eq!(from_bytes, from_text);
+    assert_eq!(to_json(&schema, root, &from_bytes).expect("text"), text);
+}
+
+#[test]
+fn computed_defaults_are_left_to_the_reader() {
+    let fields = json!([{"name": "id", "type": "string", "factory": true}, {"name": "n", "type": "int"}]);
+    let schema = compile(&json!({
+        "p/N": {"fields": fields},
+        "p/M": {"fields": [{"name": "one", "type": "p/N"}, {"name": "all", "type": "list<p/N?>"}, {"name": "by", "type": "map<int,p/N?>"}]},
+    }));
+    let root = schema.root("p/M").expect("root");
+    let short = || Value::Record(Record { tag: Some("p/N".into()), fields: vec![("n".into(), Value::Int(1))] });
+    let full = || {
+        let fields = vec![("id".into(), Value::Text("x".to_owned())), ("n".into(), Value::Int(2))];
+        Value::Record(Record { tag: Some("p/N".into()), fields })
+    };
+    let make = |all: Vec<Value>, by: Vec<Value>| {
+        let by = by.into_iter().enumerate().map(|(i, v)| (Value::Int(i as i64), v)).collect();
+        let fields = vec![("one".into(), short()), ("all".into(), Value::List(all)), ("by".into(), Value::Map(by))];
+        Value::Record(Record { tag: Some("p/M".into()), fields })
+    };
+    let value =
+        make(vec![Value::Null, short(), Value::Null, short()], vec![short(), full(), full(), Value::Null, short()]);
+    let body = encode(&schema, root, &value).expect("bytes");
+    assert_eq!(decode(&schema, root, &body).expect("a value"), value);
+    let text = to_json(&schema, root, &value).expect("text");
+    assert_eq!(from_json(&schema, root, &text).expect("a value"), value);
+    // Elements of a list share one definition.
+    let error = encode(&schema, root, &make(vec![short(), full()], Vec::new())).unwrap_err();
+    assert_eq!((error.kind, error.location.as_str()), (CodecErrorKind::Violation, "M.all[1]"));
+    // Only nulls: the type is written all the same.
+    let nulls = make(vec![Value::Null, Value::Null], Vec::new());
+    assert_eq!(decode(&schema, root, &encode(&schema, root, &nulls).expect("bytes")).expect("a value"), nulls);
+}
+
+#[test]
+fn bad_defaults_do_not_compile() {
+    let refused = |types: Json| Schema::compile(&TypeTable::from_json(&types).expect("types")).unwrap_err();
+    let error = refused(json!({"p/M": {"fields": [{"name": "a", "type": "int", "default": "x"}]}}));
+    assert_eq!(error.message(), "type `p/M`: field `a`: bad default: expected varint64");
+    let error = refused(json!({"p/M": {"fields": [{"name": "a", "type": "p/M?", "default": {}}]}}));
+    assert!(error.message().contains("contains itself"), "{error}");
+    // Each default holds the next one twice.
+    let types: serde_json::Map<String, Json> = (0..40)
+        .map(|i| {
+            let (ty, default) =
+                if i < 39 { (format!("p/M{}", i + 1), json!({})) } else { ("int".to_owned(), json!(1)) };
+            let fields =
+                json!([{"name": "a", "type": ty, "default": default}, {"name": "b", "type": ty, "default": default}]);
+            (format!("p/M{i}"), json!({"fields": fields}))
+        })
+        .collect();
+    assert!(refused(Json::Object(types)).message().contains("bad default"));
+}
+
+#[test]
+fn many_foreign_definitions_are_read() {
+    let types = |names: &[String]| {
+        let fields: Vec<Json> = names.iter().map(|name| json!({"name": name, "type": "int?"})).collect();
+        compile(&json!({"p/M": {"fields": fields}}))
+    };
+    let all: Vec<String> = (0..24).map(|i| format!("f{i}")).collect();
+    let reader = types(&all);
+    for _ in 0..2 {
+        for count in 0..all.len() {
+            let writer = types(&all[..count]);
+            let empty = Value::Record(Record::default());
+            let body = encode(&writer, writer.root("p/M").expect("root"), &empty).expect("bytes");
+            assert!(decode(&reader, reader.root("p/M").expect("root"), &body).is_ok());
+        }
+    }
+}
+
+#[test]
+fn doubled_keys_and_fields_are_refused() {
+    let schema = compile(&json!({"p/M": {"fields": [{"name": "m", "type": "map<string,int>"}]}}));
+    let root = schema.root("p/M").expect("root");
+    let entry = || (Value::Text("k".to_owned()), Value::Int(1));
+    let record = |fields| Value::Record(Record { tag: None, fields });
+    let value = record(vec![("m".into(), Value::Map(vec![entry(), entry()]))]);
+    for error in [encode(&schema, root, &value).unwrap_err(), to_json(&schema, root, &value).unwrap_err()] {
+        assert_eq!(error.to_string(), "contract violation at M.m[1]: duplicate key");
+    }
+    let map = || ("m".into(), Value::Map(Vec::new()));
+    let error = encode(&schema, root, &record(vec![map(), map()])).unwrap_err();
+    assert_eq!(error.location, "M");
+    assert!(schema.root("p/Other").is_err());
+}
+
+#[test]
+fn a_refused_value_leaves_no_bytes() {
+    let schema = compile(&json!({"p/M": {"fields": [{"name": "a", "type": "string"}, {"name": "b", "type": "int"}]}}));
+    let root = schema.root("p/M").expect("root");
+    let fields = vec![("a".into(), Value::Text("x".to_owned())), ("b".into(), Value::Bool(true))];
+    let value = Value::Record(Record { tag: None, fields });
+    let mut out = vec![9];
+    let error = encode_xlang(&schema, root, &mut ValueSource::new(), &&value, &mut out).unwrap_err();
+    assert_eq!(out, [9]);
+    assert_eq!(error.for_local_encode().message, "contract violation at M.b: expected varint64");
+    assert_eq!(error.for_local_encode().code.0, 101);
+    let status = error.for_response_encode();
+    assert_eq!(status.message, "cannot encode response: contract violation at M.b: expected varint64");
+    let error = decode(&schema, root, b"\x01").unwrap_err();
+    assert_eq!(error.for_request_at_server().message, "cannot decode request: truncated");
+    assert_eq!(error.for_response_at_client().code.0, 13);
+}
