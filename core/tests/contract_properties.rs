@@ -253,19 +253,43 @@ fn every_identity_member_changes_the_id() {
 #[test]
 fn broken_descriptions_are_refused_with_their_place() {
     let cases = [
-        ("/types/shop~1Order/fields/0/type", json!("shop/None"), "service `Shop`: type `shop/Order`: field `id`: unknown type `shop/None`"),
-        ("/methods/0/request", json!("shop/Colour"), "service `Shop`: method `place`: a method takes and returns messages; `shop/Colour` is an enum"),
-        ("/methods/0/request", json!("list<int>"), "service `Shop`: method `place`: a method takes and returns a message or a bare scalar, not `list<int>`"),
-        ("/methods/0/request", json!("timestamp"), "service `Shop`: method `place`: a method takes and returns a message or a bare scalar, not `timestamp`"),
+        (
+            "/types/shop~1Order/fields/0/type",
+            json!("shop/None"),
+            "service `Shop`: type `shop/Order`: field `id`: unknown type `shop/None`",
+        ),
+        (
+            "/methods/0/request",
+            json!("shop/Colour"),
+            "service `Shop`: method `place`: a method takes and returns messages; `shop/Colour` is an enum",
+        ),
+        (
+            "/methods/0/request",
+            json!("list<int>"),
+            "service `Shop`: method `place`: a method takes and returns a message or a bare scalar, not `list<int>`",
+        ),
+        (
+            "/methods/0/request",
+            json!("timestamp"),
+            "service `Shop`: method `place`: a method takes and returns a message or a bare scalar, not `timestamp`",
+        ),
         ("/methods/1/name", json!("place"), "service `Shop`: method `place`: the name is declared twice"),
         ("/methods/1/pattern", json!("both"), "service `Shop`: method `list`: unknown pattern `both`"),
-        ("/methods/0/timeout_s", json!(-1.0), "service `Shop`: method `place`: `timeout_s` must be finite and not negative"),
-        ("/serialization_modes", json!(["native"]), "service `Shop`: `producer_language` must be set exactly when `native` is among the modes"),
+        (
+            "/methods/0/timeout_s",
+            json!(-1.0),
+            "service `Shop`: method `place`: `timeout_s` must be finite and not negative",
+        ),
+        (
+            "/serialization_modes",
+            json!(["native"]),
+            "service `Shop`: `producer_language` must be set exactly when `native` is among the modes",
+        ),
         ("/serialization_modes", json!(["xlang", "xlang"]), "service `Shop`: duplicate serialization mode `xlang`"),
         ("/version", json!(1.5), "service `Shop`: `version` is not a signed 32-bit integer"),
         ("/version", json!(4_294_967_296_u64), "service `Shop`: `version` is not a signed 32-bit integer"),
         ("/requires", json!({"any_of": []}), "service `Shop`: `any_of` has no roles, so nobody could call"),
-        ("/service", json!(""), "service ``: the service name is empty"),
+        ("/service", json!(""), "the service name is empty"),
         ("/types/shop~1Order/fields/3/default", json!(1), ""),
     ];
     for (path, value, reason) in cases {
@@ -317,11 +341,41 @@ fn the_longest_chain_and_ring_fit_a_small_stack() {
 
 #[test]
 fn container_types_are_bounded_in_number() {
-    // 600 types of 200 distinct nested containers each are more types than a contract may have.
-    let field = |ty: usize, at: usize| json!({"name": format!("f{at}"), "type": format!("list<map<string,g/E{}?>>", ty * 200 + at)});
-    let message = |ty: usize| json!({"fields": (0..200).map(|at| field(ty, at)).collect::<Vec<_>>()});
-    let mut types: Map<String, Value> = (0..25).map(|ty| (tag(ty), message(ty))).collect();
-    types.extend((0..5000).map(|at| (format!("g/E{at}"), json!({"enum": ["A"]}))));
-    let table = TypeTable::from_json(&types.into()).unwrap();
-    assert_eq!(TypeGraph::new(&table).unwrap().nodes().len(), 25 + 5000 * 3);
+    // Every field needs 15 container types of its own.
+    let declared = |fields: usize| {
+        let ty = |at: usize| format!("{}g/E{at}{}", "list<".repeat(16), ">".repeat(16));
+        let field = |at: usize| json!({"name": format!("f{at}"), "type": ty(at)});
+        let message = |part: usize| json!({"fields": (part..fields.min(part + 1000)).map(field).collect::<Vec<_>>()});
+        let mut types: Map<String, Value> = (0..fields).step_by(1000).map(|part| (tag(part), message(part))).collect();
+        types.extend((0..fields).map(|at| (format!("g/E{at}"), json!({"enum": ["A"]}))));
+        TypeTable::from_json(&types.into()).unwrap()
+    };
+    assert_eq!(TypeGraph::new(&declared(2000)).unwrap().nodes().len(), 2 + 2000 * 16);
+    assert!(TypeGraph::new(&declared(6500)).is_err());
+}
+
+#[test]
+fn a_reference_that_does_not_commit_to_its_cycle_is_refused() {
+    let types = json!({
+        "g/T0": {"fields": [{"name": "first", "type": "g/Book"}]},
+        "g/Book": {"fields": [{"name": "by", "type": "g/Author"}]},
+        "g/Author": {"fields": [{"name": "books", "type": "list<g/Book>"}]},
+    });
+    let contract = contract(&service(types));
+    let book = contract.graph().get("g.Book").unwrap();
+    let mut shelf = contract.graph().get("g.T0").unwrap().def.clone();
+    assert_eq!(shelf.fields[0].type_ref, Some(book.entering));
+    let of_cycle = ["g.Book", "g.Author"].map(|name| contract.graph().get(name).unwrap().bytes.clone());
+    let link_shelf = |shelf: &TypeDef| {
+        let mut bodies = of_cycle.to_vec();
+        bodies.push(shelf.canonical().unwrap());
+        link(&bodies, &[shelf.hash().unwrap()])
+    };
+    assert!(link_shelf(&shelf).is_ok());
+    shelf.fields[0].type_ref = Some(book.hash);
+    let error = link_shelf(&shelf).unwrap_err();
+    assert_eq!(error.message(), "type `g.T0`: field `first`: its reference does not commit to what it refers to");
+    // Nor may a method refer to a member by its hash alone.
+    assert!(link(&of_cycle, &[book.hash]).is_err());
+    assert!(link(&of_cycle, &[book.entering]).is_ok());
 }

@@ -37,8 +37,22 @@ fn texts(value: &Value) -> Vec<String> {
 #[test]
 fn every_group_has_a_test() {
     let known = [
-        "format", "about", "exchange_services", "exchanges", "constants", "framing", "payloads", "payload_decode",
-        "node_addr", "tickets", "addresses", "metadata", "deadlines", "status_codes", "status_message", "modes",
+        "format",
+        "about",
+        "exchange_services",
+        "exchanges",
+        "constants",
+        "framing",
+        "payloads",
+        "payload_decode",
+        "node_addr",
+        "tickets",
+        "addresses",
+        "metadata",
+        "deadlines",
+        "status_codes",
+        "status_message",
+        "modes",
         "body_sniff",
     ];
     for group in vectors().as_object().expect("object").keys() {
@@ -329,10 +343,8 @@ fn outcome<T>(result: &Result<T, RpcStatus>) -> (i32, Option<&str>) {
 #[test]
 fn metadata_limits() {
     for entry in list(&vectors()["metadata"]) {
-        let pairs: Vec<_> = list(&entry["pairs"])
-            .iter()
-            .map(|pair| (text(&pair[0]).to_owned(), text(&pair[1]).to_owned()))
-            .collect();
+        let pairs: Vec<_> =
+            list(&entry["pairs"]).iter().map(|pair| (text(&pair[0]).to_owned(), text(&pair[1]).to_owned())).collect();
         let expected = (i32::try_from(number(&entry["code"])).expect("code"), entry["message"].as_str());
         assert_eq!(outcome(&metadata::accept(&pairs)), expected, "{}", entry["name"]);
         let application: Vec<_> = pairs.iter().filter(|(key, _)| !key.starts_with("aster-")).cloned().collect();

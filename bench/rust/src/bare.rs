@@ -66,10 +66,8 @@ impl Call for Client {
 /// Makes calls on command.
 pub async fn load(address: &str) -> Outcome {
     let (id, socket) = address.split_once('@').ok_or("expected ID@SOCKET")?;
-    let target = EndpointAddr::from_parts(
-        id.parse::<EndpointId>()?,
-        [TransportAddr::Ip(socket.parse::<SocketAddr>()?)],
-    );
+    let target =
+        EndpointAddr::from_parts(id.parse::<EndpointId>()?, [TransportAddr::Ip(socket.parse::<SocketAddr>()?)]);
     let endpoint = bind(Vec::new()).await?;
     let connection = endpoint.connect(target, ALPN).await?;
     run(Client(connection)).await?;

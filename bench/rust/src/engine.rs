@@ -62,7 +62,7 @@ pub async fn serve() -> Outcome {
 
 fn answer(event: Event) {
     if let Event::CallStarted { call, body: Some(body) } = event
-        && let Some(request) = call.decode_request(&body, &mut ValueSink::new())
+        && let Some(request) = call.decode_request(&body, &mut ValueSink)
     {
         let _ = call.reply(&mut ValueSource::new(), &&request);
         call.release();
@@ -97,8 +97,12 @@ pub async fn load(address: &str) -> Outcome {
     let (queue, notify) = queue();
     let request = aster_core::codec::Value::record([("body", Value::from("0123456789abcdef"))]);
     let waiting = Waiting::default();
-    let bench =
-        EngineClient { service: client.bind(&plan)?, queue: queue.clone(), waiting: waiting.clone(), request: Rc::new(request) };
+    let bench = EngineClient {
+        service: client.bind(&plan)?,
+        queue: queue.clone(),
+        waiting: waiting.clone(),
+        request: Rc::new(request),
+    };
     let local = tokio::task::LocalSet::new();
     local.spawn_local(async move {
         let mut events = Vec::with_capacity(limits::DRAIN_BATCH);
@@ -123,8 +127,6 @@ fn complete(waiting: &Waiting, event: Event) {
         _ => return,
     };
     let Some((call, done)) = waiting.borrow_mut().remove(&ticket) else { return };
-    let value = result.and_then(|body| {
-        call.decode_response(&body, &mut ValueSink::new()).map_err(|error| error.to_string())
-    });
+    let value = result.and_then(|body| call.decode_response(&body, &mut ValueSink).map_err(|error| error.to_string()));
     let _ = done.send(value);
 }

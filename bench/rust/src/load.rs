@@ -30,7 +30,11 @@ pub async fn run(client: impl Call) -> Outcome {
     Ok(())
 }
 
-async fn slice_of(client: &impl Call, width: usize, slice: Duration) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+async fn slice_of(
+    client: &impl Call,
+    width: usize,
+    slice: Duration,
+) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
     let local = tokio::task::LocalSet::new();
     let begin = Instant::now();
     let end = begin + slice;

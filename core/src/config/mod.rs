@@ -206,17 +206,12 @@ fn gate_flag(sources: &Sources) -> Result<GateFlag> {
     let argument = inline(&sources.arguments)?;
     let variable = sources.env.get(&field.variable()).map(|text| field.variable_value(text)).transpose()?;
     let below = inline(&sources.inline)?.or(variable.and_then(|value| value.as_bool()));
-    Ok(GateFlag {
-        value: argument.or(below),
-        is_argument: argument.is_some(),
-        opened_below: below == Some(true),
-    })
+    Ok(GateFlag { value: argument.or(below), is_argument: argument.is_some(), opened_below: below == Some(true) })
 }
 
 fn unknown_variables(env: &BTreeMap<String, String>) -> Vec<String> {
-    let known = |name: &str| {
-        fields::OTHER_VARIABLES.contains(&name) || FIELDS.iter().any(|field| field.variable() == name)
-    };
+    let known =
+        |name: &str| fields::OTHER_VARIABLES.contains(&name) || FIELDS.iter().any(|field| field.variable() == name);
     let unknown: Vec<_> =
         env.keys().filter(|name| name.starts_with(fields::PREFIX) && !known(name)).map(String::as_str).collect();
     match unknown.is_empty() {
@@ -248,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_variable_that_failed_to_expand_never_opens_a_gate() {
-        for name in ["ASTER_ROOT_PUBKEY", "ASTER_ROOT_PUBKEY_FILE", "ASTER_IDENTITY_FILE", "ASTER_ALLOW_ALL_CONSUMERS"] {
+        for name in ["ASTER_ROOT_PUBKEY", "ASTER_ROOT_PUBKEY_FILE", "ASTER_IDENTITY_FILE", "ASTER_ALLOW_ALL_CONSUMERS"]
+        {
             let error = Config::resolve(env(&[(name, "")])).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{name}");
             assert!(error.message().contains(name), "{error}");

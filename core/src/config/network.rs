@@ -95,7 +95,9 @@ fn portmapper(text: Option<&str>) -> Result<bool> {
     match text {
         None | Some("enabled") => Ok(true),
         Some("disabled") => Ok(false),
-        Some(_) => Err(wrong("field 'portmapper_config': expected enabled or disabled")
-            .with_detail("field", "portmapper_config")),
+        Some(_) => {
+            Err(wrong("field 'portmapper_config': expected enabled or disabled")
+                .with_detail("field", "portmapper_config"))
+        }
     }
 }

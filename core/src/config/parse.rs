@@ -10,9 +10,8 @@ use crate::error::Result;
 
 /// Checks the type of an inline value; null clears an optional field.
 pub(super) fn inline(field: &Field, value: &Value) -> Result<Value> {
-    let expected = |what: &str| {
-        wrong(format!("inline: field '{}': expected {what}", field.name)).with_detail("field", field.name)
-    };
+    let expected =
+        |what: &str| wrong(format!("inline: field '{}': expected {what}", field.name)).with_detail("field", field.name);
     match (field.kind, value) {
         (Kind::Bool(_), Value::Bool(_)) | (Kind::Bool(None), Value::Null) => Ok(value.clone()),
         (Kind::Bool(_), _) => Err(expected("a boolean")),

@@ -103,7 +103,9 @@ mod tests {
             assert!(!requirement(*kind, &[]).allows("a"));
             assert!(!requirement(*kind, &[""]).allows(" , "));
         }
-        for text in [r#"{}"#, r#"{"any_of":[]}"#, r#"{"any_of":["a"],"all_of":["b"]}"#, r#"["a"]"#, r#"{"any_of":["a","a"]}"#] {
+        for text in
+            [r#"{}"#, r#"{"any_of":[]}"#, r#"{"any_of":["a"],"all_of":["b"]}"#, r#"["a"]"#, r#"{"any_of":["a","a"]}"#]
+        {
             let value: Value = serde_json::from_str(text).unwrap();
             assert!(CapabilityRequirement::from_description(&value).is_err(), "{text}");
         }

@@ -172,8 +172,7 @@ fn read_methods(declared: &[Value], types: &TypeTable) -> Result<Vec<MethodDescr
 
 impl MethodDescription {
     fn read(value: &Value, types: &TypeTable) -> Result<Self> {
-        let own =
-            ["name", "pattern", "request", "response", "timeout_s", "idempotent", "requires", "request_style"];
+        let own = ["name", "pattern", "request", "response", "timeout_s", "idempotent", "requires", "request_style"];
         let members = Members::of(value, &own, &Docs::KEYS)?;
         let name = title("a method name", members.required_text("name")?)?;
         let read = Self::read_members(&members, name.clone(), types);
@@ -197,8 +196,7 @@ impl MethodDescription {
         }
         Ok(Self {
             name,
-            pattern: MethodPattern::parse(pattern)
-                .ok_or_else(|| bad(format!("unknown pattern {}", quote(pattern))))?,
+            pattern: MethodPattern::parse(pattern).ok_or_else(|| bad(format!("unknown pattern {}", quote(pattern))))?,
             request,
             response: root(members.required_text("response")?, types)?,
             timeout_s: (timeout > 0.0).then_some(timeout),

@@ -53,8 +53,7 @@ impl MethodDef {
     ///
     /// As [`ServiceContract::from_json`].
     pub fn from_json(value: &Value) -> Result<Self> {
-        let known =
-            ["name", "pattern", "request_type", "response_type", "idempotent", "default_timeout", "requires"];
+        let known = ["name", "pattern", "request_type", "response_type", "idempotent", "default_timeout", "requires"];
         let members = Members::of(value, &known, &[])?;
         Ok(Self {
             name: text(&members, "name")?,
@@ -97,10 +96,7 @@ impl TypeDef {
             fields: each(&members, "fields", FieldDef::from_json)?,
             enum_values: each(&members, "enum_values", |value| {
                 let members = Members::of(value, &["name", "value"], &[])?;
-                Ok(EnumValueDef {
-                    name: text(&members, "name")?,
-                    value: members.int32("value")?.unwrap_or_default(),
-                })
+                Ok(EnumValueDef { name: text(&members, "name")?, value: members.int32("value")?.unwrap_or_default() })
             })?,
             union_variants: each(&members, "union_variants", |value| {
                 let members = Members::of(value, &["name", "id", "type_ref"], &[])?;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::error::Result;
+use crate::limits;
 use crate::types::reason::{bad, quote, within};
 use crate::types::{EnumMember, FieldDecl, TypeDecl, TypeExpr, TypeTable, tag};
 
@@ -55,7 +56,8 @@ struct Leaf {
 
 impl Lowering {
     fn declared(&mut self, tag: &str, declaration: &TypeDecl) -> Result<()> {
-        let head = TypeDef { package: tag::package(tag).to_owned(), name: tag::name(tag).to_owned(), ..TypeDef::default() };
+        let head =
+            TypeDef { package: tag::package(tag).to_owned(), name: tag::name(tag).to_owned(), ..TypeDef::default() };
         let (def, targets) = match declaration {
             TypeDecl::Message { fields } => self.message(head, fields)?,
             TypeDecl::Enum { members, .. } => {
@@ -64,6 +66,7 @@ impl Lowering {
                 (TypeDef { kind: TypeDefKind::Enum, enum_values, ..head }, Vec::new())
             }
         };
+        self.room()?;
         self.drafts.insert(tag::fqn(tag), Draft { def, targets, stands_for: None });
         Ok(())
     }
@@ -119,11 +122,19 @@ impl Lowering {
         Ok(Leaf { kind: TypeKind::Ref, primitive: String::new(), target: Some(target) })
     }
 
+    fn room(&self) -> Result<()> {
+        match self.drafts.len() < limits::MAX_TYPE_HASHES {
+            true => Ok(()),
+            false => Err(bad(format!("more than {} types, container types included", limits::MAX_TYPE_HASHES))),
+        }
+    }
+
     /// Makes the container type of a type, once, and returns its full name. Depth was bounded by the parser.
     fn container(&mut self, ty: &TypeExpr) -> Result<String> {
         let signature = signature(ty);
         let fqn = tag::join(CONTAINER_PACKAGE, &signature);
         let text = ty.to_string();
+        let room = self.room();
         match self.drafts.entry(fqn.clone()) {
             Entry::Occupied(known) => {
                 // A tag such as `optional<X>` reads like the signature of `X?`; the two must not share a hash.
@@ -133,6 +144,8 @@ impl Lowering {
                 return Ok(fqn);
             }
             Entry::Vacant(vacant) => {
+                // A short text needs many of them, so the limit holds while they are made.
+                room?;
                 let head = TypeDef { package: CONTAINER_PACKAGE.to_owned(), name: signature, ..TypeDef::default() };
                 vacant.insert(Draft { def: head, targets: Vec::new(), stands_for: Some(text) });
             }

@@ -147,7 +147,9 @@ fn descriptor(field: &FieldDecl, types: &TypeTable) -> Value {
             put("wire_tag", json!(named));
             if let Some(TypeDecl::Enum { members, texts, integer_valued }) = types.get(named) {
                 let text = |m: &EnumMember| texts.as_ref()?.get(&m.name).cloned();
-                let value = |m: &EnumMember| if *integer_valued { json!(m.value) } else { json!(text(m).unwrap_or_else(|| m.name.clone())) };
+                let value = |m: &EnumMember| {
+                    if *integer_valued { json!(m.value) } else { json!(text(m).unwrap_or_else(|| m.name.clone())) }
+                };
                 put("enum_values", members.iter().map(value).collect());
             }
         }

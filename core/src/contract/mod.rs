@@ -16,6 +16,7 @@ mod link;
 mod lower;
 mod manifest;
 mod model;
+mod reader;
 mod walk;
 
 pub use canonical::primitive;

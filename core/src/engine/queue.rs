@@ -127,8 +127,9 @@ impl Queue {
         }
         let used = state.reserved + state.events.len();
         if used + slots > self.capacity {
-            return Err(Error::limit("pending events", self.capacity, used + slots)
-                .with_status(StatusCode::RESOURCE_EXHAUSTED));
+            return Err(
+                Error::limit("pending events", self.capacity, used + slots).with_status(StatusCode::RESOURCE_EXHAUSTED)
+            );
         }
         state.reserved += slots;
         Ok(())

@@ -295,11 +295,8 @@ impl ServerCall {
     ///
     /// STATE if the call was answered before.
     pub fn fail(&self, text: &str) -> Result<()> {
-        let message = if self.expose_errors {
-            text.to_owned()
-        } else {
-            format!("internal error; call id {}", self.info.call_id)
-        };
+        let message =
+            if self.expose_errors { text.to_owned() } else { format!("internal error; call id {}", self.info.call_id) };
         self.finish(
             RpcStatus::new(StatusCode::UNKNOWN, message)
                 .with_details([("call_id".to_owned(), self.info.call_id.clone())]),

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::engine::{CallOptions, ClientCall, Queue, ServicePlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::rpc::{BoxFuture, Caller, Connection, Dialer};
+use crate::rpc::{BoxFuture, Caller, Connection, Dialer, Submission};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire::{self, Choice};
 
@@ -253,7 +253,7 @@ impl BoundService {
         source: &mut S,
         value: &S::Value,
     ) -> Result<Arc<ClientCall>> {
-        self.client.0.caller.start(&self.plan, method, &self.choice, options, queue, source, value)
+        self.client.0.caller.start(&self.submission(method, options, queue), source, value)
     }
 
     /// Submits a unary call whose request is encoded already, in the encoding of the negotiated mode.
@@ -268,7 +268,11 @@ impl BoundService {
         queue: &Arc<Queue>,
         payload: &[u8],
     ) -> Result<Arc<ClientCall>> {
-        self.client.0.caller.start_raw(&self.plan, method, &self.choice, options, queue, payload)
+        self.client.0.caller.start_raw(&self.submission(method, options, queue), payload)
+    }
+
+    fn submission<'a>(&'a self, method: usize, options: &'a CallOptions, queue: &'a Arc<Queue>) -> Submission<'a> {
+        Submission { plan: &self.plan, method, choice: &self.choice, options, queue }
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use iroh::address_lookup::{DnsAddressLookup, PkarrPublisher, PkarrResolver};
 use iroh::endpoint::{Builder, PortmapperConfig, QuicTransportConfig, VarInt, presets};
-use iroh::{Endpoint, EndpointAddr, EndpointId as IrohId, RelayMode as IrohRelayMode, RelayUrl, SecretKey, TransportAddr};
+use iroh::{
+    Endpoint, EndpointAddr, EndpointId as IrohId, RelayMode as IrohRelayMode, RelayUrl, SecretKey, TransportAddr,
+};
 
 use super::hooks::GateHook;
 use crate::addr::{Address, NodeAddr};
@@ -90,9 +92,8 @@ fn sockets(mut builder: Builder, network: &NetworkConfig) -> Result<Builder> {
         builder = builder.clear_ip_transports();
     }
     for addr in &network.bind_addrs {
-        builder = builder
-            .bind_addr(*addr)
-            .map_err(|error| Error::new(ErrorKind::Config, format!("bind_addr: {error}")))?;
+        builder =
+            builder.bind_addr(*addr).map_err(|error| Error::new(ErrorKind::Config, format!("bind_addr: {error}")))?;
     }
     Ok(builder)
 }
@@ -137,9 +138,7 @@ pub(crate) fn node_addr(endpoint: &Endpoint) -> NodeAddr {
 fn bound_addrs(endpoint: &Endpoint) -> Vec<SocketAddr> {
     let loopback = |addr: SocketAddr| match addr {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
-            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
-        }
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port())),
         addr => addr,
     };
     endpoint.bound_sockets().into_iter().map(loopback).collect()

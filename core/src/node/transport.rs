@@ -5,7 +5,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use iroh::endpoint::{Connection as IrohConnection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
+use iroh::endpoint::{
+    Connection as IrohConnection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError,
+};
 
 use crate::ids::EndpointId;
 use crate::rpc::{BiStream, BoxFuture, CloseCause, Connection, RecvHalf, SendHalf, StreamError};
@@ -103,12 +105,7 @@ impl SendHalf for QuicSend {
 struct QuicRecv(RecvStream);
 
 impl RecvHalf for QuicRecv {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        max: usize,
-        into: &mut BytesMut,
-    ) -> Poll<Result<usize, StreamError>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, max: usize, into: &mut BytesMut) -> Poll<Result<usize, StreamError>> {
         // Cancel-safe: dropping the future loses nothing and keeps the waker.
         match pin!(self.0.read_chunk(max)).poll(cx) {
             Poll::Pending => Poll::Pending,

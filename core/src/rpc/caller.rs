@@ -36,6 +36,21 @@ pub struct Caller {
     calls: AtomicU64,
 }
 
+/// Which method is called how, and where its events go.
+#[derive(Clone, Copy)]
+pub struct Submission<'a> {
+    /// The service.
+    pub plan: &'a Arc<ServicePlan>,
+    /// Position of the method.
+    pub method: usize,
+    /// What was negotiated with the server.
+    pub choice: &'a Choice,
+    /// What the host chose.
+    pub options: &'a CallOptions,
+    /// Where the terminal event goes.
+    pub queue: &'a Arc<Queue>,
+}
+
 /// The mode and forms of a call after negotiation.
 struct Terms {
     mode: Mode,
@@ -80,7 +95,7 @@ impl Caller {
         })
     }
 
-    /// Submits a unary call, encoded here and now; its terminal event goes to `queue`.
+    /// Submits a unary call, encoded here and now; its terminal event goes to the queue.
     ///
     /// # Errors
     ///
@@ -88,15 +103,11 @@ impl Caller {
     /// the limits or reserved keys forbid; LIMIT if the queue is full; CLOSED. Nothing is sent then.
     pub fn start<S: Source>(
         self: &Arc<Self>,
-        plan: &Arc<ServicePlan>,
-        method: usize,
-        choice: &Choice,
-        options: &CallOptions,
-        queue: &Arc<Queue>,
+        submission: &Submission<'_>,
         source: &mut S,
         value: &S::Value,
     ) -> Result<Arc<ClientCall>> {
-        let call = self.prepare(plan, method, choice, options)?.submit(queue, source, value)?;
+        let call = self.prepare(submission)?.submit(submission.queue, source, value)?;
         self.launch(call.clone());
         Ok(call)
     }
@@ -106,27 +117,14 @@ impl Caller {
     /// # Errors
     ///
     /// As for [`start`](Self::start).
-    pub fn start_raw(
-        self: &Arc<Self>,
-        plan: &Arc<ServicePlan>,
-        method: usize,
-        choice: &Choice,
-        options: &CallOptions,
-        queue: &Arc<Queue>,
-        payload: &[u8],
-    ) -> Result<Arc<ClientCall>> {
-        let call = self.prepare(plan, method, choice, options)?.submit_raw(queue, payload)?;
+    pub fn start_raw(self: &Arc<Self>, submission: &Submission<'_>, payload: &[u8]) -> Result<Arc<ClientCall>> {
+        let call = self.prepare(submission)?.submit_raw(submission.queue, payload)?;
         self.launch(call.clone());
         Ok(call)
     }
 
-    fn prepare(
-        &self,
-        plan: &Arc<ServicePlan>,
-        method: usize,
-        choice: &Choice,
-        options: &CallOptions,
-    ) -> Result<CallRequest> {
+    fn prepare(&self, submission: &Submission<'_>) -> Result<CallRequest> {
+        let Submission { plan, method, choice, options, .. } = *submission;
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "client is closed"));
         }

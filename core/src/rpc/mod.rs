@@ -14,6 +14,6 @@ mod session;
 mod stream;
 mod transport;
 
-pub use caller::Caller;
+pub use caller::{Caller, Submission};
 pub use dispatcher::{Dispatcher, DispatcherOptions, Service};
 pub use transport::{BiStream, BoxFuture, CloseCause, Connection, Dialer, RecvHalf, SendHalf, StreamError};

@@ -27,8 +27,12 @@ pub fn pair(client: Option<EndpointId>, server: Option<EndpointId>) -> (Arc<Pipe
     let (to_server, from_client) = mpsc::channel(BACKLOG);
     let (to_client, from_server) = mpsc::channel(BACKLOG);
     let (closed, _) = watch::channel(None);
-    let near =
-        PipeConnection { remote: server, open: to_server, accept: AsyncMutex::new(from_server), closed: closed.clone() };
+    let near = PipeConnection {
+        remote: server,
+        open: to_server,
+        accept: AsyncMutex::new(from_server),
+        closed: closed.clone(),
+    };
     let far = PipeConnection { remote: client, open: to_client, accept: AsyncMutex::new(from_client), closed };
     (Arc::new(near), Arc::new(far))
 }
@@ -217,12 +221,7 @@ impl Drop for Sender {
 struct Receiver(Arc<Direction>);
 
 impl RecvHalf for Receiver {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        max: usize,
-        into: &mut BytesMut,
-    ) -> Poll<Result<usize, StreamError>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, max: usize, into: &mut BytesMut) -> Poll<Result<usize, StreamError>> {
         let mut state = self.0.lock();
         if let Some(code) = state.reset {
             return Poll::Ready(Err(StreamError::Aborted(code)));

@@ -73,8 +73,7 @@ pub trait SendHalf: Send {
 /// The receiving direction of a stream. Dropping it stops the peer with code 0.
 pub trait RecvHalf: Send {
     /// Appends what arrived, at most `max` bytes; 0 is the end of the direction.
-    fn poll_read(&mut self, cx: &mut Context<'_>, max: usize, into: &mut BytesMut)
-    -> Poll<Result<usize, StreamError>>;
+    fn poll_read(&mut self, cx: &mut Context<'_>, max: usize, into: &mut BytesMut) -> Poll<Result<usize, StreamError>>;
     /// Asks the peer to stop sending.
     fn stop(&mut self, code: u32);
 }

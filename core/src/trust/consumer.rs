@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn the_denial_is_one_byte_string() {
-        let text = r#"{"admitted":false,"attributes":{},"services":[],"registry_namespace":"","root_pubkey":"","reason":""}"#;
+        let text =
+            r#"{"admitted":false,"attributes":{},"services":[],"registry_namespace":"","root_pubkey":"","reason":""}"#;
         assert_eq!(ConsumerAnswer::denial().to_json(), text);
     }
 

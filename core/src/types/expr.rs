@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn bad_texts_are_refused() {
-        let refused = ["", "?", "list<>", "list<int", "map<int>", "map<,int>", "a b", "list< int>", "a\"b", "a>b<", "x/", "/x"];
+        let refused =
+            ["", "?", "list<>", "list<int", "map<int>", "map<,int>", "a b", "list< int>", "a\"b", "a>b<", "x/", "/x"];
         for input in refused {
             assert!(TypeExpr::parse(input).is_err(), "{input:?}");
         }

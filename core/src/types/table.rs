@@ -176,7 +176,10 @@ mod tests {
     fn names_without_numbers_are_numbered_by_code_point() {
         let table = TypeTable::from_json(&json!({"a/E": {"enum": ["b", "a", "B"], "texts": {"a": "x"}}})).unwrap();
         let Some(TypeDecl::Enum { members, texts, integer_valued }) = table.get("a/E") else { panic!("no enum") };
-        assert_eq!(members.iter().map(|m| (m.name.as_str(), m.value)).collect::<Vec<_>>(), [("b", 3), ("a", 2), ("B", 1)]);
+        assert_eq!(
+            members.iter().map(|m| (m.name.as_str(), m.value)).collect::<Vec<_>>(),
+            [("b", 3), ("a", 2), ("B", 1)]
+        );
         assert_eq!(texts.as_ref().unwrap()["a"], "x");
         assert!(!integer_valued);
     }
@@ -192,7 +195,8 @@ mod tests {
         assert_eq!(reason(texts), "type `a/E`: `texts` has `B`, which is no member");
         let mixed = json!({"a/E": {"enum": ["A", ["B", 1]]}});
         assert_eq!(reason(mixed), "type `a/E`: members are all names, or all pairs of name and number");
-        let twice = json!({"a/X": {"fields": [{"name": "e\u{301}", "type": "int"}, {"name": "\u{e9}", "type": "int"}]}});
+        let twice =
+            json!({"a/X": {"fields": [{"name": "e\u{301}", "type": "int"}, {"name": "\u{e9}", "type": "int"}]}});
         assert_eq!(reason(twice), "type `a/X`: field `\u{e9}`: the name is declared twice");
     }
 }

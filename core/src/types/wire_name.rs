@@ -12,8 +12,8 @@ pub fn wire_name(name: &str) -> String {
     while let Some(c) = chars.next() {
         if c.is_uppercase() {
             let next_lower = chars.peek().is_some_and(|next| next.is_lowercase());
-            let starts_word = previous
-                .is_some_and(|p| p.is_lowercase() || p.is_ascii_digit() || (p.is_uppercase() && next_lower));
+            let starts_word =
+                previous.is_some_and(|p| p.is_lowercase() || p.is_ascii_digit() || (p.is_uppercase() && next_lower));
             if starts_word && !out.is_empty() && !out.ends_with('_') {
                 out.push('_');
             }

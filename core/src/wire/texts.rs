@@ -134,9 +134,7 @@ pub fn session_scoped(service: &str, method: &str) -> RpcStatus {
 
 /// A shared service opened as a session.
 pub fn not_session_scoped(service: &str) -> RpcStatus {
-    precondition(format!(
-        "'{service}' is shared: send a method name instead of opening a session stream (method='')"
-    ))
+    precondition(format!("'{service}' is shared: send a method name instead of opening a session stream (method='')"))
 }
 
 /// An unknown method of a shared service.

@@ -1,13 +1,20 @@
 //! The services of the exchange vectors, hosted over the engine as a binding hosts them.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use aster_core::admission::Gate;
 use aster_core::clock::SystemClock;
+use aster_core::codec::{Record, Value, ValueSink, ValueSource};
 use aster_core::engine::{Event, Queue, ServerCall, ServicePlan};
 use aster_core::rpc::{Dispatcher, DispatcherOptions, Service};
+use aster_core::status::RpcStatus;
 use tokio::sync::Notify;
+
+/// An `echo` of this message is never answered.
+pub const SILENT: &str = "silent";
 
 pub const ECHO: &str = r#"{"service":"Echo","version":1,
  "types":{"echo/Request":{"fields":[{"name":"message","type":"string"}]},
@@ -42,7 +49,7 @@ impl Host {
         let services = vec![service(ECHO), service(COUNTER)];
         let dispatcher =
             Dispatcher::new(services, Gate::new(true), Arc::new(SystemClock), options).expect("dispatcher");
-        let task = tokio::spawn(answer(queue, notify));
+        let task = tokio::spawn(answer(Handlers::default(), queue, notify));
         Self { dispatcher, task }
     }
 }
@@ -53,8 +60,8 @@ impl Drop for Host {
     }
 }
 
-async fn answer(queue: Arc<Queue>, notify: Arc<Notify>) {
-    let mut host = Handlers::default();
+/// Answers the calls of a queue until it is aborted.
+pub async fn answer(mut host: Handlers, queue: Arc<Queue>, notify: Arc<Notify>) {
     let mut events = Vec::new();
     loop {
         while queue.drain(16, &mut events) > 0 {
@@ -66,37 +73,36 @@ async fn answer(queue: Arc<Queue>, notify: Arc<Notify>) {
     }
 }
 
+/// Handlers with the state of their sessions and streams.
 #[derive(Default)]
-struct Handlers {
-    bumps: HashMap<u64, u64>,
-    items: HashMap<u64, u64>,
+pub struct Handlers {
+    bumps: HashMap<u64, i64>,
+    items: HashMap<u64, i64>,
 }
 
 impl Handlers {
     fn handle(&mut self, event: Event) {
         match event {
             Event::CallStarted { call, body: Some(body) } => {
-                if let Some((_, request)) = call.raw_request(&body) {
+                if let Some(request) = call.decode_request(&body, &mut ValueSink) {
                     self.request(&call, &request);
-                    call.release();
                 }
             }
             Event::CallStarted { call, body: None } => {
                 self.items.insert(call.ticket(), 0);
             }
             Event::RequestItem { call, body } => {
-                if call.raw_request(&body).is_some() {
-                    *self.items.entry(call.ticket()).or_default() += 1;
-                    call.grant(1).expect("credit");
-                }
+                let decoded = call.decode_request(&body, &mut ValueSink);
+                *self.items.entry(call.ticket()).or_default() += i64::from(decoded.is_some());
+                call.grant(1).expect("credit");
             }
             Event::HalfClosed { call } => {
                 let items = self.items.remove(&call.ticket()).unwrap_or_default();
                 let reply = match call.plan().name() {
-                    "Echo" => r#"{"reply":"hi"}"#.to_owned(),
-                    _ => format!(r#"{{"value":{items}}}"#),
+                    "Echo" => record("reply", Value::Text("hi".to_owned())),
+                    _ => record("value", Value::Int(items)),
                 };
-                call.reply_raw(reply.as_bytes()).expect("reply");
+                call.reply(&mut ValueSource::new(), &&reply).expect("reply");
                 call.release();
             }
             Event::Cancelled { call, .. } => {
@@ -113,26 +119,36 @@ impl Handlers {
         }
     }
 
-    fn request(&mut self, call: &Arc<ServerCall>, request: &[u8]) {
+    fn request(&mut self, call: &Arc<ServerCall>, request: &Value) {
         let name = call.method().description.name.as_str();
         match (call.plan().name(), name) {
             ("Echo", "echo") => {
-                let request: serde_json::Value = serde_json::from_slice(request).expect("JSON request");
-                call.reply_raw(format!(r#"{{"reply":{}}}"#, request["message"]).as_bytes()).expect("reply");
+                let Value::Record(fields) = request else { panic!("not a record: {request:?}") };
+                let message = fields.get("message").expect("message").clone();
+                if message == Value::Text(SILENT.to_owned()) {
+                    return; // Released when it is cancelled.
+                }
+                call.reply(&mut ValueSource::new(), &&record("reply", message)).expect("reply");
             }
             ("Echo", "count") => {
+                let item = record("reply", Value::Text("hi".to_owned()));
                 for _ in 0..2 {
-                    call.send_raw(br#"{"reply":"hi"}"#).expect("item");
+                    call.send(&mut ValueSource::new(), &&item).expect("item");
                 }
-                call.finish(aster_core::status::RpcStatus::ok()).expect("finish");
+                call.finish(RpcStatus::ok()).expect("finish");
             }
             ("Counter", "bump") => {
                 let session = call.info().session.as_ref().expect("a session call").id();
                 let bumps = self.bumps.entry(session).or_default();
                 *bumps += 1;
-                call.reply_raw(format!(r#"{{"value":{bumps}}}"#).as_bytes()).expect("reply");
+                call.reply(&mut ValueSource::new(), &&record("value", Value::Int(*bumps))).expect("reply");
             }
             other => panic!("no such method: {other:?}"),
         }
+        call.release();
     }
+}
+
+fn record(name: &str, value: Value) -> Value {
+    Value::Record(Record { tag: None, fields: vec![(name.into(), value)] })
 }

@@ -1,0 +1,549 @@
+//! Calls of a client: submit, take the terminal event or wait for it, look at the trailer.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use aster_core::codec::{ValueSink, ValueSource};
+use aster_core::engine::{Body, CallOptions, ClientCall, Event, Queue};
+use aster_core::error::{Error, ErrorKind, Result};
+use aster_core::status::RpcStatus;
+use aster_core::wire::Mode;
+
+use crate::bell::{Bell, Rang, Ringer};
+use crate::client::{ClientState, aster_client_t};
+use crate::contract::aster_contract_t;
+use crate::errors::{ASTER_END, ASTER_OK, aster_error_t, aster_result_t};
+use crate::event::{ASTER_EVENT_FINISHED, ASTER_EVENT_RESPONSE, Batch, aster_event_t};
+use crate::guard;
+use crate::handle::{Home, borrow, borrow_optional, give, handle, null_argument, out, take};
+use crate::options::{self, Growing};
+use crate::payload::{Deliver, Payload, aster_payload_t, parse, print};
+use crate::queue::{CompletionQueue, aster_cq_t};
+use crate::runtime::{patience, refuse_own_thread};
+use crate::slice::{aster_bytes_t, aster_pair_t, aster_str_t, invalid_argument, lend_pairs, read_pairs};
+use crate::value::aster_session_t;
+
+/// One request, one response.
+pub const ASTER_PATTERN_UNARY: u32 = 1;
+/// One request, a stream of responses. Comes with a later version: UNSUPPORTED.
+pub const ASTER_PATTERN_SERVER_STREAM: u32 = 2;
+/// A stream of requests, one response. Comes with a later version: UNSUPPORTED.
+pub const ASTER_PATTERN_CLIENT_STREAM: u32 = 3;
+/// Streams both ways. Comes with a later version: UNSUPPORTED.
+pub const ASTER_PATTERN_BIDI_STREAM: u32 = 4;
+
+/// The mode that client and server share.
+pub const ASTER_MODE_AUTO: i32 = 0;
+/// XLANG bytes.
+pub const ASTER_MODE_XLANG: i32 = 1;
+/// The optional native codec.
+pub const ASTER_MODE_NATIVE: i32 = 2;
+/// Rows.
+pub const ASTER_MODE_ROW: i32 = 3;
+/// JSON.
+pub const ASTER_MODE_JSON: i32 = 4;
+
+/// Stands for "no deadline" of a call whose method has one.
+const NO_DEADLINE_MS: i64 = 10 * 365 * 24 * 3600 * 1000;
+
+/// Settings of one call. Make it with `ASTER_CALL_OPTIONS_INIT`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct aster_call_options_t {
+    /// Size of this struct.
+    pub struct_size: usize,
+    /// Name of the service; required.
+    pub service: aster_str_t,
+    /// Name of the method; required.
+    pub method: aster_str_t,
+    /// Version of the service; 0: that of the contract.
+    pub version: i32,
+    /// `ASTER_PATTERN_*`; 0: that of the contract.
+    pub pattern: u32,
+    /// `ASTER_MODE_*`; counts if the server offers it.
+    pub mode: i32,
+    /// Form of the response, `ASTER_PAYLOAD_*`; 0: JSON.
+    pub deliver: u32,
+    /// The contract of the service; required in this version.
+    pub contract: *const aster_contract_t,
+    /// NULL: a call of its own.
+    pub session: *mut aster_session_t,
+    /// Time until the call must have ended; 0: the method's default, negative: no limit.
+    pub timeout_ms: i64,
+    /// Metadata of the application.
+    pub metadata: *const aster_pair_t,
+    /// Number of pairs.
+    pub metadata_len: usize,
+    /// Reserved for streams.
+    pub initial_credit: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+// SAFETY: repr(C), struct_size first, numbers and nullable pointers.
+unsafe impl Growing for aster_call_options_t {}
+
+/// How a call ended. Make it with `ASTER_TRAILER_INIT`; its texts are borrowed from the call.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct aster_trailer_t {
+    /// Size of this struct.
+    pub struct_size: usize,
+    /// The status.
+    pub code: i32,
+    /// Zero.
+    pub reserved: u32,
+    /// Text for people.
+    pub message: aster_str_t,
+    /// Pairs for programs.
+    pub details: *const aster_pair_t,
+    /// Number of pairs.
+    pub details_len: usize,
+}
+
+// SAFETY: repr(C), struct_size first, numbers and nullable pointers.
+unsafe impl Growing for aster_trailer_t {}
+
+/// A submitted call.
+///
+/// With a queue it ends with exactly one terminal event, unless freed first. Without one, `aster_call_read` waits.
+pub struct aster_call_t {
+    home: Home,
+    state: Arc<CallState>,
+    reporting: Reporting,
+    /// Keeps connection and threads alive.
+    _client: Arc<ClientState>,
+}
+
+handle!(aster_call_t);
+
+/// Where a call reports.
+enum Reporting {
+    /// To a queue of the caller.
+    Shared(Arc<CompletionQueue>),
+    /// To a queue of its own, drained by blocking functions.
+    Own(Box<OwnQueue>),
+}
+
+struct OwnQueue {
+    queue: Arc<Queue>,
+    bell: Arc<Bell>,
+    turn: Mutex<ReadState>,
+}
+
+#[derive(Default)]
+struct ReadState {
+    result: Option<Result<Vec<u8>>>,
+    delivered: bool,
+}
+
+/// A call as its handle and its queue share it.
+pub(crate) struct CallState {
+    call: Arc<ClientCall>,
+    tag: u64,
+    deliver: Deliver,
+    /// Address of the handle, set before the first event can be looked at.
+    address: OnceLock<usize>,
+    trailer: OnceLock<Trailer>,
+}
+
+/// A status and its details as C reads them.
+struct Trailer {
+    status: RpcStatus,
+    pairs: Vec<aster_pair_t>,
+}
+
+// SAFETY: the pairs point into the status beside them, which is never changed.
+unsafe impl Send for Trailer {}
+// SAFETY: as above.
+unsafe impl Sync for Trailer {}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl CallState {
+    /// Returns core's number of the call.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.call.ticket()
+    }
+
+    fn event(&self, kind: u32) -> aster_event_t {
+        let mut event = aster_event_t::new(kind, self.tag);
+        event.call = self.address.get().map_or(std::ptr::null_mut(), |address| *address as *mut aster_call_t);
+        event
+    }
+
+    /// Adds the terminal event of a call that has a response.
+    pub(crate) fn responded(&self, body: &Body, batch: &mut Batch) {
+        match self.payload(body) {
+            Ok(payload) => {
+                self.end(RpcStatus::ok());
+                batch.push_payload(self.event(ASTER_EVENT_RESPONSE), payload);
+            }
+            Err(error) => self.failed(error, batch),
+        }
+    }
+
+    /// Adds the terminal event of a call that failed.
+    pub(crate) fn failed(&self, error: Error, batch: &mut Batch) {
+        let status = error.to_status();
+        let code = status.code.0;
+        self.end(status);
+        batch.push_error(self.event(ASTER_EVENT_FINISHED), code, error);
+    }
+
+    /// Decodes a response into the form that the caller asked for.
+    fn payload(&self, body: &Body) -> Result<Vec<u8>> {
+        match self.deliver {
+            Deliver::Raw => self.call.raw_response(body).map(|(_, bytes)| bytes),
+            Deliver::Json => {
+                let value = self.call.decode_response(body, &mut ValueSink)?;
+                print(self.call.plan().schema(), self.call.method().response, &value)
+            }
+        }
+    }
+
+    fn end(&self, status: RpcStatus) {
+        // The pairs are made where the status lies for good.
+        let trailer = self.trailer.get_or_init(|| {
+            let pairs = lend_pairs(&status.details);
+            Trailer { status, pairs }
+        });
+        debug_assert_eq!(trailer.pairs.len(), trailer.status.details.len());
+    }
+}
+
+/// A call that was read from C and checked.
+struct Request<'a> {
+    client: &'a Arc<ClientState>,
+    contract: &'a aster_contract_t,
+    method: usize,
+    options: CallOptions,
+    payload: Payload<'a>,
+    deliver: Deliver,
+}
+
+impl<'a> Request<'a> {
+    /// # Safety
+    ///
+    /// Pointers are NULL or as the header says.
+    unsafe fn read(
+        client: *mut aster_client_t,
+        options: *const aster_call_options_t,
+        request: *const aster_payload_t,
+    ) -> Result<Self> {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            let client = borrow(client, "client")?;
+            if options.is_null() {
+                return Err(null_argument("options"));
+            }
+            let options = options::read(options, "options")?;
+            let service = options.service.require("service")?;
+            let method = options.method.require("method")?;
+            if !options.session.is_null() {
+                return Err(later("calls of a session"));
+            }
+            match options.pattern {
+                0 | ASTER_PATTERN_UNARY => {}
+                ASTER_PATTERN_SERVER_STREAM..=ASTER_PATTERN_BIDI_STREAM => return Err(later("streaming calls")),
+                _ => return Err(invalid_argument("pattern", "is no ASTER_PATTERN_*")),
+            }
+            let contract = borrow_optional(options.contract, "contract")?.ok_or_else(|| match options.pattern {
+                0 => null_argument("contract"),
+                _ => later("calls without a contract"),
+            })?;
+            let plan = &contract.plan;
+            if service != plan.name() || (options.version != 0 && options.version != plan.version()) {
+                let of = format!("is of service '{}' v{}", plan.name(), plan.version());
+                return Err(invalid_argument("contract", &of));
+            }
+            let index = plan.method_index(method).ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("service '{service}' has no method '{method}'"))
+            })?;
+            let call_options = CallOptions {
+                timeout_ms: match options.timeout_ms {
+                    0 => None,
+                    ms if ms < 0 => plan.methods()[index].timeout_ms.map(|_| NO_DEADLINE_MS),
+                    ms => Some(ms),
+                },
+                metadata: read_pairs(options.metadata, options.metadata_len, "metadata")?,
+                mode: read_mode(options.mode)?,
+            };
+            Ok(Self {
+                client: &client.client,
+                contract,
+                method: index,
+                options: call_options,
+                payload: Payload::read(request, "request")?,
+                deliver: Deliver::read(options.deliver)?,
+            })
+        }
+    }
+
+    /// Encodes and submits the call.
+    fn start(&self, queue: &Arc<Queue>, tag: u64) -> Result<Arc<CallState>> {
+        let bound = self.client.bind(&self.contract.plan)?;
+        let call = match self.payload {
+            Payload::Raw(bytes) => bound.start_raw(self.method, &self.options, queue, bytes)?,
+            Payload::Json(text) => {
+                let plan = &self.contract.plan;
+                let value = parse(plan.schema(), plan.methods()[self.method].request, text)
+                    .map_err(|error| Error::codec(error.for_local_encode()))?;
+                bound.start(self.method, &self.options, queue, &mut ValueSource::new(), &&value)?
+            }
+        };
+        Ok(Arc::new(CallState {
+            call,
+            tag,
+            deliver: self.deliver,
+            address: OnceLock::new(),
+            trailer: OnceLock::new(),
+        }))
+    }
+
+    /// Submits the call to a queue of the caller. The handle is made before its event can be looked at.
+    fn start_shared(self, queue: &Arc<CompletionQueue>, tag: u64) -> Result<*mut aster_call_t> {
+        let mut handle = std::ptr::null_mut();
+        queue.submit(|| {
+            let state = self.start(queue.engine(), tag)?;
+            handle = give(aster_call_t {
+                home: Home::here(),
+                state: state.clone(),
+                reporting: Reporting::Shared(queue.clone()),
+                _client: self.client.clone(),
+            });
+            let _ = state.address.set(handle as usize);
+            Ok(state)
+        })?;
+        Ok(handle)
+    }
+
+    /// Submits the call to a queue of its own.
+    fn start_own(self) -> Result<aster_call_t> {
+        let bell = Arc::new(Bell::default());
+        let queue = Queue::new(1, Ringer(bell.clone()));
+        let state = self.start(&queue, 0)?;
+        let own = OwnQueue { queue, bell, turn: Mutex::default() };
+        Ok(aster_call_t {
+            home: Home::here(),
+            state,
+            reporting: Reporting::Own(Box::new(own)),
+            _client: self.client.clone(),
+        })
+    }
+}
+
+fn later(what: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{what} come with a later version"))
+}
+
+fn read_mode(mode: i32) -> Result<Option<Mode>> {
+    Ok(match mode {
+        ASTER_MODE_AUTO => None,
+        ASTER_MODE_XLANG => Some(Mode::Xlang),
+        ASTER_MODE_NATIVE => Some(Mode::Native),
+        ASTER_MODE_ROW => Some(Mode::Row),
+        ASTER_MODE_JSON => Some(Mode::Json),
+        _ => return Err(invalid_argument("mode", "is no ASTER_MODE_*")),
+    })
+}
+
+/// Returns a mode as C numbers it.
+pub(crate) fn show_mode(mode: Mode) -> i32 {
+    match mode {
+        Mode::Xlang => ASTER_MODE_XLANG,
+        Mode::Native => ASTER_MODE_NATIVE,
+        Mode::Row => ASTER_MODE_ROW,
+        Mode::Json => ASTER_MODE_JSON,
+    }
+}
+
+impl aster_call_t {
+    /// Waits for the response of a call with a queue of its own. `None`: it was read before.
+    fn read(&self, timeout: Option<Duration>) -> Result<Option<Vec<u8>>> {
+        refuse_own_thread()?;
+        let Reporting::Own(own) = &self.reporting else {
+            return Err(Error::new(ErrorKind::State, "the call reports to a queue"));
+        };
+        let mut read = match own.turn.try_lock() {
+            Ok(read) => read,
+            Err(std::sync::TryLockError::Poisoned(read)) => read.into_inner(),
+            Err(std::sync::TryLockError::WouldBlock) => {
+                return Err(Error::new(ErrorKind::State, "another thread reads this call"));
+            }
+        };
+        if read.result.is_none() && !read.delivered {
+            read.result = Some(self.terminal(own, timeout)?);
+        }
+        match &read.result {
+            Some(Err(error)) => Err(error.clone()),
+            _ => {
+                read.delivered = true;
+                read.result.take().transpose()
+            }
+        }
+    }
+
+    /// Waits for the terminal event; fails only for want of time.
+    fn terminal(&self, own: &OwnQueue, timeout: Option<Duration>) -> Result<Result<Vec<u8>>> {
+        let until = timeout.map(|timeout| Instant::now() + timeout);
+        let mut events = Vec::new();
+        loop {
+            own.bell.hush();
+            own.queue.drain(2, &mut events);
+            let outcome = match events.pop() {
+                Some(Event::Response { body, .. }) => self.state.payload(&body),
+                Some(Event::Finished { status, .. }) => Err(Error::rpc(status)),
+                _ => match own.bell.wait(until) {
+                    Rang::Events | Rang::Woken => continue,
+                    Rang::TimedOut => return Err(Error::new(ErrorKind::Timeout, "the call goes on")),
+                },
+            };
+            self.state.end(outcome.as_ref().map_or_else(Error::to_status, |_| RpcStatus::ok()));
+            return Ok(outcome);
+        }
+    }
+}
+
+impl Drop for aster_call_t {
+    fn drop(&mut self) {
+        if let Reporting::Shared(queue) = &self.reporting {
+            queue.forget_call(self.state.ticket());
+        }
+        self.state.call.cancel(); // Does nothing once the call has ended.
+    }
+}
+
+/// Submits a call, encoded here and now. With `q` NULL it reports to nobody: use `aster_call_read`.
+///
+/// Any thread; never blocks. Events carry `tag` and `*out`. Errors: CODEC if the request does not fit its type, NOT_FOUND
+/// for a service that is not offered or a method that the contract does not have, LIMIT with a full queue, RPC for
+/// metadata over the limits, CLOSED, UNSUPPORTED. Nothing is sent then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_call_start(
+    client: *mut aster_client_t,
+    options: *const aster_call_options_t,
+    request: *const aster_payload_t,
+    q: *mut aster_cq_t,
+    tag: u64,
+    out: *mut *mut aster_call_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let slot = self::out(out, "out")?;
+            let call = Request::read(client, options, request)?;
+            slot.write(match borrow_optional(q, "q")? {
+                Some(q) => call.start_shared(&q.queue, tag)?,
+                None => give(call.start_own()?),
+            });
+            Ok(())
+        })
+    }
+}
+
+/// Makes a unary call and waits for its response, which the caller owns.
+///
+/// Blocking, as long as the call runs. Errors: as for `aster_call_start`; RPC if the call ended with another status than
+/// OK; STATE on a thread of the library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_call_unary(
+    client: *mut aster_client_t,
+    options: *const aster_call_options_t,
+    request: *const aster_payload_t,
+    out: *mut aster_bytes_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let slot = self::out(out, "out")?;
+            let call = Request::read(client, options, request)?;
+            refuse_own_thread()?;
+            let response = call.start_own()?.read(None)?;
+            slot.write(aster_bytes_t::give(response.unwrap_or_default()));
+            Ok(())
+        })
+    }
+}
+
+/// Waits for the next response of a call that was started with `q` NULL: OK and the response, then END.
+///
+/// Blocking. `timeout_ms`: 0 is 30 s, negative waits for ever. Errors: RPC if the call ended with another status than OK,
+/// TIMEOUT (the call goes on), STATE if it reports to a queue, while another thread reads it, or on a thread of the
+/// library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_call_read(
+    call: *mut aster_call_t,
+    timeout_ms: i64,
+    out: *mut aster_bytes_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run_with_code(err, || {
+            let (call, slot) = (borrow(call, "call")?, self::out(out, "out")?);
+            Ok(match call.read(patience(timeout_ms))? {
+                Some(response) => {
+                    slot.write(aster_bytes_t::give(response));
+                    ASTER_OK
+                }
+                None => ASTER_END,
+            })
+        })
+    }
+}
+
+/// Fills `out` with how the call ended; its texts live as long as the call.
+///
+/// Errors: STATE before the terminal event was delivered.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_call_trailer(
+    call: *const aster_call_t,
+    out: *mut aster_trailer_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let call = borrow(call, "call")?;
+            if out.is_null() {
+                return Err(null_argument("out"));
+            }
+            let ended = call.state.trailer.get();
+            let trailer = ended.ok_or_else(|| Error::new(ErrorKind::State, "the call has not ended"))?;
+            let filled = aster_trailer_t {
+                struct_size: size_of::<aster_trailer_t>(),
+                code: trailer.status.code.0,
+                reserved: 0,
+                message: aster_str_t::lend(&trailer.status.message),
+                details: trailer.pairs.as_ptr(),
+                details_len: trailer.pairs.len(),
+            };
+            options::write(out, "out", &filled)
+        })
+    }
+}
+
+/// Cancels the call: it ends with status 1 at once, here and at the peer. Idempotent, any thread, never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_call_cancel(call: *mut aster_call_t) {
+    // SAFETY: the caller passes NULL or a live call.
+    unsafe {
+        guard::quiet(|| {
+            if let Ok(call) = borrow(call, "call") {
+                call.state.call.cancel();
+            }
+        });
+    }
+}
+
+/// Releases a call; cancels it if it runs, and no event names it any more. NULL does nothing. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_call_free(call: *mut aster_call_t) {
+    // SAFETY: the caller passes NULL or a live call, and gives it up.
+    unsafe { guard::quiet(|| drop(take(call))) }
+}
