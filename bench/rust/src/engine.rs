@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use aster_core::codec::{Value, ValueSink, ValueSource};
+use aster_core::codec::{Record, Value, ValueSink, ValueSource};
 use aster_core::config::Config;
 use aster_core::engine::{CallOptions, ClientCall, Event, Queue, ServicePlan};
 use aster_core::limits;
@@ -95,7 +95,10 @@ pub async fn load(address: &str) -> Outcome {
     let client = Client::connect(Handle::current(), &config()?, options).await?;
     let plan = ServicePlan::from_json(ECHO)?;
     let (queue, notify) = queue();
-    let request = aster_core::codec::Value::record([("body", Value::from("0123456789abcdef"))]);
+    let request = Value::Record(Record {
+        tag: Some("bench/Text".into()),
+        fields: vec![("body".into(), Value::Text("0123456789abcdef".to_owned()))],
+    });
     let waiting = Waiting::default();
     let bench = EngineClient {
         service: client.bind(&plan)?,

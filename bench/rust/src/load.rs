@@ -47,7 +47,7 @@ async fn slice_of(
                 loop {
                     let start = Instant::now();
                     if start >= end {
-                        return Ok(latencies);
+                        return Ok::<Vec<u64>, String>(latencies);
                     }
                     client.call().await.map_err(|error| error.to_string())?;
                     latencies.push(start.elapsed().as_nanos() as u64);

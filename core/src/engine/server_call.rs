@@ -13,6 +13,9 @@ use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, Form, Mode};
 
+/// Room for the frames of a small answer, its trailer included.
+const FRAME_ROOM: usize = 256;
+
 /// What is known of a call when it starts.
 pub struct CallInfo {
     /// Ticket of the call.
@@ -62,7 +65,7 @@ struct State {
 /// What the host has put into a call since the task of the stream looked last.
 pub(crate) struct Answer {
     /// Complete frames to be sent.
-    pub(crate) frames: Vec<Vec<u8>>,
+    pub(crate) frames: VecDeque<Vec<u8>>,
     /// The status to end with.
     pub(crate) status: Option<RpcStatus>,
     /// Whether the host waits for [`super::Event::Writable`].
@@ -191,7 +194,14 @@ impl ServerCall {
     /// CODEC if the value does not fit (the caller has been answered), STATE if the call was answered before.
     pub fn reply<S: Source>(&self, source: &mut S, value: &S::Value) -> Result<()> {
         self.answer(Some(RpcStatus::ok()), |call, encoding| {
-            Outgoing::encode(Vec::new(), call.plan.schema(), call.method().response, encoding, source, value)
+            Outgoing::encode(
+                Vec::with_capacity(FRAME_ROOM),
+                call.plan.schema(),
+                call.method().response,
+                encoding,
+                source,
+                value,
+            )
         })
     }
 
@@ -201,7 +211,9 @@ impl ServerCall {
     ///
     /// CODEC if the bytes do not fit a frame, STATE if the call was answered before.
     pub fn reply_raw(&self, payload: &[u8]) -> Result<()> {
-        self.answer(Some(RpcStatus::ok()), |_, encoding| Outgoing::raw(Vec::new(), payload, encoding))
+        self.answer(Some(RpcStatus::ok()), |_, encoding| {
+            Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding)
+        })
     }
 
     /// Sends one item of a server-stream or bidi call.
@@ -211,7 +223,14 @@ impl ServerCall {
     /// WOULD_BLOCK while the send window is full: [`super::Event::Writable`] follows. CODEC, STATE as above.
     pub fn send<S: Source>(&self, source: &mut S, value: &S::Value) -> Result<()> {
         self.answer(None, |call, encoding| {
-            Outgoing::encode(Vec::new(), call.plan.schema(), call.method().response, encoding, source, value)
+            Outgoing::encode(
+                Vec::with_capacity(FRAME_ROOM),
+                call.plan.schema(),
+                call.method().response,
+                encoding,
+                source,
+                value,
+            )
         })
     }
 
@@ -221,7 +240,7 @@ impl ServerCall {
     ///
     /// As for [`send`](Self::send).
     pub fn send_raw(&self, payload: &[u8]) -> Result<()> {
-        self.answer(None, |_, encoding| Outgoing::raw(Vec::new(), payload, encoding))
+        self.answer(None, |_, encoding| Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding))
     }
 
     fn answer(
@@ -358,7 +377,7 @@ impl ServerCall {
     /// Takes what the host has put in, at most one window of frames.
     pub(crate) fn take_answer(&self) -> Answer {
         let mut state = self.lock();
-        let frames = state.out.drain(..).collect();
+        let frames = std::mem::take(&mut state.out);
         state.out_bytes = 0;
         Answer {
             frames,

@@ -3,8 +3,8 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 use tracing::debug;
@@ -20,6 +20,9 @@ use crate::frame::{self, Frame, FrameKind};
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, Form, Mode, StreamHeader};
+
+/// Age of a stream from which its client's going away is watched.
+const WATCH_DELAY: Duration = Duration::from_millis(5);
 
 /// Serves one stream of a client until it is closed and its handler has returned.
 pub(crate) async fn serve_stream(scope: Arc<Scope>, stream: BiStream) {
@@ -53,21 +56,29 @@ pub(crate) struct Driver {
     pub(crate) scope: Arc<Scope>,
     pub(crate) signal: Arc<Signal>,
     pub(crate) form: Form,
-    timer: Option<(Instant, Pin<Box<Sleep>>)>,
+    opened: Instant,
+    watching: bool,
+    timer: Option<Pin<Box<Sleep>>>,
     answer_waits: bool,
 }
 
 impl Driver {
     fn new(scope: Arc<Scope>, stream: BiStream, signal: Arc<Signal>) -> Self {
         let io = FrameStream::new(stream);
-        Self { io, scope, signal, form: Form::Binary, timer: None, answer_waits: false }
+        Self {
+            io,
+            scope,
+            signal,
+            form: Form::Binary,
+            opened: Instant::now(),
+            watching: false,
+            timer: None,
+            answer_waits: false,
+        }
     }
 
     /// Waits for the next thing to happen, flushing what is queued meanwhile.
     pub(crate) async fn step(&mut self, reading: bool, until: Option<Instant>) -> Step {
-        if self.timer.as_ref().map(|(at, _)| *at) != until {
-            self.timer = until.map(|at| (at, Box::pin(tokio::time::sleep_until(at.into()))));
-        }
         poll_fn(|cx| {
             let flushed = match self.io.poll_flush(cx) {
                 Poll::Ready(Ok(())) => true,
@@ -86,18 +97,33 @@ impl Driver {
                     Err(error) => Step::ReadFailed(error),
                 });
             }
-            if self.io.poll_stopped(cx).is_ready() {
-                return Poll::Ready(Step::Stopped);
-            }
-            if let Some((_, timer)) = &mut self.timer
-                && timer.as_mut().poll(cx).is_ready()
-            {
-                self.timer = None;
-                return Poll::Ready(Step::TimedOut);
-            }
-            Poll::Pending
+            self.poll_later(cx, until)
         })
         .await
+    }
+
+    /// The rarer things: the deadline, and a client that goes away. The latter is watched only once the stream
+    /// is a few milliseconds old, because watching costs more than a short call.
+    fn poll_later(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<Step> {
+        loop {
+            if self.watching && self.io.poll_stopped(cx).is_ready() {
+                return Poll::Ready(Step::Stopped);
+            }
+            let watch_at = (!self.watching).then(|| self.opened + WATCH_DELAY);
+            let Some(at) = [until, watch_at].into_iter().flatten().min() else { return Poll::Pending };
+            let at = tokio::time::Instant::from(at);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+            if timer.deadline() != at {
+                timer.as_mut().reset(at);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return Poll::Ready(Step::TimedOut);
+            }
+            self.watching = true;
+        }
     }
 
     async fn run(&mut self) {
@@ -159,12 +185,19 @@ impl Driver {
 
     /// Queues a trailer.
     pub(crate) fn trailer(&mut self, status: &RpcStatus) {
+        let mut frames = Vec::new();
+        self.put_trailer(status, &mut frames);
+        self.io.queue(frames);
+    }
+
+    fn put_trailer(&self, status: &RpcStatus, frames: &mut Vec<u8>) {
         if !status.is_ok() {
             debug!(target: "aster::rpc", code = status.code.0, message = %status.message, "call ended");
         }
-        let mut payload = Vec::new();
-        wire::encode_status(status, self.form, &mut payload);
-        self.io.queue_frame(frame::TRAILER, &payload);
+        let start = frame::begin(frames);
+        wire::encode_status(status, self.form, frames);
+        // The limits of a status keep its frame far below the largest one.
+        let _ = frame::end(frames, start, frame::TRAILER);
     }
 
     /// Ends our direction and waits until everything queued has left, or nobody takes it.
@@ -276,21 +309,21 @@ impl Driver {
             self.answer_waits = true;
             return None;
         }
-        let answer = active.call.take_answer();
+        let mut answer = active.call.take_answer();
         if !answer.frames.is_empty() {
             active.touch();
         }
-        for frames in answer.frames {
-            self.io.queue(frames);
+        if let Some(status) = answer.status.as_ref().filter(|status| ok_trailer || !status.is_ok()) {
+            match answer.frames.back_mut() {
+                Some(last) => self.put_trailer(status, last), // The answer and its end leave in one write.
+                None => self.trailer(status),
+            }
         }
+        answer.frames.into_iter().for_each(|frames| self.io.queue(frames));
         if answer.writable {
             active.writable();
         }
-        let status = answer.status?;
-        if !status.is_ok() || ok_trailer {
-            self.trailer(&status);
-        }
-        Some(Ended::Answered)
+        answer.status.map(|_| Ended::Answered)
     }
 }
 

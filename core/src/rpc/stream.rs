@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::time::{Instant, Sleep};
 
 use super::transport::{BiStream, RecvHalf, SendHalf, StreamError};
-use crate::frame::{self, Frame, FrameBuffer, FrameError};
+use crate::frame::{Frame, FrameBuffer, FrameError};
 use crate::limits;
 
 /// Largest piece read at once.
@@ -101,14 +101,6 @@ impl FrameStream {
     pub(crate) fn queue(&mut self, frames: Vec<u8>) {
         self.pending += frames.len();
         self.out.push_back(frames);
-    }
-
-    /// Queues one frame. A payload over the limit is not queued; core's own frames never are.
-    pub(crate) fn queue_frame(&mut self, flags: u8, payload: &[u8]) {
-        let mut bytes = Vec::with_capacity(payload.len() + frame::HEADER_LEN);
-        if frame::encode(flags, payload, &mut bytes).is_ok() {
-            self.queue(bytes);
-        }
     }
 
     /// Returns the bytes that wait for the peer's window.

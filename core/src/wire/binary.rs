@@ -89,11 +89,13 @@ fn put_int(out: &mut Vec<u8>, value: i64) {
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    let highest = text.chars().max().map_or(0, u32::from);
     if text.is_ascii() {
         put_uint(out, (text.len() as u64) << 2 | LATIN1);
         out.extend_from_slice(text.as_bytes());
-    } else if highest < 0x100 {
+        return;
+    }
+    let highest = text.chars().max().map_or(0, u32::from);
+    if highest < 0x100 {
         put_uint(out, (text.chars().count() as u64) << 2 | LATIN1);
         out.extend(text.chars().map(|c| u32::from(c) as u8));
     } else if highest < 0x1_0000 {
@@ -165,7 +167,10 @@ impl<'p> Reader<'p> {
         let head = self.uint()?;
         let bytes = self.take(head >> 2)?;
         match head & 3 {
-            LATIN1 => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
+            LATIN1 => Ok(match std::str::from_utf8(bytes) {
+                Ok(text) if bytes.is_ascii() => text.to_owned(),
+                _ => bytes.iter().map(|byte| char::from(*byte)).collect(),
+            }),
             UTF16 => {
                 let (units, odd) = bytes.as_chunks::<2>();
                 if !odd.is_empty() {
