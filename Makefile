@@ -66,7 +66,7 @@ test-go: libs
 
 test-interop: setup ## every language's client against every language's server
 	@echo "== interop"
-	ASTER_LIB_DIR="$(LIBS)" $(PY) -m pytest tests/interop
+	LIB_DIR="$(LIBS)" $(PY) -m pytest tests/interop
 
 check: $(PY) ts/node_modules ## format, lints, types, layers, header and stub drift, file sizes
 	cargo fmt --all --check

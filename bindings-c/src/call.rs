@@ -1,17 +1,15 @@
 //! Calls of a client: submit, take the terminal event or wait for it, look at the trailer.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use aster_core::codec::{ValueSink, ValueSource};
-use aster_core::engine::{Body, CallOptions, ClientCall, Event, Queue};
+use aster_core::engine::{Body, ClientCall, Event, Queue};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::status::RpcStatus;
-use aster_core::wire::Mode;
 
 use crate::bell::{Bell, Rang, Ringer};
 use crate::client::{ClientState, aster_client_t};
-use crate::contract::aster_contract_t;
 use crate::errors::{ASTER_END, ASTER_OK, aster_error_t, aster_result_t};
 use crate::event::{ASTER_EVENT_FINISHED, ASTER_EVENT_RESPONSE, Batch, aster_event_t};
 use crate::guard;
@@ -19,69 +17,9 @@ use crate::handle::{Home, borrow, borrow_optional, give, handle, null_argument, 
 use crate::options::{self, Growing};
 use crate::payload::{Deliver, Payload, aster_payload_t, parse, print};
 use crate::queue::{CompletionQueue, aster_cq_t};
+use crate::request::{Request, aster_call_options_t};
 use crate::runtime::{patience, refuse_own_thread};
-use crate::slice::{aster_bytes_t, aster_pair_t, aster_str_t, invalid_argument, lend_pairs, read_pairs};
-use crate::value::aster_session_t;
-
-/// One request, one response.
-pub const ASTER_PATTERN_UNARY: u32 = 1;
-/// One request, a stream of responses. Comes with a later version: UNSUPPORTED.
-pub const ASTER_PATTERN_SERVER_STREAM: u32 = 2;
-/// A stream of requests, one response. Comes with a later version: UNSUPPORTED.
-pub const ASTER_PATTERN_CLIENT_STREAM: u32 = 3;
-/// Streams both ways. Comes with a later version: UNSUPPORTED.
-pub const ASTER_PATTERN_BIDI_STREAM: u32 = 4;
-
-/// The mode that client and server share.
-pub const ASTER_MODE_AUTO: i32 = 0;
-/// XLANG bytes.
-pub const ASTER_MODE_XLANG: i32 = 1;
-/// The optional native codec.
-pub const ASTER_MODE_NATIVE: i32 = 2;
-/// Rows.
-pub const ASTER_MODE_ROW: i32 = 3;
-/// JSON.
-pub const ASTER_MODE_JSON: i32 = 4;
-
-/// Stands for "no deadline" of a call whose method has one.
-const NO_DEADLINE_MS: i64 = 10 * 365 * 24 * 3600 * 1000;
-
-/// Settings of one call. Make it with `ASTER_CALL_OPTIONS_INIT`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct aster_call_options_t {
-    /// Size of this struct.
-    pub struct_size: usize,
-    /// Name of the service; required.
-    pub service: aster_str_t,
-    /// Name of the method; required.
-    pub method: aster_str_t,
-    /// Version of the service; 0: that of the contract.
-    pub version: i32,
-    /// `ASTER_PATTERN_*`; 0: that of the contract.
-    pub pattern: u32,
-    /// `ASTER_MODE_*`; counts if the server offers it.
-    pub mode: i32,
-    /// Form of the response, `ASTER_PAYLOAD_*`; 0: JSON.
-    pub deliver: u32,
-    /// The contract of the service; required in this version.
-    pub contract: *const aster_contract_t,
-    /// NULL: a call of its own.
-    pub session: *mut aster_session_t,
-    /// Time until the call must have ended; 0: the method's default, negative: no limit.
-    pub timeout_ms: i64,
-    /// Metadata of the application.
-    pub metadata: *const aster_pair_t,
-    /// Number of pairs.
-    pub metadata_len: usize,
-    /// Reserved for streams.
-    pub initial_credit: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-// SAFETY: repr(C), struct_size first, numbers and nullable pointers.
-unsafe impl Growing for aster_call_options_t {}
+use crate::slice::{aster_bytes_t, aster_pair_t, aster_str_t, lend_pairs};
 
 /// How a call ended. Make it with `ASTER_TRAILER_INIT`; its texts are borrowed from the call.
 #[repr(C)]
@@ -158,10 +96,6 @@ unsafe impl Send for Trailer {}
 // SAFETY: as above.
 unsafe impl Sync for Trailer {}
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl CallState {
     /// Returns core's number of the call.
     pub(crate) fn ticket(&self) -> u64 {
@@ -214,74 +148,7 @@ impl CallState {
     }
 }
 
-/// A call that was read from C and checked.
-struct Request<'a> {
-    client: &'a Arc<ClientState>,
-    contract: &'a aster_contract_t,
-    method: usize,
-    options: CallOptions,
-    payload: Payload<'a>,
-    deliver: Deliver,
-}
-
-impl<'a> Request<'a> {
-    /// # Safety
-    ///
-    /// Pointers are NULL or as the header says.
-    unsafe fn read(
-        client: *mut aster_client_t,
-        options: *const aster_call_options_t,
-        request: *const aster_payload_t,
-    ) -> Result<Self> {
-        // SAFETY: passed on from the caller.
-        unsafe {
-            let client = borrow(client, "client")?;
-            if options.is_null() {
-                return Err(null_argument("options"));
-            }
-            let options = options::read(options, "options")?;
-            let service = options.service.require("service")?;
-            let method = options.method.require("method")?;
-            if !options.session.is_null() {
-                return Err(later("calls of a session"));
-            }
-            match options.pattern {
-                0 | ASTER_PATTERN_UNARY => {}
-                ASTER_PATTERN_SERVER_STREAM..=ASTER_PATTERN_BIDI_STREAM => return Err(later("streaming calls")),
-                _ => return Err(invalid_argument("pattern", "is no ASTER_PATTERN_*")),
-            }
-            let contract = borrow_optional(options.contract, "contract")?.ok_or_else(|| match options.pattern {
-                0 => null_argument("contract"),
-                _ => later("calls without a contract"),
-            })?;
-            let plan = &contract.plan;
-            if service != plan.name() || (options.version != 0 && options.version != plan.version()) {
-                let of = format!("is of service '{}' v{}", plan.name(), plan.version());
-                return Err(invalid_argument("contract", &of));
-            }
-            let index = plan.method_index(method).ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, format!("service '{service}' has no method '{method}'"))
-            })?;
-            let call_options = CallOptions {
-                timeout_ms: match options.timeout_ms {
-                    0 => None,
-                    ms if ms < 0 => plan.methods()[index].timeout_ms.map(|_| NO_DEADLINE_MS),
-                    ms => Some(ms),
-                },
-                metadata: read_pairs(options.metadata, options.metadata_len, "metadata")?,
-                mode: read_mode(options.mode)?,
-            };
-            Ok(Self {
-                client: &client.client,
-                contract,
-                method: index,
-                options: call_options,
-                payload: Payload::read(request, "request")?,
-                deliver: Deliver::read(options.deliver)?,
-            })
-        }
-    }
-
+impl Request<'_> {
     /// Encodes and submits the call.
     fn start(&self, queue: &Arc<Queue>, tag: u64) -> Result<Arc<CallState>> {
         let bound = self.client.bind(&self.contract.plan)?;
@@ -294,13 +161,7 @@ impl<'a> Request<'a> {
                 bound.start(self.method, &self.options, queue, &mut ValueSource::new(), &&value)?
             }
         };
-        Ok(Arc::new(CallState {
-            call,
-            tag,
-            deliver: self.deliver,
-            address: OnceLock::new(),
-            trailer: OnceLock::new(),
-        }))
+        Ok(Arc::new(CallState { call, tag, deliver: self.deliver, address: OnceLock::new(), trailer: OnceLock::new() }))
     }
 
     /// Submits the call to a queue of the caller. The handle is made before its event can be looked at.
@@ -335,31 +196,6 @@ impl<'a> Request<'a> {
     }
 }
 
-fn later(what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("{what} come with a later version"))
-}
-
-fn read_mode(mode: i32) -> Result<Option<Mode>> {
-    Ok(match mode {
-        ASTER_MODE_AUTO => None,
-        ASTER_MODE_XLANG => Some(Mode::Xlang),
-        ASTER_MODE_NATIVE => Some(Mode::Native),
-        ASTER_MODE_ROW => Some(Mode::Row),
-        ASTER_MODE_JSON => Some(Mode::Json),
-        _ => return Err(invalid_argument("mode", "is no ASTER_MODE_*")),
-    })
-}
-
-/// Returns a mode as C numbers it.
-pub(crate) fn show_mode(mode: Mode) -> i32 {
-    match mode {
-        Mode::Xlang => ASTER_MODE_XLANG,
-        Mode::Native => ASTER_MODE_NATIVE,
-        Mode::Row => ASTER_MODE_ROW,
-        Mode::Json => ASTER_MODE_JSON,
-    }
-}
-
 impl aster_call_t {
     /// Waits for the response of a call with a queue of its own. `None`: it was read before.
     fn read(&self, timeout: Option<Duration>) -> Result<Option<Vec<u8>>> {
@@ -369,8 +205,8 @@ impl aster_call_t {
         };
         let mut read = match own.turn.try_lock() {
             Ok(read) => read,
-            Err(std::sync::TryLockError::Poisoned(read)) => read.into_inner(),
-            Err(std::sync::TryLockError::WouldBlock) => {
+            Err(TryLockError::Poisoned(read)) => read.into_inner(),
+            Err(TryLockError::WouldBlock) => {
                 return Err(Error::new(ErrorKind::State, "another thread reads this call"));
             }
         };

@@ -44,9 +44,7 @@ pub unsafe extern "C" fn aster_contract_parse(
 pub unsafe extern "C" fn aster_contract_id(contract: *const aster_contract_t) -> aster_str_t {
     // SAFETY: the caller passes NULL or a live contract.
     unsafe {
-        guard::value(aster_str_t::ABSENT, || {
-            Ok(aster_str_t::lend(borrow(contract, "contract")?.plan.contract().id()))
-        })
+        guard::value(aster_str_t::ABSENT, || Ok(aster_str_t::lend(borrow(contract, "contract")?.plan.contract().id())))
     }
 }
 

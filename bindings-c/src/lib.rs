@@ -1,1 +1,33 @@
+//! C interface of Aster RPC: `libaster` and `include/aster.h` (`c-abi.md`).
+//!
+//! Every export runs behind one guard, checks its arguments, and calls core. Here are conversions, handles, threads
+//! and wake-ups; what a peer can observe is decided in `aster-core`.
+//!
+//! Names of exported types are those of C. The doc comments of exports are those of the header: effect, ownership,
+//! threads, errors.
 
+#![expect(non_camel_case_types, reason = "types have their names in C")]
+#![expect(clippy::missing_safety_doc, reason = "the conventions of the header hold for every export")]
+
+mod address;
+mod bell;
+mod call;
+mod client;
+mod config;
+mod contract;
+mod errors;
+mod event;
+mod guard;
+mod handle;
+mod incoming;
+mod log;
+mod op;
+mod options;
+mod payload;
+mod queue;
+mod request;
+mod runtime;
+mod server;
+mod slice;
+mod value;
+mod version;

@@ -57,7 +57,7 @@ handle!(aster_cq_t);
 /// A queue as its handle, its calls and its services share it.
 pub(crate) struct CompletionQueue {
     /// Keeps the threads alive that fill it.
-    pub(crate) runtime: Arc<Runtime>,
+    _runtime: Arc<Runtime>,
     engine: Arc<Queue>,
     bell: Arc<Bell>,
     draining: Mutex<Drain>,
@@ -86,7 +86,7 @@ impl CompletionQueue {
     fn new(runtime: &Arc<Runtime>, capacity: usize) -> Arc<Self> {
         let bell = Arc::new(Bell::default());
         let queue = Arc::new(Self {
-            runtime: runtime.clone(),
+            _runtime: runtime.clone(),
             engine: Queue::new(capacity, Ringer(bell.clone())),
             bell,
             draining: Mutex::default(),
@@ -130,12 +130,11 @@ impl CompletionQueue {
         lock(&self.calls).remove(&ticket)
     }
 
-    /// Lists a service and returns its number.
-    pub(crate) fn add_service(&self, make: impl FnOnce(u64) -> Arc<HostedService>) -> Arc<HostedService> {
+    /// Lists a service and returns its number, which core gives back with its events.
+    pub(crate) fn add_service(&self, service: HostedService) -> u64 {
         let mut services = lock(&self.services);
-        let service = make(services.len() as u64);
-        services.push(service.clone());
-        service
+        services.push(Arc::new(service));
+        services.len() as u64 - 1
     }
 
     /// Strikes an incoming call off: no event names it from here.
@@ -149,7 +148,7 @@ impl CompletionQueue {
     }
 
     /// Fills `events` and returns their number.
-    fn next(&self, events: &mut [std::mem::MaybeUninit<aster_event_t>], timeout: Wait) -> Result<usize> {
+    fn next(self: &Arc<Self>, events: &mut [std::mem::MaybeUninit<aster_event_t>], timeout: Wait) -> Result<usize> {
         self.started.store(true, Ordering::Release);
         let mut drain = match self.draining.try_lock() {
             Ok(drain) => drain,
@@ -188,7 +187,7 @@ impl CompletionQueue {
     }
 
     /// Takes what core has and turns it into events of C.
-    fn fill(&self, drain: &mut Drain, max: usize) -> usize {
+    fn fill(self: &Arc<Self>, drain: &mut Drain, max: usize) -> usize {
         let Drain { batch, events, ended } = drain;
         let taken = self.engine.drain(max, events);
         if taken == max {
@@ -205,7 +204,7 @@ impl CompletionQueue {
     }
 
     /// Adds what one event means to C. True: it was the last one.
-    fn convert(&self, event: Event, batch: &mut Batch) -> bool {
+    fn convert(self: &Arc<Self>, event: Event, batch: &mut Batch) -> bool {
         match event {
             Event::Response { ticket, body } => {
                 if let Some(call) = self.finished_call(ticket) {
@@ -223,7 +222,7 @@ impl CompletionQueue {
                     call.release(); // Core answers a call that nobody takes.
                     return false;
                 };
-                if let Some(state) = IncomingState::start(&service, call, &body, batch) {
+                if let Some(state) = IncomingState::start(self, &service, call, &body, batch) {
                     lock(&self.incoming).insert(state.ticket(), state);
                 }
             }
@@ -252,7 +251,11 @@ impl CompletionQueue {
     }
 
     /// Delivers batches to a callback until the queue ends.
-    fn deliver(&self, callback: unsafe extern "C" fn(*mut c_void, *mut aster_event_t, usize), user_data: UserData) {
+    fn deliver(
+        self: &Arc<Self>,
+        callback: unsafe extern "C" fn(*mut c_void, *mut aster_event_t, usize),
+        user_data: UserData,
+    ) {
         let mut events = [const { std::mem::MaybeUninit::uninit() }; limits::DRAIN_BATCH];
         while let Ok(n) = self.next(&mut events, Wait::Ever) {
             if self.muted.load(Ordering::Acquire) {

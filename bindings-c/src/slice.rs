@@ -148,7 +148,8 @@ pub(crate) unsafe fn read_pairs(ptr: *const aster_pair_t, len: usize, name: &str
 
 /// Lends pairs to C; they must live as long as the object that C asked.
 pub(crate) fn lend_pairs(pairs: &[(String, String)]) -> Vec<aster_pair_t> {
-    let lend = |(key, value): &(String, String)| aster_pair_t { key: aster_str_t::lend(key), value: aster_str_t::lend(value) };
+    let lend =
+        |(key, value): &(String, String)| aster_pair_t { key: aster_str_t::lend(key), value: aster_str_t::lend(value) };
     pairs.iter().map(lend).collect()
 }
 

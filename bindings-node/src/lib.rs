@@ -1,1 +1,19 @@
+//! Node-API binding of Aster RPC: what `@aster/rpc` loads (`node-api.md`).
+//!
+//! Converts values, errors and wake-ups. The JavaScript side of the package owns decorators, stubs and lifetimes;
+//! every rule of the protocol is in `aster_core`. Objects here are private to the package.
 
+#![cfg_attr(test, allow(dead_code, reason = "the macros export nothing to a test binary"))]
+
+mod call;
+mod client;
+mod config;
+mod convert;
+mod engine;
+mod errors;
+mod js;
+mod plan;
+mod queue;
+mod runtime;
+mod server;
+mod tables;

@@ -1,1 +1,64 @@
+//! Native module `aster._aster`: core's engine for Python (`python-api.md`, `codec.md` section 9).
+//!
+//! Values go straight between Python objects and frame bytes, submissions are synchronous calls, results come
+//! back through one completion queue per server or client that its event loop drains.
+//!
+//! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
+mod client;
+mod config;
+mod convert;
+mod errors;
+mod logs;
+mod plan;
+mod queue;
+mod runtime;
+mod server;
+mod server_call;
+mod signal;
+
+use pyo3::prelude::*;
+
+/// Native part of Aster RPC. Private: use the package `aster`.
+#[pymodule]
+mod _aster {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::client::{BoundService, Client, connect};
+    #[pymodule_export]
+    use crate::config::Config;
+    #[pymodule_export]
+    use crate::plan::{Plan, wire_name};
+    #[pymodule_export]
+    use crate::queue::{Operation, Queue};
+    #[pymodule_export]
+    use crate::server::Server;
+    #[pymodule_export]
+    use crate::server_call::ServerCall;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::add_tables(module)
+    }
+}
+
+/// Adds core's tables, so that Python never states a number of its own.
+fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    use aster_core::error::ErrorKind;
+    use aster_core::status::StatusCode;
+    use aster_core::wire::Mode;
+
+    let statuses: Vec<_> = StatusCode::STATUS_TABLE.iter().map(|row| (row.code.0, row.name, row.class)).collect();
+    let kinds: Vec<_> = ErrorKind::ALL.iter().map(|kind| (kind.number(), kind.name())).collect();
+    let modes = [Mode::Xlang, Mode::Native, Mode::Row, Mode::Json];
+    let modes: Vec<_> = modes.into_iter().map(|mode| (mode.number(), mode.name())).collect();
+    module.add("__version__", aster_core::VERSION)?;
+    module.add("STATUS_TABLE", statuses)?;
+    module.add("ERROR_KINDS", kinds)?;
+    module.add("MODES", modes)?;
+    module.add("CONNECT_TIMEOUT", aster_core::limits::CONNECT_TIMEOUT.as_secs_f64())?;
+    module.add("DRAIN_GRACE", aster_core::limits::DRAIN_GRACE.as_secs_f64())?;
+    module.add("MAX_CONCURRENT_STREAMS", aster_core::limits::MAX_CONCURRENT_STREAMS)?;
+    module.add("MAX_SESSIONS_PER_CONNECTION", aster_core::limits::MAX_SESSIONS_PER_CONNECTION)
+}

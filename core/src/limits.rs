@@ -137,8 +137,20 @@ pub const MAX_MANIFEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of a credential document.
 pub const MAX_CREDENTIAL_BYTES: usize = 65_536;
+/// Nesting of a trust document, the root counted.
+pub const MAX_TRUST_DEPTH: usize = 8;
+/// Latest expiry of a credential: the largest integer that every JSON reader keeps exact.
+pub const MAX_EXPIRES_AT: u64 = (1 << 53) - 1;
+/// Attributes of a credential.
+pub const MAX_ATTRIBUTES: usize = 64;
+/// UTF-8 bytes of the name of an attribute.
+pub const MAX_ATTRIBUTE_KEY: usize = 256;
+/// UTF-8 bytes of the value of an attribute.
+pub const MAX_ATTRIBUTE_VALUE: usize = 4096;
+/// Bytes of the signed form of all attributes.
+pub const MAX_CANONICAL_ATTRIBUTES: usize = 16_384;
 /// Bytes of an admission request.
-pub const MAX_ADMISSION_REQUEST: usize = 131_072;
+pub const MAX_ADMISSION_REQUEST: usize = 65_536;
 /// Bytes of an admission answer that is accepted.
 pub const MAX_ADMISSION_ANSWER: usize = 1024 * 1024;
 /// Services in an admission answer.

@@ -10,8 +10,9 @@ use aster_core::wire::{self, CallHeader, Form, Mode, PayloadError, StreamHeader,
 use serde_json::{Value, json};
 
 fn vectors() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/wire.json");
-    serde_json::from_str(&std::fs::read_to_string(path).expect("wire.json")).expect("JSON")
+    let folder = std::env::var("ASTER_VECTORS_DIR")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors").to_owned());
+    serde_json::from_str(&std::fs::read_to_string(format!("{folder}/wire.json")).expect("wire.json")).expect("JSON")
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -110,11 +110,12 @@ impl ConsumerAdmission {
 
     /// Returns the answer for an admitted peer. The cause of a denial stays in the operator's log.
     fn decide(&self, request: Result<ConsumerRequest>, peer: EndpointId) -> Option<ConsumerAnswer> {
-        let cause = match request {
+        let presented = request.and_then(|request| request.credential());
+        let cause = match presented {
             Err(error) => error.to_string(),
-            Ok(request) if !request.credential_json.is_empty() => "unverifiable".to_owned(),
-            Ok(_) if !self.gate.is_open() => "empty".to_owned(),
-            Ok(_) => {
+            Ok(Some(_)) => "unverifiable".to_owned(),
+            Ok(None) if !self.gate.is_open() => "empty".to_owned(),
+            Ok(None) => {
                 info!(target: "aster::admission", event = "admission.allow", path = "consumer", peer = peer.short());
                 return Some((self.directory)());
             }

@@ -92,7 +92,8 @@ impl Config {
         }
         .transpose()?;
         let flag = gate_flag(&sources)?;
-        let warnings = unknown_variables(&sources.env);
+        let mut warnings = unknown_variables(&sources.env);
+        warnings.extend(without_effect(&settings)?);
         Ok(Self { settings, root_pubkey, flag, warnings })
     }
 
@@ -173,7 +174,9 @@ fn settle(sources: &Sources) -> Result<BTreeMap<&'static str, Setting>> {
 
 fn settle_field(field: &Field, sources: &Sources) -> Result<Setting> {
     for level in [&sources.arguments, &sources.inline] {
-        if let Some(value) = level.get(field.name) {
+        // Nothing given for a setting of trust never clears what a lower source says: that could open a gate.
+        let given = level.get(field.name).filter(|value| !(value.is_null() && field.is_trust_text()));
+        if let Some(value) = given {
             return Ok(Setting { value: field.inline(value)?, source: INLINE.to_owned() });
         }
     }
@@ -186,8 +189,8 @@ fn settle_field(field: &Field, sources: &Sources) -> Result<Setting> {
 /// Tells which of the root key's two fields counts: at each level the key beats the file.
 fn root_source(settings: &BTreeMap<&'static str, Setting>, sources: &Sources) -> Option<&'static str> {
     let given = |name: &str, level: usize| match level {
-        0 => sources.arguments.contains_key(name),
-        1 => sources.inline.contains_key(name),
+        0 => sources.arguments.get(name).is_some_and(|value| !value.is_null()),
+        1 => sources.inline.get(name).is_some_and(|value| !value.is_null()),
         _ => sources.env.contains_key(&format!("{}{}", fields::PREFIX, name.to_ascii_uppercase())),
     };
     let present = |name: &str| text(settings, name).is_some();
@@ -218,6 +221,23 @@ fn unknown_variables(env: &BTreeMap<String, String>) -> Vec<String> {
         true => Vec::new(),
         false => vec![format!("unknown environment variables: {}", unknown.join(", "))],
     }
+}
+
+/// Names the settings that differ from their default and do nothing yet.
+///
+/// # Errors
+///
+/// CONFIG for hooks: an application that wants to refuse peers must not find them let in.
+fn without_effect(settings: &BTreeMap<&'static str, Setting>) -> Result<Option<String>> {
+    let changed = |field: &Field| settings.get(field.name).is_some_and(|s| s.value != field.default_value());
+    let is_set = |name: &str| FIELDS.iter().any(|field| field.name == name && changed(field));
+    if is_set("enable_hooks") {
+        let source = settings.get("enable_hooks").map_or(INLINE, |setting| setting.source.as_str());
+        return Err(wrong(format!("{source}: field 'enable_hooks': not supported by this version"))
+            .with_detail("field", "enable_hooks"));
+    }
+    let set: Vec<_> = fields::WITHOUT_EFFECT.iter().copied().filter(|name| is_set(name)).collect();
+    Ok((!set.is_empty()).then(|| format!("settings without effect in this version: {}", set.join(", "))))
 }
 
 #[cfg(test)]
@@ -268,6 +288,14 @@ mod tests {
     }
 
     #[test]
+    fn no_root_key_inline_keeps_that_of_a_lower_source() {
+        let key = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8";
+        let mut sources = env(&[("ASTER_ROOT_PUBKEY", key)]);
+        sources.inline.insert("root_pubkey".to_owned(), Value::Null);
+        assert!(!Config::resolve(sources).unwrap().gate().unwrap().open);
+    }
+
+    #[test]
     fn identity_files_are_refused_and_unknown_names_are_told() {
         let found = Sources { identity: Some(".aster-identity".to_owned()), ..Sources::default() };
         assert!(Config::resolve(found).unwrap_err().message().contains("not supported"));
@@ -276,5 +304,25 @@ mod tests {
         let mut sources = Sources::default();
         sources.inline.insert("relay_modus".to_owned(), "x".into());
         assert!(Config::resolve(sources).is_err());
+    }
+
+    #[test]
+    fn settings_that_do_nothing_yet_are_told_and_hooks_are_refused() {
+        let config = Config::resolve(env(&[("ASTER_STORAGE_PATH", "/srv/a"), ("ASTER_HEALTH_PORT", "0")])).unwrap();
+        assert_eq!(config.get("storage_path"), Some((&Value::from("/srv/a"), "ASTER_STORAGE_PATH")));
+        assert_eq!(config.get("iid_azure_audience"), Some((&Value::from("api://aster"), "default")));
+        assert_eq!(config.warnings(), ["settings without effect in this version: storage_path"]);
+        assert!(Config::resolve(env(&[("ASTER_HEALTH_PORT", "65536")])).is_err());
+        let error = Config::resolve(env(&[("ASTER_ENABLE_HOOKS", "1")])).unwrap_err();
+        assert_eq!(error.message(), "ASTER_ENABLE_HOOKS: field 'enable_hooks': not supported by this version");
+    }
+
+    #[test]
+    fn every_field_of_the_table_takes_its_default() {
+        for field in FIELDS {
+            let optional = field.default_value().is_null() && !matches!(field.kind, fields::Kind::Text { .. });
+            assert!(optional || field.inline(&field.default_value()).is_ok(), "{}", field.name);
+        }
+        assert!(fields::WITHOUT_EFFECT.iter().all(|name| FIELDS.iter().any(|field| field.name == *name)));
     }
 }

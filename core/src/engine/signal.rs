@@ -12,6 +12,7 @@ use crate::status::RpcStatus;
 #[derive(Default)]
 pub(crate) struct Signal {
     raised: AtomicBool,
+    aged: AtomicBool,
     waker: AtomicWaker,
     stop: Mutex<Option<RpcStatus>>,
 }
@@ -21,6 +22,18 @@ impl Signal {
     pub(crate) fn raise(&self) {
         self.raised.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// Tells the task, once, that its stream is no longer young.
+    pub(crate) fn age(&self) {
+        if !self.aged.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    /// Tells whether the stream is no longer young.
+    pub(crate) fn is_aged(&self) -> bool {
+        self.aged.load(Ordering::Acquire)
     }
 
     /// Orders the task to end what it runs with this status.

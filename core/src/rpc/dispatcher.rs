@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
@@ -18,6 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::wire;
+
+/// Age up to which nobody watches whether a stream's client goes away, and no timer is set for it.
+pub(crate) const YOUNG: Duration = Duration::from_millis(5);
 
 /// A service and the queue that its host drains.
 #[derive(Clone)]
@@ -84,6 +88,7 @@ pub(crate) struct Scope {
     streams: AtomicU32,
     sessions: AtomicU32,
     signals: Mutex<HashMap<u64, Arc<Signal>>>,
+    stream_opened: Notify,
 }
 
 /// One of the counted things of a connection, given back when dropped.
@@ -146,6 +151,7 @@ impl Dispatcher {
             streams: AtomicU32::new(0),
             sessions: AtomicU32::new(0),
             signals: Mutex::default(),
+            stream_opened: Notify::new(),
         });
         if let Some(peer) = scope.peer
             && !self.gate.admits(&peer)
@@ -153,13 +159,9 @@ impl Dispatcher {
             scope.close_not_admitted();
         }
         lock(&self.scopes).insert(id, Arc::downgrade(&scope));
-        let cause = loop {
-            match scope.connection.accept_bi().await {
-                Ok(stream) => {
-                    self.tasks.spawn(driver::serve_stream(scope.clone(), stream));
-                }
-                Err(cause) => break cause,
-            }
+        let cause = tokio::select! {
+            cause = scope.accept_streams() => cause,
+            () = scope.age_streams() => CloseCause::lost("closed"),
         };
         lock(&self.scopes).remove(&id);
         debug!(target: "aster::rpc", peer = scope.peer.map(|p| p.short()), %cause, "connection ended");
@@ -201,6 +203,33 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Scope {
+    async fn accept_streams(self: &Arc<Self>) -> CloseCause {
+        loop {
+            match self.connection.accept_bi().await {
+                Ok(stream) => {
+                    self.dispatcher.tasks.spawn(driver::serve_stream(self.clone(), stream));
+                }
+                Err(cause) => return cause,
+            }
+        }
+    }
+
+    /// Tells every stream when it is no longer young: one timer for all of them.
+    async fn age_streams(&self) {
+        let mut young: Vec<Arc<Signal>> = Vec::new();
+        loop {
+            self.stream_opened.notified().await;
+            while !young.is_empty() || !lock(&self.signals).is_empty() {
+                tokio::time::sleep(YOUNG).await;
+                young.drain(..).for_each(|signal| signal.age());
+                young.extend(lock(&self.signals).values().filter(|signal| !signal.is_aged()).cloned());
+                if young.is_empty() {
+                    break; // Every open stream knows; the next one notifies.
+                }
+            }
+        }
+    }
+
     /// Closes the connection of a peer that is not admitted, or no longer.
     pub(crate) fn close_not_admitted(&self) {
         self.connection.close(wire::CLOSE_NOT_ADMITTED, wire::NOT_ADMITTED_TEXT);
@@ -208,6 +237,7 @@ impl Scope {
 
     pub(crate) fn enroll(&self, id: u64, signal: &Arc<Signal>) {
         lock(&self.signals).insert(id, signal.clone());
+        self.stream_opened.notify_one();
     }
 
     pub(crate) fn dismiss(&self, id: u64) {

@@ -4,14 +4,14 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::time::Sleep;
 use tracing::debug;
 
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedCall, OpenedStream, Refused};
-use super::dispatcher::{Scope, Service};
+use super::dispatcher::{Scope, Service, YOUNG};
 use super::session;
 use super::stream::{FrameStream, ReadError};
 use super::transport::{BiStream, StreamError};
@@ -20,9 +20,6 @@ use crate::frame::{self, Frame, FrameKind};
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, Form, Mode, StreamHeader};
-
-/// Age of a stream from which its client's going away is watched.
-const WATCH_DELAY: Duration = Duration::from_millis(5);
 
 /// Serves one stream of a client until it is closed and its handler has returned.
 pub(crate) async fn serve_stream(scope: Arc<Scope>, stream: BiStream) {
@@ -56,8 +53,6 @@ pub(crate) struct Driver {
     pub(crate) scope: Arc<Scope>,
     pub(crate) signal: Arc<Signal>,
     pub(crate) form: Form,
-    opened: Instant,
-    watching: bool,
     timer: Option<Pin<Box<Sleep>>>,
     answer_waits: bool,
 }
@@ -65,16 +60,7 @@ pub(crate) struct Driver {
 impl Driver {
     fn new(scope: Arc<Scope>, stream: BiStream, signal: Arc<Signal>) -> Self {
         let io = FrameStream::new(stream);
-        Self {
-            io,
-            scope,
-            signal,
-            form: Form::Binary,
-            opened: Instant::now(),
-            watching: false,
-            timer: None,
-            answer_waits: false,
-        }
+        Self { io, scope, signal, form: Form::Binary, timer: None, answer_waits: false }
     }
 
     /// Waits for the next thing to happen, flushing what is queued meanwhile.
@@ -102,28 +88,23 @@ impl Driver {
         .await
     }
 
-    /// The rarer things: the deadline, and a client that goes away. The latter is watched only once the stream
-    /// is a few milliseconds old, because watching costs more than a short call.
+    /// The rarer things: the deadline, and a client that goes away. Both are watched once the stream is a few
+    /// milliseconds old, or if the deadline is that near, because watching costs more than a short call.
     fn poll_later(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<Step> {
-        loop {
-            if self.watching && self.io.poll_stopped(cx).is_ready() {
-                return Poll::Ready(Step::Stopped);
-            }
-            let watch_at = (!self.watching).then(|| self.opened + WATCH_DELAY);
-            let Some(at) = [until, watch_at].into_iter().flatten().min() else { return Poll::Pending };
-            let at = tokio::time::Instant::from(at);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-            if timer.deadline() != at {
-                timer.as_mut().reset(at);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            if until.is_some_and(|until| until <= Instant::now()) {
-                return Poll::Ready(Step::TimedOut);
-            }
-            self.watching = true;
+        let near = until.is_some_and(|until| until.saturating_duration_since(Instant::now()) <= YOUNG);
+        if !near && !self.signal.is_aged() {
+            return Poll::Pending;
         }
+        if self.io.poll_stopped(cx).is_ready() {
+            return Poll::Ready(Step::Stopped);
+        }
+        let Some(until) = until else { return Poll::Pending };
+        let at = tokio::time::Instant::from(until);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        timer.as_mut().poll(cx).map(|()| Step::TimedOut)
     }
 
     async fn run(&mut self) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::json;
+use super::{Credential, json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 
@@ -54,7 +54,7 @@ pub struct ConsumerAnswer {
     #[serde(default)]
     pub services: Vec<ServiceSummary>,
     /// Id of the registry's namespace, or empty.
-    #[serde(default, alias = "registry_ticket")]
+    #[serde(default)]
     pub registry_namespace: String,
     /// Public root key, 64 hex digits.
     #[serde(default)]
@@ -83,6 +83,10 @@ impl ConsumerRequest {
     ///
     /// CREDENTIAL with the cause for the operator's log.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        // The limit of section 4 holds for the request as a whole, whatever the reader let through.
+        if bytes.len() > limits::MAX_CREDENTIAL_BYTES {
+            return Err(Error::new(ErrorKind::Credential, "too_large"));
+        }
         let Value::Object(fields) = json::parse(bytes)? else { return Err(malformed("not an object")) };
         let text = |name: &str, required: bool| match fields.get(name) {
             Some(Value::String(text)) => Ok(text.clone()),
@@ -90,12 +94,35 @@ impl ConsumerRequest {
             None if !required => Ok(String::new()),
             _ => Err(malformed(format!("field '{name}' is not a string"))),
         };
-        let request = Self { credential_json: text("credential_json", true)?, iid_token: text("iid_token", false)? };
-        if request.credential_json.len() > limits::MAX_CREDENTIAL_BYTES {
-            return Err(Error::new(ErrorKind::Credential, "too_large"));
-        }
-        Ok(request)
+        Ok(Self { credential_json: text("credential_json", true)?, iid_token: text("iid_token", false)? })
     }
+
+    /// Reads the credential that is presented; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Credential::parse`]. White space is not nothing: only the empty text is.
+    pub fn credential(&self) -> Result<Option<Credential>> {
+        match self.credential_json.as_str() {
+            "" => Ok(None),
+            text => Credential::parse(text.as_bytes()).map(Some),
+        }
+    }
+}
+
+/// Gives the key of legacy peers its name of today, unless that has a value already.
+fn rename_legacy(fields: &mut Map<String, Value>) {
+    let Some(legacy) = fields.remove("registry_ticket") else { return };
+    match fields.get("registry_namespace").and_then(Value::as_str) {
+        Some(namespace) if !namespace.is_empty() => {}
+        _ => {
+            fields.insert("registry_namespace".to_owned(), legacy);
+        }
+    }
+}
+
+fn is_namespace(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl ConsumerAnswer {
@@ -115,7 +142,16 @@ impl ConsumerAnswer {
     ///
     /// CREDENTIAL if the document is malformed or beyond the limits.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let answer: Self = serde_json::from_value(json::parse(bytes)?).map_err(malformed)?;
+        let mut document = json::parse(bytes)?;
+        if let Value::Object(fields) = &mut document {
+            rename_legacy(fields);
+        }
+        // The reader's own text would quote what the peer sent.
+        let answer: Self =
+            serde_json::from_value(document).map_err(|_| malformed("fields missing or of a wrong type"))?;
+        if answer.admitted && !answer.registry_namespace.is_empty() && !is_namespace(&answer.registry_namespace) {
+            return Err(malformed("registry_namespace"));
+        }
         if answer.services.len() > limits::MAX_SERVICES {
             return Err(malformed("too many services"));
         }
@@ -151,10 +187,17 @@ mod tests {
 
     #[test]
     fn answers_of_legacy_peers_are_understood() {
-        let text = br#"{"admitted":true,"services":[{"name":"S","version":1,"contract_id":"c"}],"registry_ticket":"n","new":1}"#;
-        let answer = ConsumerAnswer::parse(text).unwrap();
-        assert_eq!(answer.registry_namespace, "n");
+        let text = br#"{"admitted":true,"services":[{"name":"S","version":1,"contract_id":"c"}],"registry_ticket":"@","new":1}"#;
+        let text = String::from_utf8_lossy(text).replace('@', &"ab".repeat(32));
+        let answer = ConsumerAnswer::parse(text.as_bytes()).unwrap();
+        assert_eq!(answer.registry_namespace, "ab".repeat(32));
         assert_eq!(answer.services[0].pattern, "shared");
         assert!(answer.services[0].serialization_modes.is_empty());
+    }
+
+    #[test]
+    fn errors_do_not_quote_what_the_peer_sent() {
+        let error = ConsumerAnswer::parse(br#"{"admitted":"SECRET"}"#).unwrap_err();
+        assert!(!error.message().contains("SECRET"), "{error}");
     }
 }

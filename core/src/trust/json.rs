@@ -6,9 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, ErrorKind, Result};
-
-/// Deepest nesting of a document.
-const MAX_DEPTH: usize = 8;
+use crate::limits::MAX_TRUST_DEPTH;
 
 /// Parses one JSON value strictly.
 ///
@@ -28,7 +26,7 @@ struct Strict {
 
 impl Strict {
     fn deeper<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
-        if self.depth >= MAX_DEPTH {
+        if self.depth >= MAX_TRUST_DEPTH {
             return Err(E::custom("nested too deeply"));
         }
         Ok(Self { depth: self.depth + 1 })

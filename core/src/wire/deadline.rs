@@ -9,6 +9,8 @@ use crate::status::RpcStatus;
 
 /// Digits of the relative form.
 const MAX_DIGITS: usize = 12;
+/// Longest time that the relative form can say.
+const MAX_TIMEOUT_MS: i64 = 999_999_999_999;
 
 /// Returns the milliseconds that a received call has left; `None` if it has no deadline.
 ///
@@ -36,14 +38,34 @@ fn parse(text: &str) -> Option<i64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// Writes both forms of a deadline into a header that is about to be sent; `None` if no time is left.
-pub fn tell_deadline(header: &mut StreamHeader, now_epoch_ms: i64, left: Duration) -> Option<()> {
+/// Returns what is sent of a deadline: the absolute instant and the text of `aster-timeout-ms`, both rounded up;
+/// `None` if no time is left.
+pub fn outgoing_deadline(now_epoch_ms: i64, left: Duration) -> Option<(i64, String)> {
     if left.is_zero() {
         return None;
     }
     let ms = i64::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
-    header.deadline_epoch_ms = now_epoch_ms.saturating_add(ms);
-    let most = 10i64.pow(MAX_DIGITS as u32) - 1;
-    header.metadata.push((TIMEOUT_KEY.to_owned(), ms.min(most).to_string()));
+    Some((now_epoch_ms.saturating_add(ms), ms.min(MAX_TIMEOUT_MS).to_string()))
+}
+
+/// Writes both forms of a deadline into a header that is about to be sent; `None` if no time is left.
+pub fn tell_deadline(header: &mut StreamHeader, now_epoch_ms: i64, left: Duration) -> Option<()> {
+    let (deadline_epoch_ms, timeout_ms) = outgoing_deadline(now_epoch_ms, left)?;
+    header.deadline_epoch_ms = deadline_epoch_ms;
+    header.metadata.push((TIMEOUT_KEY.to_owned(), timeout_ms));
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_rounded_up_and_never_over() {
+        let sent = |left| outgoing_deadline(1000, left);
+        assert_eq!(sent(Duration::ZERO), None);
+        assert_eq!(sent(Duration::from_nanos(1)), Some((1001, "1".to_owned())));
+        assert_eq!(sent(Duration::from_micros(1500)), Some((1002, "2".to_owned())));
+        assert_eq!(sent(Duration::MAX), Some((i64::MAX, "9".repeat(MAX_DIGITS))));
+    }
 }

@@ -3,15 +3,15 @@
 use std::io::Write as _;
 
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::payload::{CallHeader, PayloadError, StreamHeader, pairs};
 use crate::status::{RpcStatus, StatusCode};
 
 // The derived readers refuse unknown and doubled keys, null, booleans and fractions.
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[derive(Default)]
 struct StreamHeaderJson {
     service: String,
     method: String,
@@ -23,9 +23,8 @@ struct StreamHeaderJson {
     metadata_values: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[derive(Default)]
 struct CallHeaderJson {
     method: String,
     call_id: String,
@@ -34,9 +33,8 @@ struct CallHeaderJson {
     metadata_values: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[derive(Default)]
 struct RpcStatusJson {
     code: i64,
     message: String,
@@ -45,7 +43,17 @@ struct RpcStatusJson {
 }
 
 fn read<'p, T: Deserialize<'p>>(payload: &'p [u8]) -> Result<T, PayloadError> {
-    serde_json::from_slice(payload).map_err(|error| PayloadError::Json(error.to_string()))
+    serde_json::from_slice(payload).map_err(|error| PayloadError::Json(reason(&error)))
+}
+
+/// Says where a payload is wrong. The reader's own text would quote what the peer sent, at any length.
+fn reason(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Data => "unknown, repeated or ill-typed field",
+        Category::Eof => "truncated JSON",
+        Category::Syntax | Category::Io => "malformed JSON",
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
 }
 
 pub(super) fn read_stream_header(payload: &[u8]) -> Result<StreamHeader, PayloadError> {

@@ -84,3 +84,39 @@ fn check_limits<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -
 fn limit(what: &str, most: usize, got: usize) -> Result<(), RpcStatus> {
     if got > most { Err(texts::metadata_limit(what, most, got)) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::StatusCode;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn handlers_see_the_last_value_and_no_key_of_core() {
+        let received = pairs(&[
+            ("k", "1"),
+            ("aster-timeout-ms", "5"),
+            ("_aster_note", "x"),
+            ("k", "2"),
+            ("aster-session-trailers", "1"),
+            ("aster-new", "?"),
+        ]);
+        let accepted = accept(&received).unwrap();
+        assert_eq!(accepted.pairs, pairs(&[("k", "2")]));
+        assert_eq!(accepted.timeout_ms.as_deref(), Some("5"));
+        assert!(accepted.session_trailers);
+    }
+
+    #[test]
+    fn reserved_pairs_are_bounded_and_not_for_applications() {
+        let code = |result: Result<_, RpcStatus>| result.map(|_: Accepted| ()).unwrap_err().code;
+        assert!(accept(&vec![("aster-x".to_owned(), String::new()); 8]).is_ok());
+        assert_eq!(code(accept(&vec![("aster-x".to_owned(), String::new()); 9])), StatusCode::RESOURCE_EXHAUSTED);
+        assert_eq!(code(accept(&[("aster-x".to_owned(), "v".repeat(257))])), StatusCode::RESOURCE_EXHAUSTED);
+        assert_eq!(outgoing(&pairs(&[("aster-x", "")])).unwrap_err().code, StatusCode::INVALID_ARGUMENT);
+        assert_eq!(outgoing(&pairs(&[("_aster_x", ""), ("k", "v")])).unwrap(), pairs(&[("k", "v")]));
+    }
+}

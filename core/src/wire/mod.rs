@@ -10,7 +10,7 @@ mod mode;
 mod payload;
 mod texts;
 
-pub use deadline::{remaining_ms, tell_deadline};
+pub use deadline::{outgoing_deadline, remaining_ms, tell_deadline};
 pub use mode::{Choice, Mode, Sniff, advertised_modes, choose, sniff};
 pub use payload::{CallHeader, Form, PayloadError, StreamHeader, decode_status, encode_status};
 pub use texts::*;

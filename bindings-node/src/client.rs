@@ -1,0 +1,120 @@
+//! A client in the hands of the package, and services bound to it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use aster_core::error::Result;
+use aster_core::node::{self, BoundService, ClientOptions};
+use napi::Env;
+use napi::bindgen_prelude::ToNapiValue;
+use napi_derive::napi;
+use serde_json::json;
+
+use crate::config::Settings;
+use crate::engine::{Node, Outcome, Shared};
+use crate::errors::no_value;
+use crate::js::{Js, Scope};
+use crate::plan::{BoundPlan, Plan};
+
+/// What the package may choose for a connection; core has the defaults.
+#[napi(object)]
+pub struct ConnectOptions {
+    pub address: Option<String>,
+    pub channel: Option<String>,
+    pub connect_timeout_ms: Option<f64>,
+    pub allow_foreign_channels: Option<bool>,
+}
+
+impl ConnectOptions {
+    /// Completes the options with core's defaults and the credential of the configuration.
+    pub(crate) fn complete(self, settings: &Settings) -> Result<ClientOptions> {
+        let default = ClientOptions::default();
+        let configured = || settings.config.get("allow_foreign_channels").and_then(|(value, _)| value.as_bool());
+        Ok(ClientOptions {
+            address: self.address,
+            channel: self.channel.unwrap_or(default.channel),
+            credential_json: settings.credential()?,
+            connect_timeout: self
+                .connect_timeout_ms
+                .map_or(default.connect_timeout, |ms| Duration::from_millis(ms.max(0.0) as u64)),
+            allow_foreign_channels: self
+                .allow_foreign_channels
+                .or_else(configured)
+                .unwrap_or(default.allow_foreign_channels),
+        })
+    }
+}
+
+/// A connected client.
+#[napi]
+pub struct Client {
+    client: node::Client,
+    shared: Rc<Shared>,
+    id: u64,
+}
+
+impl Client {
+    /// Wraps a client of core and remembers to close it when the environment ends.
+    pub(crate) fn new(client: node::Client, shared: &Rc<Shared>) -> Self {
+        let id = shared.adopt(Node::Client(client.clone()));
+        Self { client, shared: shared.clone(), id }
+    }
+}
+
+#[napi]
+impl Client {
+    /// Returns what the server told at admission, as JSON.
+    #[napi]
+    pub fn info(&self) -> String {
+        let info = self.client.info();
+        json!({
+            "endpointId": info.endpoint_id,
+            "openGate": info.open_gate,
+            "services": info.answer.services,
+            "registryNamespace": info.answer.registry_namespace,
+            "gossipTopic": info.answer.gossip_topic,
+            "attributes": info.answer.attributes,
+        })
+        .to_string()
+    }
+
+    /// Binds a service; returns it or an error.
+    #[napi]
+    pub fn bind(&self, env: &Env, plan: &Plan) -> Js {
+        let scope = Scope::new(env);
+        let bound = self.client.bind(&plan.bound.plan).and_then(|service| {
+            let stub = Stub { service, bound: plan.bound.clone() };
+            // SAFETY: the environment is that of the running function.
+            unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value())
+        });
+        self.shared.errors.either(scope, bound)
+    }
+
+    /// Ends everything; completes the operation `op`.
+    #[napi]
+    pub fn close(&self, env: &Env, op: f64) -> Js {
+        let closed = self.client.close();
+        self.shared.disown(self.id);
+        self.shared.spawn(Scope::new(env), op, async move {
+            closed.await;
+            Ok(Outcome::Nothing)
+        })
+    }
+}
+
+/// A service of one server, ready to be called.
+#[napi]
+pub struct Stub {
+    pub(crate) service: BoundService,
+    pub(crate) bound: Rc<BoundPlan>,
+}
+
+#[napi]
+impl Stub {
+    /// Returns the position of a method, or -1.
+    #[napi]
+    pub fn method(&self, name: String) -> i32 {
+        let found = self.bound.plan.method_index(&name);
+        found.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1)
+    }
+}

@@ -1,0 +1,138 @@
+//! A server in the hands of the package.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use aster_core::error::Result;
+use aster_core::limits;
+use aster_core::node;
+use aster_core::rpc::Service;
+use napi::Env;
+use napi_derive::napi;
+
+use crate::engine::{Node, Outcome, Shared};
+use crate::errors::no_value;
+use crate::js::{Js, Scope};
+use crate::plan::Plan;
+
+/// A server of services.
+#[napi]
+pub struct Server {
+    server: node::Server,
+    shared: Rc<Shared>,
+    id: u64,
+}
+
+impl Server {
+    /// Wraps a server of core and remembers to close it when the environment ends.
+    pub(crate) fn new(server: node::Server, shared: &Rc<Shared>) -> Self {
+        let id = shared.adopt(Node::Server(server.clone()));
+        Self { server, shared: shared.clone(), id }
+    }
+
+    fn registered(&self, plan: &Plan) -> Result<u64> {
+        let tag = self.shared.enroll(&plan.bound);
+        let service = Service {
+            plan: plan.bound.plan.clone(),
+            queue: self.shared.queue.clone(),
+            tag,
+            initial_credit: limits::INITIAL_CREDIT,
+        };
+        let outcome = self.server.register(service);
+        if outcome.is_err() {
+            self.shared.forget(tag);
+        }
+        outcome.map(|()| tag)
+    }
+
+    fn text(&self, env: &Env, text: Result<String>) -> Js {
+        let scope = Scope::new(env);
+        let outcome = text.and_then(|text| scope.text(&text).ok_or_else(no_value));
+        self.shared.errors.either(scope, outcome)
+    }
+}
+
+#[napi]
+impl Server {
+    /// Adds a service; returns the tag of its calls, or an error.
+    #[napi]
+    pub fn register(&self, env: &Env, plan: &Plan) -> Js {
+        let scope = Scope::new(env);
+        let tag = self.registered(plan).and_then(|tag| scope.number(tag as f64).ok_or_else(no_value));
+        self.shared.errors.either(scope, tag)
+    }
+
+    /// Forgets a service of a closed server.
+    #[napi]
+    pub fn forget(&self, tag: f64) {
+        self.shared.forget(tag as u64);
+    }
+
+    /// Starts serving; completes the operation `op`.
+    #[napi]
+    pub fn start(&self, env: &Env, op: f64) -> Js {
+        let started = self.server.start();
+        self.shared.spawn(Scope::new(env), op, async move { started.await.map(|()| Outcome::Nothing) })
+    }
+
+    /// Refuses new calls and waits for the running ones; completes the operation `op`.
+    #[napi]
+    pub fn drain(&self, env: &Env, op: f64, grace_ms: Option<f64>) -> Js {
+        let grace = grace_ms.map_or(limits::DRAIN_GRACE, |ms| Duration::from_millis(ms.max(0.0) as u64));
+        let drained = self.server.drain(grace);
+        self.shared.spawn(Scope::new(env), op, async move {
+            drained.await;
+            Ok(Outcome::Nothing)
+        })
+    }
+
+    /// Ends everything; completes the operation `op`.
+    #[napi]
+    pub fn close(&self, env: &Env, op: f64) -> Js {
+        let closed = self.server.close();
+        self.shared.disown(self.id);
+        self.shared.spawn(Scope::new(env), op, async move {
+            closed.await;
+            Ok(Outcome::Nothing)
+        })
+    }
+
+    /// Returns the ticket, or an error before the start.
+    #[napi]
+    pub fn address(&self, env: &Env) -> Js {
+        self.text(env, self.server.address())
+    }
+
+    /// Returns the address as base64, or an error before the start.
+    #[napi]
+    pub fn addr_b64(&self, env: &Env) -> Js {
+        self.text(env, self.server.addr_b64())
+    }
+
+    /// Returns the endpoint id, or an error before the start.
+    #[napi]
+    pub fn endpoint_id(&self, env: &Env) -> Js {
+        self.text(env, self.server.endpoint_id())
+    }
+
+    /// Returns the announced services as JSON, or an error before the start.
+    #[napi]
+    pub fn services(&self, env: &Env) -> Js {
+        let services = self.server.services();
+        self.text(env, services.map(|services| serde_json::to_string(&services).unwrap_or_default()))
+    }
+
+    /// Returns the public root key.
+    #[napi]
+    pub fn root_pubkey(&self, env: &Env) -> Js {
+        let scope = Scope::new(env);
+        let key = scope.bytes(&self.server.root_pubkey()).ok_or_else(no_value);
+        self.shared.errors.either(scope, key)
+    }
+
+    /// Tells whether every peer is admitted.
+    #[napi(getter)]
+    pub fn is_open(&self) -> bool {
+        self.server.is_open()
+    }
+}

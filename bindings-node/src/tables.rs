@@ -1,0 +1,34 @@
+//! Core's tables for the package, which prints them into its source and compares them in a test.
+
+use aster_core::error::ErrorKind;
+use aster_core::status::{STATUS_TABLE, StatusCode};
+use aster_core::wire::Mode;
+use napi_derive::napi;
+use serde_json::json;
+
+/// Returns the version of the library.
+#[napi]
+pub fn version() -> String {
+    aster_core::VERSION.to_owned()
+}
+
+/// Returns the tables of statuses, error kinds and modes as JSON.
+#[napi]
+pub fn tables() -> String {
+    let statuses: Vec<_> = STATUS_TABLE
+        .iter()
+        .map(|row| {
+            let StatusCode(code) = row.code;
+            json!({"code": code, "name": row.name, "class": row.class, "retryable": row.code.is_retryable()})
+        })
+        .collect();
+    let kinds: Vec<_> = ErrorKind::ALL
+        .iter()
+        .map(|kind| json!({"number": kind.number(), "name": kind.name().to_ascii_lowercase()}))
+        .collect();
+    let modes: Vec<_> = (0..=u8::MAX)
+        .filter_map(Mode::from_number)
+        .map(|mode| json!({"number": mode.number(), "name": mode.name()}))
+        .collect();
+    json!({"version": aster_core::VERSION, "statuses": statuses, "kinds": kinds, "modes": modes}).to_string()
+}

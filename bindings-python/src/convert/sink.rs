@@ -1,0 +1,248 @@
+//! What core asks of Python to build decoded values.
+
+use std::os::raw::c_char;
+use std::ptr;
+
+use aster_core::codec::{EnumSchema, Made, MessageSchema, Refusal, Sink, Text, TypePlan};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyTuple};
+
+use crate::plan::{Construct, MessageClass};
+
+/// Builds dataclass instances and what they hold.
+pub struct PySink<'p, 'py> {
+    py: Python<'py>,
+    classes: &'p [MessageClass],
+    no_arguments: Bound<'py, PyTuple>,
+    /// The exception of host code that refused values.
+    pub error: Option<PyErr>,
+}
+
+/// A message that is being filled.
+pub enum Building<'py> {
+    /// An instance whose attributes are set.
+    Instance(Bound<'py, PyAny>),
+    /// Keywords for a constructor that the class wrote itself.
+    Keywords(Bound<'py, PyDict>),
+}
+
+impl<'p, 'py> PySink<'p, 'py> {
+    /// Makes a sink for the messages of a plan.
+    pub fn new(py: Python<'py>, classes: &'p [MessageClass]) -> Self {
+        Self { py, classes, no_arguments: PyTuple::empty(py), error: None }
+    }
+
+    #[inline]
+    fn class(&self, message: &MessageSchema) -> Made<&'p MessageClass> {
+        self.classes.get(message.id.index()).ok_or_else(|| Refusal::Host("message without a class".to_owned()))
+    }
+
+    #[cold]
+    fn failed(&mut self, message: &MessageSchema, error: PyErr) -> Refusal {
+        self.error = Some(error);
+        Refusal::Host(format!("{} refused its values", message.simple_name))
+    }
+
+    #[cold]
+    fn out_of_memory(&mut self, error: PyErr) -> Refusal {
+        self.error = Some(error);
+        Refusal::Host("value cannot be built".to_owned())
+    }
+
+    #[inline]
+    fn assign(
+        &mut self,
+        building: &mut Building<'py>,
+        message: &MessageSchema,
+        name: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> Made<()> {
+        let done = match building {
+            Building::Instance(object) => set_directly(object, name, value),
+            Building::Keywords(keywords) => keywords.set_item(name, value),
+        };
+        done.map_err(|error| self.failed(message, error))
+    }
+
+    /// Gives fields that do not travel their defaults.
+    fn set_locals(&mut self, object: &Bound<'py, PyAny>, class: &MessageClass) -> PyResult<()> {
+        for local in &class.locals {
+            let value = local.value.make(self.py)?;
+            set_directly(object, local.name.bind(self.py).as_any(), &value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sets an attribute as `object.__setattr__` does, so that frozen classes can be filled.
+#[inline]
+fn set_directly<'py>(object: &Bound<'py, PyAny>, name: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+    // SAFETY: three live objects, the GIL is held.
+    match unsafe { ffi::PyObject_GenericSetAttr(object.as_ptr(), name.as_ptr(), value.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(PyErr::fetch(object.py())),
+    }
+}
+
+fn string<'py>(py: Python<'py>, text: Text<'_>) -> PyResult<Bound<'py, PyAny>> {
+    let (data, len): (*const c_char, usize) = match text {
+        Text::Latin1(raw) | Text::Utf16Le(raw) => (raw.as_ptr().cast(), raw.len()),
+        Text::Utf8(text) => (text.as_ptr().cast(), text.len()),
+        Text::Utf16(_) => return Ok(text.to_utf8().as_ref().into_pyobject(py)?.into_any()),
+    };
+    let len = len as ffi::Py_ssize_t; // A slice is never longer than isize::MAX.
+    let mut little_endian = -1;
+    // SAFETY: each call reads `len` bytes at `data`, which live through it; the results are new or null.
+    unsafe {
+        let object = match text {
+            Text::Latin1(_) => ffi::PyUnicode_DecodeLatin1(data, len, ptr::null()),
+            Text::Utf16Le(_) => ffi::PyUnicode_DecodeUTF16(data, len, ptr::null(), &mut little_endian),
+            _ => ffi::PyUnicode_FromStringAndSize(data, len),
+        };
+        Bound::from_owned_ptr_or_err(py, object)
+    }
+}
+
+fn unsupported<T>() -> Made<T> {
+    Err(Refusal::Host("type is not in this version".to_owned()))
+}
+
+impl<'py> Sink for PySink<'_, 'py> {
+    type Value = Bound<'py, PyAny>;
+    type List = Vec<Bound<'py, PyAny>>;
+    type Map = Bound<'py, PyDict>;
+    type Record = Building<'py>;
+
+    fn null(&mut self, _: &TypePlan) -> Made<Self::Value> {
+        Ok(self.py.None().into_bound(self.py))
+    }
+
+    fn boolean(&mut self, _: &TypePlan, value: bool) -> Made<Self::Value> {
+        Ok(PyBool::new(self.py, value).to_owned().into_any())
+    }
+
+    fn signed(&mut self, _: &TypePlan, value: i64) -> Made<Self::Value> {
+        let Ok(value) = value.into_pyobject(self.py);
+        Ok(value.into_any())
+    }
+
+    fn unsigned(&mut self, _: &TypePlan, value: u64) -> Made<Self::Value> {
+        let Ok(value) = value.into_pyobject(self.py);
+        Ok(value.into_any())
+    }
+
+    fn float(&mut self, _: &TypePlan, value: f64) -> Made<Self::Value> {
+        Ok(PyFloat::new(self.py, value).into_any())
+    }
+
+    fn text(&mut self, _: &TypePlan, value: Text<'_>) -> Made<Self::Value> {
+        string(self.py, value).map_err(|error| self.out_of_memory(error))
+    }
+
+    fn bytes(&mut self, _: &TypePlan, value: &[u8]) -> Made<Self::Value> {
+        Ok(PyBytes::new(self.py, value).into_any())
+    }
+
+    fn timestamp(&mut self, _: &TypePlan, _: i64) -> Made<Self::Value> {
+        unsupported()
+    }
+
+    fn date(&mut self, _: &TypePlan, _: i64) -> Made<Self::Value> {
+        unsupported()
+    }
+
+    fn duration(&mut self, _: &TypePlan, _: i64) -> Made<Self::Value> {
+        unsupported()
+    }
+
+    fn decimal(&mut self, _: &TypePlan, _: &str) -> Made<Self::Value> {
+        unsupported()
+    }
+
+    fn member(&mut self, _: &TypePlan, _: &EnumSchema, _: usize) -> Made<Self::Value> {
+        unsupported()
+    }
+
+    fn list_open(&mut self, _: &TypePlan, hint: usize) -> Made<Self::List> {
+        Ok(Vec::with_capacity(hint))
+    }
+
+    fn list_push(&mut self, list: &mut Self::List, value: Self::Value) -> Made<()> {
+        list.push(value);
+        Ok(())
+    }
+
+    fn list_close(&mut self, _: &TypePlan, list: Self::List) -> Made<Self::Value> {
+        let list = PyList::new(self.py, list);
+        list.map(Bound::into_any).map_err(|error| self.out_of_memory(error))
+    }
+
+    fn map_open(&mut self, _: &TypePlan, _: usize) -> Made<Self::Map> {
+        Ok(PyDict::new(self.py))
+    }
+
+    fn map_put(&mut self, map: &mut Self::Map, key: Self::Value, value: Self::Value) -> Made<bool> {
+        let before = map.len();
+        map.set_item(key, value).map_err(|error| self.out_of_memory(error))?;
+        Ok(map.len() > before)
+    }
+
+    fn map_close(&mut self, _: &TypePlan, map: Self::Map) -> Made<Self::Value> {
+        Ok(map.into_any())
+    }
+
+    fn record_open(&mut self, message: &MessageSchema) -> Made<Self::Record> {
+        let class = self.class(message)?;
+        let made = match &class.construct {
+            Construct::Keywords => return Ok(Building::Keywords(PyDict::new(self.py))),
+            Construct::Slot(new) => {
+                // SAFETY: the slot of this very class, which inherits `object.__new__`; an empty argument tuple.
+                unsafe {
+                    let object = new(class.class.as_ptr().cast(), self.no_arguments.as_ptr(), ptr::null_mut());
+                    Bound::from_owned_ptr_or_err(self.py, object)
+                }
+            }
+            Construct::Function(new) => new.bind(self.py).call1((&class.class,)),
+        };
+        let object = made.map_err(|error| self.failed(message, error))?;
+        if !class.locals.is_empty() {
+            self.set_locals(&object, class).map_err(|error| self.failed(message, error))?;
+        }
+        Ok(Building::Instance(object))
+    }
+
+    fn record_set(
+        &mut self,
+        record: &mut Self::Record,
+        message: &MessageSchema,
+        index: usize,
+        value: Self::Value,
+    ) -> Made<()> {
+        let class = self.class(message)?;
+        let Some(name) = class.fields.get(index) else { return unsupported() };
+        self.assign(record, message, name.bind(self.py).as_any(), &value)
+    }
+
+    fn record_computed(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize) -> Made<()> {
+        if matches!(record, Building::Keywords(_)) {
+            return Ok(()); // The constructor computes it.
+        }
+        let class = self.class(message)?;
+        let (Some(name), Some(Some(default))) = (class.fields.get(index), class.defaults.get(index)) else {
+            return unsupported();
+        };
+        let value = default.make(self.py).map_err(|error| self.failed(message, error))?;
+        self.assign(record, message, name.bind(self.py).as_any(), &value)
+    }
+
+    fn record_close(&mut self, message: &MessageSchema, record: Self::Record) -> Made<Self::Value> {
+        match record {
+            Building::Instance(object) => Ok(object),
+            Building::Keywords(keywords) => {
+                let class = self.class(message)?.class.bind(self.py);
+                class.call((), Some(&keywords)).map_err(|error| self.failed(message, error))
+            }
+        }
+    }
+}

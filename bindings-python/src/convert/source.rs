@@ -1,0 +1,237 @@
+//! What core asks of Python values to encode them.
+
+use std::os::raw::c_char;
+use std::ptr;
+
+use aster_core::codec::{Entries, EnumSchema, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan};
+use pyo3::exceptions::PyAttributeError;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+
+use crate::plan::MessageClass;
+
+unsafe extern "C" {
+    // Part of the stable ABI from 3.10 on; 3.9 exports it with the same signature.
+    fn PyUnicode_AsUTF8AndSize(unicode: *mut ffi::PyObject, size: *mut ffi::Py_ssize_t) -> *const c_char;
+}
+
+/// Reads dataclass instances and what they hold.
+pub struct PySource<'p, 'py> {
+    py: Python<'py>,
+    classes: &'p [MessageClass],
+    /// The exception of host code that ended the walk.
+    pub error: Option<PyErr>,
+}
+
+/// A walk over a list or tuple.
+pub enum Items<'py> {
+    List(Bound<'py, PyList>, usize),
+    Tuple(Bound<'py, PyTuple>, usize),
+}
+
+/// A walk over a dict.
+pub struct Pairs<'py> {
+    dict: Bound<'py, PyDict>,
+    position: ffi::Py_ssize_t,
+}
+
+impl<'p, 'py> PySource<'p, 'py> {
+    /// Makes a source for the messages of a plan.
+    pub fn new(py: Python<'py>, classes: &'p [MessageClass]) -> Self {
+        Self { py, classes, error: None }
+    }
+
+    #[cold]
+    fn failed(&mut self, what: String, error: PyErr) -> Mismatch {
+        self.error = Some(error);
+        Mismatch::Host(what)
+    }
+
+    /// Checks an instance of another class: a subclass is welcome unless it has more fields.
+    #[cold]
+    fn check_subclass(&mut self, message: &MessageSchema, class: &MessageClass, value: &Bound<'py, PyAny>) -> Read<()> {
+        let own = class.class.bind(self.py);
+        if !value.is_instance(own).unwrap_or(false) {
+            return Err(Mismatch::Type);
+        }
+        let name = intern!(self.py, "__dataclass_fields__");
+        let read = || -> PyResult<Vec<String>> {
+            let fields = value.get_type().getattr(name)?;
+            let declared = own.getattr(name)?;
+            if fields.is(&declared) {
+                return Ok(Vec::new());
+            }
+            let mut further = Vec::new();
+            for field in fields.cast_into::<PyDict>()?.keys() {
+                if !declared.contains(&field)? {
+                    further.push(field.extract::<String>()?);
+                }
+            }
+            Ok(further)
+        };
+        match read() {
+            Ok(further) if further.is_empty() => Ok(()),
+            Ok(further) => Err(Mismatch::Unknown(further)),
+            Err(error) => Err(self.failed(format!("{} has no readable fields", message.simple_name), error)),
+        }
+    }
+}
+
+/// Returns the UTF-8 form that the text keeps with itself; `None` for unpaired surrogates.
+fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
+    let mut size = 0;
+    // SAFETY: `text` is a str and outlives the result, which it owns.
+    let data = unsafe { PyUnicode_AsUTF8AndSize(text.as_ptr(), &mut size) };
+    if data.is_null() {
+        let _ = PyErr::take(text.py());
+        return None;
+    }
+    // SAFETY: CPython returned that many bytes of UTF-8, which stay as long as `text`.
+    Some(unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), size as usize)) })
+}
+
+fn whole(value: &Bound<'_, PyAny>) -> Read<i128> {
+    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+        return Err(Mismatch::Type);
+    }
+    let mut overflow = 0;
+    // SAFETY: `value` is an int, so that no Python code runs and no error is set.
+    let small = unsafe { ffi::PyLong_AsLongLongAndOverflow(value.as_ptr(), &mut overflow) };
+    match overflow {
+        0 => Ok(i128::from(small)),
+        _ => value.extract().map_err(|_| Mismatch::Type),
+    }
+}
+
+impl<'py> Source for PySource<'_, 'py> {
+    type Value = Bound<'py, PyAny>;
+    type List = Items<'py>;
+    type Map = Pairs<'py>;
+    type Record = Bound<'py, PyAny>;
+
+    #[inline]
+    fn is_null(&mut self, value: &Self::Value) -> bool {
+        value.is_none()
+    }
+
+    fn boolean(&mut self, _: &TypePlan, value: &Self::Value) -> Read<bool> {
+        value.cast::<PyBool>().map(|value| value.is_true()).map_err(|_| Mismatch::Type)
+    }
+
+    fn integer(&mut self, _: &TypePlan, value: &Self::Value) -> Read<i128> {
+        whole(value)
+    }
+
+    fn float(&mut self, _: &TypePlan, value: &Self::Value) -> Read<Number> {
+        match value.cast::<PyFloat>() {
+            Ok(value) => Ok(Number::Float(value.value())),
+            Err(_) => whole(value).map(Number::Integer),
+        }
+    }
+
+    fn text<R>(&mut self, _: &TypePlan, value: &Self::Value, take: impl FnOnce(Text<'_>) -> R) -> Read<R> {
+        let text = value.cast::<PyString>().map_err(|_| Mismatch::Type)?;
+        utf8(text).map(|text| take(Text::Utf8(text))).ok_or(Mismatch::Type)
+    }
+
+    fn bytes<R>(&mut self, _: &TypePlan, value: &Self::Value, take: impl FnOnce(&[u8]) -> R) -> Read<R> {
+        if let Ok(bytes) = value.cast::<PyBytes>() {
+            return Ok(take(bytes.as_bytes()));
+        }
+        if !value.is_instance_of::<PyByteArray>() && !value.is_instance_of::<PyMemoryView>() {
+            return Err(Mismatch::Type);
+        }
+        let copy = self.py.get_type::<PyBytes>().call1((value,)).and_then(|copy| Ok(copy.cast_into::<PyBytes>()?));
+        match copy {
+            Ok(copy) => Ok(take(copy.as_bytes())),
+            Err(error) => Err(self.failed("bytes cannot be read".to_owned(), error)),
+        }
+    }
+
+    fn timestamp(&mut self, _: &TypePlan, _: &Self::Value) -> Read<i64> {
+        Err(Mismatch::Type)
+    }
+
+    fn date(&mut self, _: &TypePlan, _: &Self::Value) -> Read<i64> {
+        Err(Mismatch::Type)
+    }
+
+    fn duration(&mut self, _: &TypePlan, _: &Self::Value) -> Read<i64> {
+        Err(Mismatch::Type)
+    }
+
+    fn decimal<R>(&mut self, _: &TypePlan, _: &Self::Value, _: impl FnOnce(&str) -> R) -> Read<R> {
+        Err(Mismatch::Type)
+    }
+
+    fn member(&mut self, _: &TypePlan, _: &EnumSchema, _: &Self::Value) -> Read<usize> {
+        Err(Mismatch::Type)
+    }
+
+    fn list(&mut self, _: &TypePlan, value: &Self::Value) -> Read<(usize, Self::List)> {
+        if let Ok(list) = value.cast::<PyList>() {
+            return Ok((list.len(), Items::List(list.clone(), 0)));
+        }
+        let tuple = value.cast::<PyTuple>().map_err(|_| Mismatch::Type)?;
+        Ok((tuple.len(), Items::Tuple(tuple.clone(), 0)))
+    }
+
+    fn has_null(&mut self, value: &Self::Value) -> Read<bool> {
+        if let Ok(list) = value.cast::<PyList>() {
+            return Ok(list.iter().any(|item| item.is_none()));
+        }
+        value.cast::<PyTuple>().map(|tuple| tuple.iter().any(|item| item.is_none())).map_err(|_| Mismatch::Type)
+    }
+
+    fn next_item(&mut self, list: &mut Self::List) -> Read<Option<Self::Value>> {
+        // Host code may shorten a list while it is read; then there is no next item.
+        let (item, next) = match list {
+            Items::List(list, next) if *next < list.len() => (list.get_item(*next).ok(), next),
+            Items::Tuple(tuple, next) if *next < tuple.len() => (tuple.get_item(*next).ok(), next),
+            _ => return Ok(None),
+        };
+        *next += 1;
+        Ok(item)
+    }
+
+    fn map(&mut self, _: &TypePlan, value: &Self::Value) -> Read<Entries<Self::Map>> {
+        let dict = value.cast::<PyDict>().map_err(|_| Mismatch::Type)?;
+        Ok(Entries { len: dict.len(), distinct: true, state: Pairs { dict: dict.clone(), position: 0 } })
+    }
+
+    fn next_entry(&mut self, map: &mut Self::Map) -> Read<Option<(Self::Value, Self::Value)>> {
+        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: a dict and three valid places. A dict that host code changed meanwhile yields fewer or other
+        // entries, never freed ones; core counts them.
+        let found = unsafe { ffi::PyDict_Next(map.dict.as_ptr(), &mut map.position, &mut key, &mut value) };
+        if found == 0 {
+            return Ok(None);
+        }
+        // SAFETY: both are borrowed from the dict, and made owned before anything else runs.
+        Ok(Some(unsafe { (Bound::from_borrowed_ptr(self.py, key), Bound::from_borrowed_ptr(self.py, value)) }))
+    }
+
+    fn record(&mut self, message: &MessageSchema, value: &Self::Value) -> Read<Self::Record> {
+        let class = self.classes.get(message.id.index()).ok_or(Mismatch::Type)?;
+        if value.get_type_ptr() != class.class.as_ptr().cast() {
+            self.check_subclass(message, class, value)?;
+        }
+        Ok(value.clone())
+    }
+
+    fn field(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize) -> Read<Option<Self::Value>> {
+        let class = self.classes.get(message.id.index()).ok_or(Mismatch::Type)?;
+        let Some(name) = class.fields.get(index) else { return Ok(None) };
+        match record.getattr(name.bind(self.py)) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_instance_of::<PyAttributeError>(self.py) => Ok(None),
+            Err(error) => {
+                let what = format!("{}.{} cannot be read", message.simple_name, name.bind(self.py));
+                Err(self.failed(what, error))
+            }
+        }
+    }
+}
+

@@ -1,0 +1,208 @@
+//! Credentials of consumers, read strictly (`trust.md` sections 3 and 4, checks 1 and 2).
+//!
+//! Not here: whom a credential admits. Nothing in this module verifies a signature.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::json;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{ENDPOINT_ID_LEN, EndpointId};
+use crate::limits;
+
+/// Bytes of an Ed25519 public key.
+const KEY_LEN: usize = 32;
+/// Bytes of an Ed25519 signature.
+const SIGNATURE_LEN: usize = 64;
+/// Bytes of the nonce of a one-time token.
+const NONCE_LEN: usize = 32;
+
+/// What a consumer's credential is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// Valid until it expires.
+    Policy,
+    /// Spent when it is used.
+    OneTime {
+        /// What is remembered of it.
+        nonce: [u8; NONCE_LEN],
+    },
+}
+
+/// A consumer's credential that is well formed. Nothing about it has been proved.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its kind.
+    pub kind: CredentialKind,
+    /// The only peer that may present it; `None`: whoever holds it.
+    pub endpoint_id: Option<EndpointId>,
+    /// The root key that is said to have signed it.
+    pub root_pubkey: [u8; KEY_LEN],
+    /// First second in which it is no longer valid.
+    pub expires_at: u64,
+    /// What it grants.
+    pub attributes: BTreeMap<String, String>,
+    /// Signature by the root key, not checked.
+    pub signature: [u8; SIGNATURE_LEN],
+}
+
+impl fmt::Debug for CredentialKind {
+    /// Leaves out the nonce.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Policy => "Policy",
+            Self::OneTime { .. } => "OneTime",
+        })
+    }
+}
+
+impl fmt::Debug for Credential {
+    /// Leaves out attributes and signature: a credential may be a bearer secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("kind", &self.kind)
+            .field("endpoint_id", &self.endpoint_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+fn malformed(reason: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Credential, format!("malformed: {reason}"))
+}
+
+impl Credential {
+    /// Parses a document strictly; keys that are not known are ignored.
+    ///
+    /// # Errors
+    ///
+    /// CREDENTIAL; the message begins with the cause for the operator's log: `too_large`, `malformed` or `structure`.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > limits::MAX_CREDENTIAL_BYTES {
+            return Err(Error::new(ErrorKind::Credential, "too_large"));
+        }
+        let Value::Object(fields) = json::parse(bytes)? else { return Err(malformed("not an object")) };
+        let root_pubkey = required(&fields, "root_pubkey")?;
+        let expires_at = match fields.get("expires_at").and_then(Value::as_u64) {
+            Some(seconds) if seconds <= limits::MAX_EXPIRES_AT => seconds,
+            _ => return Err(malformed("expires_at")),
+        };
+        let attributes = attributes(&fields)?;
+        let endpoint_id = endpoint_id(&fields)?;
+        let signature = required(&fields, "signature")?;
+        let one_time = match fields.get("credential_type").and_then(Value::as_str) {
+            Some("policy") => false,
+            Some("ott") => true,
+            _ => return Err(malformed("credential_type")),
+        };
+        let kind = match (one_time, hex_field(&fields, "nonce")?) {
+            (false, None) => CredentialKind::Policy,
+            (true, Some(nonce)) => CredentialKind::OneTime { nonce },
+            _ => return Err(Error::new(ErrorKind::Credential, "structure: only one-time tokens have a nonce")),
+        };
+        Ok(Self { kind, endpoint_id, root_pubkey, expires_at, attributes, signature })
+    }
+}
+
+fn required<const N: usize>(fields: &Map<String, Value>, name: &str) -> Result<[u8; N]> {
+    hex_field(fields, name)?.ok_or_else(|| malformed(name))
+}
+
+/// Reads hex of either case; null and empty text are as good as nothing.
+fn hex_field<const N: usize>(fields: &Map<String, Value>, name: &str) -> Result<Option<[u8; N]>> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) => {
+            let mut bytes = [0; N];
+            hex::decode_to_slice(text, &mut bytes).map_err(|_| malformed(name))?;
+            Ok(Some(bytes))
+        }
+        Some(_) => Err(malformed(name)),
+    }
+}
+
+/// Reads the endpoint id. Its text is signed, so only the canonical spelling is taken.
+fn endpoint_id(fields: &Map<String, Value>) -> Result<Option<EndpointId>> {
+    match fields.get("endpoint_id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            let mut bytes = [0; ENDPOINT_ID_LEN];
+            hex::decode_to_slice(text, &mut bytes).map_err(|_| malformed("endpoint_id"))?;
+            Ok(Some(EndpointId(bytes)))
+        }
+        Some(_) => Err(malformed("endpoint_id")),
+    }
+}
+
+fn attributes(fields: &Map<String, Value>) -> Result<BTreeMap<String, String>> {
+    let wrong = || malformed("attributes");
+    let pairs = fields.get("attributes").and_then(Value::as_object).ok_or_else(wrong)?;
+    if pairs.len() > limits::MAX_ATTRIBUTES {
+        return Err(wrong());
+    }
+    let mut attributes = BTreeMap::new();
+    for (key, value) in pairs {
+        let value = value.as_str().ok_or_else(wrong)?;
+        if key.is_empty() || key.len() > limits::MAX_ATTRIBUTE_KEY || value.len() > limits::MAX_ATTRIBUTE_VALUE {
+            return Err(wrong());
+        }
+        attributes.insert(key.clone(), value.to_owned());
+    }
+    match canonical_attributes(&attributes).len() {
+        0..=limits::MAX_CANONICAL_ATTRIBUTES => Ok(attributes),
+        _ => Err(wrong()),
+    }
+}
+
+/// Returns the form of attributes that is signed: keys by code point, raw UTF-8, nothing escaped without need.
+pub fn canonical_attributes(attributes: &BTreeMap<String, String>) -> String {
+    let mut out = String::from("{");
+    for (position, (key, value)) in attributes.iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        put_string(&mut out, key);
+        out.push(':');
+        put_string(&mut out, value);
+    }
+    out.push('}');
+    out
+}
+
+fn put_string(out: &mut String, text: &str) {
+    out.push('"');
+    for char in text.chars() {
+        match char {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            control if control < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_holds_no_secret() {
+        let (key, nonce, signature) = ("ab".repeat(32), "cd".repeat(32), "ef".repeat(64));
+        let text = format!(
+            r#"{{"credential_type":"ott","root_pubkey":"{key}","expires_at":1,"attributes":{{"a":"SECRET"}},"nonce":"{nonce}","signature":"{signature}"}}"#
+        );
+        let credential = Credential::parse(text.as_bytes()).unwrap();
+        assert_eq!(credential.kind, CredentialKind::OneTime { nonce: [0xcd; 32] });
+        let printed = format!("{credential:?}");
+        assert_eq!(printed, "Credential { kind: OneTime, endpoint_id: None, expires_at: 1, .. }");
+    }
+}

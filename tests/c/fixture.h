@@ -1,0 +1,47 @@
+/* A runtime, a server of the Hello service that answers on a thread of its own, and a client of it. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include "check.h"
+
+#define HELLO_TYPES \
+    "\"types\":{\"demo/HelloRequest\":{\"fields\":[{\"name\":\"name\",\"type\":\"string\",\"default\":\"\"}]}," \
+    "\"demo/HelloReply\":{\"fields\":[{\"name\":\"message\",\"type\":\"string\",\"default\":\"\"}]}},"
+#define HELLO_METHOD(name) \
+    "{\"name\":\"" name "\",\"pattern\":\"unary\",\"request\":\"demo/HelloRequest\",\"response\":\"demo/HelloReply\"}"
+
+/* What the server has: sayHello and methods that misbehave. */
+#define HELLO_SERVER \
+    "{\"service\":\"Hello\",\"version\":1," HELLO_TYPES "\"methods\":[" HELLO_METHOD("sayHello") "," \
+    HELLO_METHOD("fail") "," HELLO_METHOD("drop") "," HELLO_METHOD("misfit") "," HELLO_METHOD("wait") "," \
+    HELLO_METHOD("info") "]}"
+/* What the client thinks it has: one method more. */
+#define HELLO_CLIENT \
+    "{\"service\":\"Hello\",\"version\":1," HELLO_TYPES "\"methods\":[" HELLO_METHOD("sayHello") "," \
+    HELLO_METHOD("fail") "," HELLO_METHOD("drop") "," HELLO_METHOD("misfit") "," HELLO_METHOD("wait") "," \
+    HELLO_METHOD("info") "," HELLO_METHOD("missing") "]}"
+#define OTHER_SERVICE \
+    "{\"service\":\"Other\",\"version\":7," HELLO_TYPES "\"methods\":[" HELLO_METHOD("sayHello") "]}"
+
+typedef struct {
+    aster_runtime_t *runtime;
+    aster_config_t *config;
+    aster_contract_t *served;
+    aster_contract_t *contract;
+    aster_cq_t *server_cq;
+    aster_server_t *server;
+    aster_client_t *client;
+} fixture_t;
+
+/* Starts everything; the handlers answer until the queue of the server is shut down. */
+void fixture_start(fixture_t *f);
+/* Connects one more client. */
+aster_client_t *fixture_connect(fixture_t *f);
+/* Closes and frees everything. */
+void fixture_stop(fixture_t *f);
+/* Options of a call of Hello. */
+aster_call_options_t fixture_call(const fixture_t *f, const char *method);
+/* How many calls were cancelled while their handler waited. */
+int fixture_cancelled(void);
+
+#endif
