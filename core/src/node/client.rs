@@ -79,6 +79,7 @@ struct Inner {
 
 /// A node without its types, so that bindings do not instantiate them.
 trait DialingNode: Send + Sync {
+    fn is_lost(&self) -> bool;
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -86,6 +87,16 @@ struct QuicDialer {
     endpoint: Endpoint,
     target: EndpointAddr,
     timeout: Duration,
+    last: Mutex<LastDial>,
+}
+
+/// What became of the last dial for calls.
+#[derive(Default)]
+enum LastDial {
+    #[default]
+    None,
+    Connected(Arc<QuicConnection>),
+    Failed,
 }
 
 impl QuicDialer {
@@ -106,13 +117,25 @@ impl QuicDialer {
 impl Dialer for QuicDialer {
     fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
         Box::pin(async {
-            let connection = self.connect(wire::ALPN_RPC, Instant::now() + self.timeout).await?;
-            Ok(Arc::new(connection) as Arc<dyn Connection>)
+            let dialled = self.connect(wire::ALPN_RPC, Instant::now() + self.timeout).await.map(Arc::new);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = match &dialled {
+                Ok(connection) => LastDial::Connected(connection.clone()),
+                Err(_) => LastDial::Failed,
+            };
+            Ok(dialled? as Arc<dyn Connection>)
         })
     }
 }
 
 impl DialingNode for QuicDialer {
+    fn is_lost(&self) -> bool {
+        match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            LastDial::None => false,
+            LastDial::Connected(connection) => connection.close_cause().is_some(),
+            LastDial::Failed => true,
+        }
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.endpoint.close())
     }
@@ -131,7 +154,8 @@ impl Client {
         Box::pin(async move {
             let (network, target, root_pubkey) = prepared?;
             let endpoint = endpoint::bind(&network, None, limits::MAX_CONCURRENT_STREAMS).await?;
-            let dialer = QuicDialer { endpoint: endpoint.clone(), target, timeout: options.connect_timeout };
+            let timeout = options.connect_timeout;
+            let dialer = QuicDialer { endpoint: endpoint.clone(), target, timeout, last: Mutex::default() };
             let admitted = match admit(&dialer, &options).await {
                 Ok(answer) => check_root(&answer, root_pubkey).map(|()| answer),
                 Err(error) => Err(error),
@@ -140,7 +164,8 @@ impl Client {
                 Ok(answer) => answer,
                 Err(error) => {
                     let id = endpoint.id().to_string();
-                    endpoint.close().await;
+                    // Dials that were given up take seconds to end; nobody has to wait for them.
+                    tokio::spawn(async move { endpoint.close().await });
                     return Err(error.with_detail("our_endpoint_id", id));
                 }
             };
@@ -238,6 +263,12 @@ impl BoundService {
     /// Returns the service.
     pub fn plan(&self) -> &Arc<ServicePlan> {
         &self.plan
+    }
+
+    /// Tells whether the connection for calls is gone: it ended, or could not be dialled. Hosts tell a call
+    /// that ended UNAVAILABLE because of that from one that the server refused.
+    pub fn is_connection_lost(&self) -> bool {
+        self.client.0.node.is_lost()
     }
 
     /// Submits a unary call, encoded here and now; its terminal event goes to `queue`.

@@ -164,6 +164,8 @@ impl Dispatcher {
             () = scope.age_streams() => CloseCause::lost("closed"),
         };
         lock(&self.scopes).remove(&id);
+        // Nobody ages the streams any more; they must notice that their connection is gone.
+        lock(&scope.signals).values().for_each(|signal| signal.age());
         debug!(target: "aster::rpc", peer = scope.peer.map(|p| p.short()), %cause, "connection ended");
         cause
     }
@@ -207,7 +209,8 @@ impl Scope {
         loop {
             match self.connection.accept_bi().await {
                 Ok(stream) => {
-                    self.dispatcher.tasks.spawn(driver::serve_stream(self.clone(), stream));
+                    let (id, signal) = self.enroll();
+                    self.dispatcher.tasks.spawn(driver::serve_stream(self.clone(), stream, id, signal));
                 }
                 Err(cause) => return cause,
             }
@@ -235,9 +238,11 @@ impl Scope {
         self.connection.close(wire::CLOSE_NOT_ADMITTED, wire::NOT_ADMITTED_TEXT);
     }
 
-    pub(crate) fn enroll(&self, id: u64, signal: &Arc<Signal>) {
+    fn enroll(&self) -> (u64, Arc<Signal>) {
+        let (id, signal) = (next_ticket(), Arc::<Signal>::default());
         lock(&self.signals).insert(id, signal.clone());
         self.stream_opened.notify_one();
+        (id, signal)
     }
 
     pub(crate) fn dismiss(&self, id: u64) {

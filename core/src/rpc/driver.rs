@@ -22,12 +22,8 @@ use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, Form, Mode, StreamHeader};
 
 /// Serves one stream of a client until it is closed and its handler has returned.
-pub(crate) async fn serve_stream(scope: Arc<Scope>, stream: BiStream) {
-    let id = next_ticket();
-    let signal = Arc::new(Signal::default());
-    scope.enroll(id, &signal);
-    let mut driver = Driver::new(scope.clone(), stream, signal);
-    driver.run().await;
+pub(crate) async fn serve_stream(scope: Arc<Scope>, stream: BiStream, id: u64, signal: Arc<Signal>) {
+    Driver::new(scope.clone(), stream, signal).run().await;
     scope.dismiss(id);
 }
 
