@@ -50,14 +50,14 @@ def decode(raw: bytes) -> str:
     return raw[2 : 2 + raw[1]].decode()
 
 
-async def echo(request: str, context: grpc.aio.ServicerContext) -> str:
-    return request
+async def echo(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    return encode(decode(request))
 
 
 async def serve() -> None:
     key, cert = certificate()
     server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(echo, request_deserializer=decode, response_serializer=encode)
+    handler = grpc.unary_unary_rpc_method_handler(echo)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Bench", {"Echo": handler}),))
     port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, cert)]))
     await server.start()
@@ -70,10 +70,10 @@ async def load(address: str) -> None:
     where = json.loads(address)
     credentials = grpc.ssl_channel_credentials(base64.b64decode(where["root"]))
     async with grpc.aio.secure_channel(where["target"], credentials) as channel:
-        method = channel.unary_unary(METHOD, request_serializer=encode, response_deserializer=decode)
+        method = channel.unary_unary(METHOD)
 
         async def call() -> None:
-            assert await method("0123456789abcdef") == "0123456789abcdef"
+            assert decode(await method(encode("0123456789abcdef"))) == "0123456789abcdef"
 
         await run(call)
 
