@@ -1,6 +1,8 @@
-//! Identifiers: endpoint ids and call ids.
+//! Identifiers: endpoint ids, call ids, and maps by ticket.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -40,6 +42,27 @@ impl fmt::Display for EndpointId {
 impl fmt::Debug for EndpointId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EndpointId({})", self.short())
+    }
+}
+
+/// A map by tickets, which core counts up itself: no peer chooses them, so they need no strong hash.
+pub type TicketMap<V> = HashMap<u64, V, BuildHasherDefault<TicketHasher>>;
+
+/// Spreads consecutive numbers over a table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TicketHasher(u64);
+
+impl Hasher for TicketHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

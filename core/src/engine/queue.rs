@@ -4,12 +4,13 @@
 //! bounded, no producer waits and no event is lost.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Event;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::TicketMap;
 use crate::status::{RpcStatus, StatusCode};
 
 /// Wakes the host; called on core's threads, must neither block nor enter the host language.
@@ -40,7 +41,7 @@ pub(crate) fn next_ticket() -> u64 {
 /// A bounded queue of events for one host loop.
 pub struct Queue {
     state: Mutex<State>,
-    tickets: Mutex<HashMap<u64, Weak<dyn Ticketed>>>,
+    tickets: Mutex<TicketMap<Weak<dyn Ticketed>>>,
     capacity: usize,
     waker: Box<dyn Wake>,
 }
@@ -57,7 +58,7 @@ impl Queue {
     pub fn new(capacity: usize, waker: impl Wake + 'static) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State { events: VecDeque::new(), reserved: 0, armed: true, closed: false }),
-            tickets: Mutex::new(HashMap::new()),
+            tickets: Mutex::default(),
             capacity,
             waker: Box::new(waker),
         })
@@ -67,7 +68,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tickets(&self) -> MutexGuard<'_, HashMap<u64, Weak<dyn Ticketed>>> {
+    fn tickets(&self) -> MutexGuard<'_, TicketMap<Weak<dyn Ticketed>>> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

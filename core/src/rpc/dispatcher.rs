@@ -16,7 +16,7 @@ use crate::admission::Gate;
 use crate::clock::Clock;
 use crate::engine::{Queue, ServicePlan, Signal, next_ticket};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::EndpointId;
+use crate::ids::{EndpointId, TicketMap};
 use crate::limits;
 use crate::wire;
 
@@ -70,7 +70,7 @@ pub struct Dispatcher {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: DispatcherOptions,
     draining: AtomicBool,
-    scopes: Mutex<HashMap<u64, Weak<Scope>>>,
+    scopes: Mutex<TicketMap<Weak<Scope>>>,
     tasks: TaskTracker,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct Scope {
     pub(crate) peer: Option<EndpointId>,
     streams: AtomicU32,
     sessions: AtomicU32,
-    signals: Mutex<HashMap<u64, Arc<Signal>>>,
+    signals: Mutex<TicketMap<Arc<Signal>>>,
     stream_opened: Notify,
 }
 
