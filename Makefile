@@ -9,6 +9,8 @@ export CARGO_INCREMENTAL ?= 0
 export PROFILE ?= dev
 PROFILE_DIR := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 LIBS := $(CARGO_TARGET_DIR)/$(PROFILE_DIR)
+# libaster with header and pkg-config file, as a package would install it.
+STAGE := $(CARGO_TARGET_DIR)/stage-$(PROFILE)
 PY := .venv/bin/python
 BIN := .venv/bin
 
@@ -38,8 +40,15 @@ ts/node_modules: ts/package-lock.json
 node: libs ts/node_modules ## builds @aster/rpc in ts/
 	@scripts/stage-node.sh "$(LIBS)"
 
-demo: setup ## a server and a second process calling it, in Python, Node and C, over QUIC, offline
-	@scripts/demo.sh "$(LIBS)"
+stage: libs ## installs libaster below the build folder, for tests and examples
+	@bindings-c/stage.sh "$(LIBS)" "$(STAGE)"
+
+install: ## installs release libraries below PREFIX (default /usr/local), DESTDIR honoured
+	cargo build --locked --workspace --lib --release
+	bindings-c/stage.sh "$(CARGO_TARGET_DIR)/release" "$(or $(PREFIX),/usr/local)" "$(DESTDIR)"
+
+demo: setup stage ## a server and a second process calling it, in Python, Node and C, over QUIC, offline
+	@scripts/demo.sh "$(STAGE)"
 
 test: test-rust test-python test-node test-c test-go test-interop ## everything
 	@echo "== all tests passed"
@@ -64,9 +73,9 @@ test-go: libs
 	@echo "== Go"
 	tests/go/run.sh "$(LIBS)"
 
-test-interop: setup ## every language's client against every language's server
+test-interop: setup stage ## every language's client against every language's server
 	@echo "== interop"
-	LIB_DIR="$(LIBS)" $(PY) -m pytest tests/interop
+	STAGE_DIR="$(STAGE)" $(PY) -m pytest tests/interop
 
 check: $(PY) ts/node_modules ## format, lints, types, layers, header and stub drift, file sizes
 	cargo fmt --all --check
@@ -102,4 +111,4 @@ clean: ## removes what was built inside the clone; the cache stays in CARGO_TARG
 	rm -rf .venv ts/node_modules ts/dist ts/native/*.node tests/node/dist python/aster/_aster*.so bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup libs python node demo test test-rust test-python test-node test-c test-go test-interop check header lib wheel bench clean
+.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop check header lib wheel bench clean

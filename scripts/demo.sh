@@ -2,7 +2,7 @@
 # The main job on this machine: a Python server process, called by other processes in Python, Node and C.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-libs=${1:?usage: demo.sh LIBRARY_DIR}
+stage=${1:?usage: demo.sh STAGE_DIR}
 export ASTER_RELAY_MODE=disabled ASTER_LOG_LEVEL=error
 
 work=$(mktemp -d)
@@ -40,6 +40,7 @@ call() { # NAME COMMAND...
 }
 call Python .venv/bin/python examples/python/hello_client.py "$address"
 call Node node examples/node/call-python.js "$address"
-cc -Wall -Wextra -Werror -Iinclude -o "$work/hello_client" examples/c/hello_client.c -L"$libs" -laster -Wl,-rpath,"$libs"
+cc -Wall -Wextra -Werror -I"$stage/include" -o "$work/hello_client" examples/c/hello_client.c \
+  -L"$stage/lib" -laster -Wl,-rpath,"$stage/lib"
 call C "$work/hello_client" "$address"
 echo "== done: three languages called one service over QUIC, each with its own key, without a network"

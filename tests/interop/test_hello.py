@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBS = Path(os.environ["LIB_DIR"])
+STAGE = Path(os.environ["STAGE_DIR"])  # libaster as `make stage` installs it
 SERVERS = ["python", "node", "c", "go"]
 CLIENTS = ["python", "node", "c", "go"]
 
@@ -29,23 +29,19 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     }
     for name in ("server", "client"):
         program = out / f"hello_{name}"
-        link = [f"-I{ROOT / 'include'}", f"-L{LIBS}", "-laster", f"-Wl,-rpath,{LIBS}"]
+        link = [f"-I{STAGE / 'include'}", f"-L{STAGE / 'lib'}", "-laster", f"-Wl,-rpath,{STAGE / 'lib'}"]
         source = ROOT / f"examples/c/hello_{name}.c"
         subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-o", program, source, *link], check=True)
         commands["c", name] = [str(program)]
-    go_env = os.environ | {
-        "CGO_CFLAGS": f"-I{ROOT / 'include'}",
-        "CGO_LDFLAGS": f"-L{LIBS} -laster -Wl,-rpath,{LIBS}",
-    }
+    go_env = os.environ | {"PKG_CONFIG_PATH": str(STAGE / "lib/pkgconfig")}
     for name in ("server", "client"):
         program = out / f"go_{name}"
-        command = ["go", "build", *GO_TAGS, "-o", program, f"./hello-{name}"]
-        subprocess.run(command, cwd=ROOT / "examples/go", env=go_env, check=True)
+        link = ["-ldflags", f"-r {STAGE / 'lib'}"]
+        subprocess.run(
+            ["go", "build", *link, "-o", program, f"./hello_{name}"], cwd=ROOT / "examples/go", env=go_env, check=True
+        )
         commands["go", name] = [str(program)]
     return commands
-
-
-GO_TAGS: list[str] = []
 
 
 def environment() -> dict[str, str]:
