@@ -276,6 +276,16 @@ async fn a_closed_gate_denies_and_closes_calls() {
 }
 
 #[tokio::test]
+async fn a_server_on_every_interface_is_dialable_at_once() {
+    let running = Running::start(&config(&[("ASTER_BIND_ADDR", "")])).await;
+    let address = running.server.address().expect("address");
+    assert!(!aster_core::addr::Address::parse(&address).expect("parses").direct.is_empty());
+    let client = connect(&address, WAIT).await.expect("connected");
+    client.close().await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_without_services_does_not_start() {
     let server = Server::new(&config(&[]), ServerOptions::default()).expect("server");
     assert_eq!(server.address().expect_err("not started").kind(), ErrorKind::State);

@@ -348,6 +348,7 @@ fn client_read_status(connection: &dyn Connection, error: &ReadError) -> RpcStat
     match error {
         ReadError::Framing(error) => RpcStatus::new(StatusCode::INTERNAL, error.to_string()),
         ReadError::TimedOut => RpcStatus::new(StatusCode::UNAVAILABLE, "frame read timed out"),
+        ReadError::TooLong(_) => RpcStatus::new(StatusCode::INTERNAL, "response is too long"),
         ReadError::Stream(StreamError::Lost(cause)) => cause.to_status(),
         ReadError::Stream(StreamError::Aborted(code)) => match connection.close_cause() {
             Some(cause) => cause.to_status(),

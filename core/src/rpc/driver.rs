@@ -118,6 +118,7 @@ impl Driver {
     /// Reads and checks the header. `None`: there is nobody to answer, or the answer has been sent.
     async fn open(&mut self) -> Result<Option<OpenedStream>, Refused> {
         let until = Instant::now() + limits::FRAME_READ_TIMEOUT;
+        self.io.limit_payload(limits::MAX_PROTOCOL_PAYLOAD);
         let frame = loop {
             match self.step(true, Some(until)).await {
                 Step::Frame(frame) => break frame,
@@ -138,6 +139,7 @@ impl Driver {
                 Step::Host => {}
             }
         };
+        self.io.limit_payload(limits::MAX_BODY_SIZE);
         self.form = Form::of(&frame.payload);
         match frame::kind(frame.flags) {
             Ok(FrameKind::Header) => {}
@@ -344,6 +346,7 @@ pub(crate) fn read_status(error: &ReadError) -> RpcStatus {
     match error {
         ReadError::Framing(error) => RpcStatus::new(StatusCode::INTERNAL, error.to_string()),
         ReadError::TimedOut => wire::frame_read_timed_out(),
+        ReadError::TooLong(got) => wire::payload_too_large("StreamHeader", *got),
         ReadError::Stream(StreamError::Aborted(_) | StreamError::Lost(_)) => wire::cancelled(),
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum ReadError {
     Framing(FrameError),
     /// A frame was not complete in time.
     TimedOut,
+    /// The payload of a frame is longer than what is due here; its length.
+    TooLong(usize),
     /// The peer reset the stream, or the connection ended.
     Stream(StreamError),
 }
@@ -33,6 +35,7 @@ pub(crate) struct FrameStream {
     inbox: FrameBuffer,
     input_ended: bool,
     got_bytes: bool,
+    max_payload: usize,
     out: VecDeque<Vec<u8>>,
     written: usize,
     pending: usize,
@@ -49,6 +52,7 @@ impl FrameStream {
             inbox: FrameBuffer::new(),
             input_ended: false,
             got_bytes: false,
+            max_payload: limits::MAX_BODY_SIZE,
             out: VecDeque::new(),
             written: 0,
             pending: 0,
@@ -56,6 +60,11 @@ impl FrameStream {
             finish_wanted: false,
             finished: false,
         }
+    }
+
+    /// Refuses longer payloads as soon as their length is known, before they fill memory.
+    pub(crate) fn limit_payload(&mut self, bytes: usize) {
+        self.max_payload = bytes;
     }
 
     /// Tells whether any byte has arrived.
@@ -73,6 +82,11 @@ impl FrameStream {
                 }
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(ReadError::Framing(error))),
+            }
+            if let Some(payload) = self.inbox.partial().map(|(length, _)| length.saturating_sub(1))
+                && payload > self.max_payload
+            {
+                return Poll::Ready(Err(ReadError::TooLong(payload)));
             }
             if self.input_ended {
                 return Poll::Ready(self.inbox.finish().map(|()| None).map_err(ReadError::Framing));
