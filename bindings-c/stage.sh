@@ -19,15 +19,19 @@ place "$libs/libaster.so" "$root/lib/libaster.so.$major.$minor.0"
 ln -sf "libaster.so.$major.$minor.0" "$root/lib/libaster.so.$major"
 ln -sf "libaster.so.$major" "$root/lib/libaster.so"
 place "$libs/libaster.a" "$root/lib/libaster.a"
-cat >"$root/lib/pkgconfig/aster.pc" <<END
+describe() { # NAME LIBS
+  cat >"$root/lib/pkgconfig/$1.pc" <<END
 prefix=$prefix
 includedir=\${prefix}/include
 libdir=\${prefix}/lib
 
-Name: aster
+Name: $1
 Description: Peer-to-peer RPC in which the public key is the address
 Version: $version
-Libs: -L\${libdir} -laster
+Libs: $2
 Libs.private: -lpthread -ldl -lm -lgcc_s
 Cflags: -I\${includedir}
 END
+}
+describe aster "-L\${libdir} -laster"
+describe aster-static "\${libdir}/libaster.a -lpthread -ldl -lm -lgcc_s"

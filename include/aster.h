@@ -790,6 +790,12 @@ aster_result_t aster_incoming_finish(aster_incoming_t *incoming,
                                      size_t n,
                                      aster_error_t **err);
 
+// Ends the call because its handler failed without a status: 2, whose text reaches the caller only if the server
+// exposes errors. Free it afterwards.
+//
+// Any thread; never blocks. Errors: STATE if it was answered before.
+aster_result_t aster_incoming_fail(aster_incoming_t *incoming, aster_str_t text, aster_error_t **err);
+
 // Releases a call; one that was not answered ends with INTERNAL. NULL does nothing. Never blocks.
 void aster_incoming_free(aster_incoming_t *incoming);
 

@@ -19,7 +19,7 @@ use crate::payload::{Deliver, Payload, aster_payload_t, parse, print};
 use crate::queue::{CompletionQueue, aster_cq_t};
 use crate::request::{Request, aster_call_options_t};
 use crate::runtime::{patience, refuse_own_thread};
-use crate::slice::{aster_bytes_t, aster_pair_t, aster_str_t, lend_pairs};
+use crate::slice::{LentPairs, aster_bytes_t, aster_pair_t, aster_str_t};
 
 /// How a call ended. Make it with `ASTER_TRAILER_INIT`; its texts are borrowed from the call.
 #[repr(C)]
@@ -88,13 +88,8 @@ pub(crate) struct CallState {
 /// A status and its details as C reads them.
 struct Trailer {
     status: RpcStatus,
-    pairs: Vec<aster_pair_t>,
+    pairs: LentPairs,
 }
-
-// SAFETY: the pairs point into the status beside them, which is never changed.
-unsafe impl Send for Trailer {}
-// SAFETY: as above.
-unsafe impl Sync for Trailer {}
 
 impl CallState {
     /// Returns core's number of the call.
@@ -139,12 +134,10 @@ impl CallState {
     }
 
     fn end(&self, status: RpcStatus) {
-        // The pairs are made where the status lies for good.
-        let trailer = self.trailer.get_or_init(|| {
-            let pairs = lend_pairs(&status.details);
+        self.trailer.get_or_init(|| {
+            let pairs = LentPairs::new(&status.details); // The texts stay where they are when the status moves.
             Trailer { status, pairs }
         });
-        debug_assert_eq!(trailer.pairs.len(), trailer.status.details.len());
     }
 }
 
@@ -351,13 +344,14 @@ pub unsafe extern "C" fn aster_call_trailer(
             }
             let ended = call.state.trailer.get();
             let trailer = ended.ok_or_else(|| Error::new(ErrorKind::State, "the call has not ended"))?;
+            let (details, details_len) = trailer.pairs.parts();
             let filled = aster_trailer_t {
                 struct_size: size_of::<aster_trailer_t>(),
                 code: trailer.status.code.0,
                 reserved: 0,
                 message: aster_str_t::lend(&trailer.status.message),
-                details: trailer.pairs.as_ptr(),
-                details_len: trailer.pairs.len(),
+                details,
+                details_len,
             };
             options::write(out, "out", &filled)
         })

@@ -18,7 +18,7 @@ use crate::payload::{Deliver, Payload, aster_payload_t, parse, print};
 use crate::queue::CompletionQueue;
 use crate::request::{ASTER_PATTERN_UNARY, show_mode};
 use crate::server::{HostedService, ServerState};
-use crate::slice::{aster_pair_t, aster_str_t, invalid_argument, lend_pairs, read_pairs};
+use crate::slice::{LentPairs, aster_pair_t, aster_str_t, invalid_argument, read_pairs};
 
 /// What is known of a call. Make it with `ASTER_INCOMING_INFO_INIT`; its texts are borrowed from the call.
 #[repr(C)]
@@ -77,14 +77,9 @@ pub(crate) struct IncomingState {
     /// Address of the handle.
     address: OnceLock<usize>,
     peer: Option<String>,
-    metadata: Vec<aster_pair_t>,
-    attributes: Vec<aster_pair_t>,
+    metadata: LentPairs,
+    attributes: LentPairs,
 }
-
-// SAFETY: the pairs point into the call beside them, whose facts are never changed.
-unsafe impl Send for IncomingState {}
-// SAFETY: as above.
-unsafe impl Sync for IncomingState {}
 
 impl IncomingState {
     /// Adds the event of a new call; `None` if its request was refused, which core has answered.
@@ -114,8 +109,8 @@ impl IncomingState {
             tag: AtomicU64::new(service.tag),
             address: OnceLock::new(),
             peer: info.peer.map(|peer| peer.to_string()),
-            metadata: lend_pairs(&info.metadata),
-            attributes: lend_pairs(&info.attributes),
+            metadata: LentPairs::new(&info.metadata),
+            attributes: LentPairs::new(&info.attributes),
             call,
         });
         let handle = give(aster_incoming_t {
@@ -156,6 +151,8 @@ impl IncomingState {
 
     fn info(&self) -> aster_incoming_info_t {
         let info = self.call.info();
+        let (metadata, metadata_len) = self.metadata.parts();
+        let (attributes, attributes_len) = self.attributes.parts();
         aster_incoming_info_t {
             struct_size: size_of::<aster_incoming_info_t>(),
             service: aster_str_t::lend(self.call.plan().name()),
@@ -168,10 +165,10 @@ impl IncomingState {
             method_index: u32::try_from(self.call.method_index()).unwrap_or(u32::MAX),
             session: info.session.as_ref().map_or(0, |session| session.id()),
             remaining_ms: self.remaining_ms(),
-            metadata: self.metadata.as_ptr(),
-            metadata_len: self.metadata.len(),
-            attributes: self.attributes.as_ptr(),
-            attributes_len: self.attributes.len(),
+            metadata,
+            metadata_len,
+            attributes,
+            attributes_len,
         }
     }
 
@@ -288,6 +285,25 @@ pub unsafe extern "C" fn aster_incoming_finish(
                 return Err(invalid_argument("code", "must not be negative"));
             }
             incoming.state.call.finish(RpcStatus::new(StatusCode(code), message).with_details(details))
+        })
+    }
+}
+
+/// Ends the call because its handler failed without a status: 2, whose text reaches the caller only if the server
+/// exposes errors. Free it afterwards.
+///
+/// Any thread; never blocks. Errors: STATE if it was answered before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_incoming_fail(
+    incoming: *mut aster_incoming_t,
+    text: aster_str_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let incoming = borrow(incoming, "incoming")?;
+            incoming.state.call.fail(text.read("text")?.unwrap_or_default())
         })
     }
 }

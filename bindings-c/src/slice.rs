@@ -52,13 +52,17 @@ pub struct aster_pair_t {
     pub value: aster_str_t,
 }
 
+static EMPTY: [u8; 1] = [0];
+
 impl aster_str_t {
     /// Absent text.
     pub(crate) const ABSENT: Self = Self { ptr: std::ptr::null(), len: 0 };
 
     /// Lends text to C; it must live as long as the object that C asked.
     pub(crate) fn lend(text: &str) -> Self {
-        Self { ptr: text.as_ptr().cast(), len: text.len() }
+        // Empty text may lie at no real address, which garbage collectors of callers take amiss.
+        let ptr = if text.is_empty() { EMPTY.as_ptr() } else { text.as_ptr() };
+        Self { ptr: ptr.cast(), len: text.len() }
     }
 
     /// Reads an argument; `None` if it is absent.
@@ -146,11 +150,25 @@ pub(crate) unsafe fn read_pairs(ptr: *const aster_pair_t, len: usize, name: &str
     pairs.iter().map(|pair| Ok((text(pair.key)?, text(pair.value)?))).collect()
 }
 
-/// Lends pairs to C; they must live as long as the object that C asked.
-pub(crate) fn lend_pairs(pairs: &[(String, String)]) -> Vec<aster_pair_t> {
-    let lend =
-        |(key, value): &(String, String)| aster_pair_t { key: aster_str_t::lend(key), value: aster_str_t::lend(value) };
-    pairs.iter().map(lend).collect()
+/// Pairs as C reads them, pointing into texts that live beside them.
+pub(crate) struct LentPairs(Vec<aster_pair_t>);
+
+// SAFETY: whoever lends pairs keeps their texts, unchanged, as long as these.
+unsafe impl Send for LentPairs {}
+// SAFETY: as above.
+unsafe impl Sync for LentPairs {}
+
+impl LentPairs {
+    /// Lends pairs to C; they must live as long as the object that C asked.
+    pub(crate) fn new(pairs: &[(String, String)]) -> Self {
+        let lend = |text: &String| aster_str_t::lend(text);
+        Self(pairs.iter().map(|(key, value)| aster_pair_t { key: lend(key), value: lend(value) }).collect())
+    }
+
+    /// Returns the first pair, or NULL, and their number.
+    pub(crate) fn parts(&self) -> (*const aster_pair_t, usize) {
+        if self.0.is_empty() { (std::ptr::null(), 0) } else { (self.0.as_ptr(), self.0.len()) }
+    }
 }
 
 /// Returns the error of an argument that is wrong.

@@ -1,7 +1,7 @@
 //! Configuration: what the package hands over, settled by core.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aster_core::config::{Config, Sources};
 use aster_core::error::{Error, ErrorKind, Result};
@@ -24,11 +24,13 @@ impl Settings {
             Sources { arguments: parse(arguments)?, inline: parse(inline)?, env: parse(env)?, ..Sources::default() };
         for path in Config::files(&sources)? {
             // A file that cannot be read stays out; core tells its path.
-            if let Ok(text) = std::fs::read_to_string(&path) {
+            if let Ok(text) = std::fs::read_to_string(expand(&path)) {
                 sources.files.insert(path, text);
             }
         }
-        let named = [&sources.arguments, &sources.inline].iter().any(|level| level.contains_key("identity_file"));
+        // Only a text names a file or says that there is none; anything else must not hide a file that is there.
+        let levels = [&sources.arguments, &sources.inline];
+        let named = levels.iter().any(|level| level.get("identity_file").is_some_and(serde_json::Value::is_string));
         if !named && Path::new(IDENTITY_FILE).exists() {
             sources.identity = Some(IDENTITY_FILE.to_owned());
         }
@@ -40,6 +42,14 @@ impl Settings {
         let Some(path) = self.config.credential_file() else { return Ok(String::new()) };
         std::fs::read_to_string(path)
             .map_err(|error| Error::new(ErrorKind::Io, format!("{path}: {error}")).with_detail("path", path))
+    }
+}
+
+/// Replaces a leading `~` by the home directory.
+fn expand(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => PathBuf::from(path),
     }
 }
 

@@ -32,3 +32,9 @@ pub fn tables() -> String {
         .collect();
     json!({"version": aster_core::VERSION, "statuses": statuses, "kinds": kinds, "modes": modes}).to_string()
 }
+
+/// Returns the wire name of a field: its snake_case form.
+#[napi]
+pub fn wire_name(name: String) -> String {
+    aster_core::types::wire_name(&name)
+}

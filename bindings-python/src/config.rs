@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use aster_core::addr::Address;
 use aster_core::config::{Config as CoreConfig, Sources};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::errors;
 
@@ -69,7 +71,21 @@ impl Config {
 
     /// The configured root key.
     #[getter]
-    fn root_pubkey(&self, py: Python<'_>) -> PyResult<Option<[u8; 32]>> {
-        self.0.root_pubkey().map_err(|error| errors::exception(py, &error))
+    fn root_pubkey<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let key = self.0.root_pubkey().map_err(|error| errors::exception(py, &error))?;
+        Ok(key.map(|key| PyBytes::new(py, &key)))
     }
+
+    /// The configured node key.
+    #[getter]
+    fn secret_key<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let network = self.0.network().map_err(|error| errors::exception(py, &error))?;
+        Ok(network.secret_key.map(|key| PyBytes::new(py, &key)))
+    }
+}
+
+/// Fails with ValueError if a text is no address.
+#[pyfunction]
+pub fn check_address(py: Python<'_>, text: &str) -> PyResult<()> {
+    Address::parse(text).map(|_| ()).map_err(|error| errors::exception(py, &error))
 }

@@ -27,7 +27,7 @@ mod _aster {
     #[pymodule_export]
     use crate::client::{BoundService, Client, connect};
     #[pymodule_export]
-    use crate::config::Config;
+    use crate::config::{Config, check_address};
     #[pymodule_export]
     use crate::plan::{Plan, wire_name};
     #[pymodule_export]
@@ -36,6 +36,12 @@ mod _aster {
     use crate::server::Server;
     #[pymodule_export]
     use crate::server_call::ServerCall;
+
+    /// Fails with RuntimeError unless the process has this number.
+    #[pyfunction]
+    fn check_process(py: Python<'_>, pid: u32) -> PyResult<()> {
+        crate::runtime::check_process(pid).map_err(|error| crate::errors::exception(py, &error))
+    }
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -46,10 +52,10 @@ mod _aster {
 /// Adds core's tables, so that Python never states a number of its own.
 fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
     use aster_core::error::ErrorKind;
-    use aster_core::status::StatusCode;
+    use aster_core::status::STATUS_TABLE;
     use aster_core::wire::Mode;
 
-    let statuses: Vec<_> = StatusCode::STATUS_TABLE.iter().map(|row| (row.code.0, row.name, row.class)).collect();
+    let statuses: Vec<_> = STATUS_TABLE.iter().map(|row| (row.code.0, row.name, row.class)).collect();
     let kinds: Vec<_> = ErrorKind::ALL.iter().map(|kind| (kind.number(), kind.name())).collect();
     let modes = [Mode::Xlang, Mode::Native, Mode::Row, Mode::Json];
     let modes: Vec<_> = modes.into_iter().map(|mode| (mode.number(), mode.name())).collect();

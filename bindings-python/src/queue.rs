@@ -13,8 +13,10 @@ use aster_core::rpc::BoxFuture;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use tokio::sync::oneshot;
 
+use crate::client::BoundService;
 use crate::convert::PySink;
 use crate::plan::Plan;
 use crate::runtime::{self, ProcessBound};
@@ -44,8 +46,8 @@ struct Tables {
     /// Operations of the control plane, by number.
     operations: HashMap<u64, Py<PyAny>>,
     next_operation: u64,
-    /// Tasks of handlers, by ticket.
-    tasks: HashMap<u64, Py<PyAny>>,
+    /// Handlers that run, by ticket.
+    handlers: HashMap<u64, Handler>,
     /// Runners of methods, by tag of the service and position of the method.
     services: Vec<Arc<HostedService>>,
 }
@@ -56,25 +58,24 @@ pub struct HostedService {
     runners: Vec<Py<PyAny>>,
 }
 
+struct Handler {
+    call: Py<ServerCall>,
+    task: Py<PyAny>,
+}
+
 struct PendingCall {
     call: Arc<ClientCall>,
-    plan: Py<Plan>,
+    service: Py<BoundService>,
     future: Py<PyAny>,
 }
 
-/// Turns the outcome of an operation into a Python value.
-type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+/// Makes the Python value of what an operation returned, or undoes the operation because nobody waits any more.
+type Resolve = Box<dyn FnOnce(Option<Python<'_>>) -> PyResult<Option<Py<PyAny>>> + Send>;
 
 /// The completion of an operation. `None`: it was aborted.
 struct Completion {
     operation: u64,
-    outcome: Option<Result<Outcome>>,
-}
-
-struct Outcome {
-    finish: Finish,
-    /// Runs if nobody waits any more.
-    undo: Box<dyn FnOnce() + Send>,
+    outcome: Option<Result<Resolve>>,
 }
 
 /// An operation of the control plane that runs.
@@ -162,8 +163,12 @@ impl Queue {
         for call in tables.calls.values() {
             visit.call(&call.future)?;
         }
-        for object in tables.operations.values().chain(tables.tasks.values()) {
-            visit.call(object)?;
+        for future in tables.operations.values() {
+            visit.call(future)?;
+        }
+        for handler in tables.handlers.values() {
+            visit.call(&handler.call)?;
+            visit.call(&handler.task)?;
         }
         for runner in tables.services.iter().flat_map(|service| &service.runners) {
             visit.call(runner)?;
@@ -189,8 +194,8 @@ impl Queue {
     }
 
     /// Remembers who waits for a call.
-    pub fn expect(&self, call: Arc<ClientCall>, plan: Py<Plan>, future: Py<PyAny>) {
-        self.tables().calls.insert(call.ticket(), PendingCall { call, plan, future });
+    pub fn expect(&self, call: Arc<ClientCall>, service: Py<BoundService>, future: Py<PyAny>) {
+        self.tables().calls.insert(call.ticket(), PendingCall { call, service, future });
     }
 
     /// Forgets a call that nobody waits for any more and returns it.
@@ -206,10 +211,10 @@ impl Queue {
         tables.services.len() as u64 - 1
     }
 
-    /// Forgets the task of a handler that has returned.
+    /// Forgets a handler that has returned.
     pub fn release(&self, ticket: u64) {
-        let task = self.tables().tasks.remove(&ticket);
-        drop(task);
+        let handler = self.tables().handlers.remove(&ticket);
+        drop(handler);
     }
 
     /// Runs an operation of the control plane on the runtime; its future is settled by a drain.
@@ -236,7 +241,15 @@ impl Queue {
         runtime.spawn(async move {
             let outcome = tokio::select! {
                 biased;
-                result = work => Some(result.map(|value| outcome(value, finish, undo))),
+                result = work => Some(result.map(|value| -> Resolve {
+                    Box::new(move |py| match py {
+                        Some(py) => finish(py, value).map(Some),
+                        None => {
+                            undo(value);
+                            Ok(None)
+                        }
+                    })
+                })),
                 _ = aborted => None,
             };
             core.post(Box::new(Completion { operation, outcome }));
@@ -250,12 +263,12 @@ impl Queue {
             Event::Response { ticket, body } => self.respond(py, ticket, &body),
             Event::Finished { ticket, status } => {
                 let pending = self.tables().calls.remove(&ticket);
-                let Some(PendingCall { call, future, .. }) = pending else { return Ok(()) };
-                let error = errors::status_exception(py, &status, call.is_connection_lost());
+                let Some(PendingCall { service, future, .. }) = pending else { return Ok(()) };
+                let error = errors::status_exception(py, &status, service.get().is_connection_lost());
                 reject(future.bind(py), error)
             }
             Event::CallStarted { call, body: Some(body) } => self.start_handler(slf, call, &body),
-            Event::Cancelled { call, .. } => self.cancel_handler(py, call),
+            Event::Cancelled { call, .. } => self.cancel_handler(py, call.ticket()),
             Event::Posted(payload) => match payload.downcast::<Completion>() {
                 Ok(completion) => self.complete(py, *completion),
                 Err(_) => Ok(()),
@@ -267,8 +280,8 @@ impl Queue {
 
     fn respond(&self, py: Python<'_>, ticket: u64, body: &Body) -> PyResult<()> {
         let pending = self.tables().calls.remove(&ticket);
-        let Some(PendingCall { call, plan, future }) = pending else { return Ok(()) };
-        let mut sink = PySink::new(py, &plan.get().classes);
+        let Some(PendingCall { call, service, future }) = pending else { return Ok(()) };
+        let mut sink = PySink::new(py, service.get().classes());
         match call.decode_response(body, &mut sink) {
             Ok(value) => settle(future.bind(py), intern!(py, "set_result"), value),
             Err(error) => {
@@ -286,34 +299,30 @@ impl Queue {
         let Some(request) = call.decode_request(body, &mut sink) else { return Ok(()) };
         let Some(runner) = service.runners.get(call.method_index()) else { return Ok(()) };
         let ticket = call.ticket();
-        let handle = Bound::new(py, ServerCall::new(call.clone(), service.plan.clone_ref(py), slf.clone().unbind()))?;
-        let started = runner.call1(py, (&handle, request)).and_then(|coroutine| self.create_task.call1(py, (coroutine,)));
-        match started {
+        let handle = Bound::new(py, ServerCall::new(call, service.plan.clone_ref(py), slf.clone().unbind()))?;
+        let coroutine = runner.call1(py, (&handle, request));
+        match coroutine.and_then(|coroutine| self.create_task.call1(py, (coroutine,))) {
             Ok(task) => {
                 // An eager task may be through already.
                 if !handle.get().is_released() {
-                    self.tables().tasks.insert(ticket, task);
+                    self.tables().handlers.insert(ticket, Handler { call: handle.unbind(), task });
                 }
                 Ok(())
             }
             Err(error) => {
-                let _ = call.fail(&error.to_string());
-                call.release();
+                handle.get().abandon(&error.to_string());
                 Err(error)
             }
         }
     }
 
-    fn cancel_handler(&self, py: Python<'_>, call: Arc<CoreCall>) -> PyResult<()> {
-        let task = self.tables().tasks.get(&call.ticket()).map(|task| task.clone_ref(py));
-        let Some(task) = task else { return Ok(()) };
-        let service = self.tables().services.get(call.info().tag as usize).cloned();
+    fn cancel_handler(&self, py: Python<'_>, ticket: u64) -> PyResult<()> {
+        let handler = self.tables().handlers.get(&ticket).map(|h| (h.call.clone_ref(py), h.task.clone_ref(py)));
+        let Some((call, task)) = handler else { return Ok(()) };
         task.call_method0(py, intern!(py, "cancel"))?;
-        // A task that never ran its first step does not get to release its call.
-        if let Some(service) = service {
-            let slf = self.handle_of(py, call, &service)?;
-            task.call_method1(py, intern!(py, "add_done_callback"), (slf.getattr("release_after")?,))?;
-        }
+        // A task that never made its first step does not come to release its call.
+        let released = call.bind(py).getattr(intern!(py, "task_done"))?;
+        task.call_method1(py, intern!(py, "add_done_callback"), (released,))?;
         Ok(())
     }
 
@@ -321,16 +330,30 @@ impl Queue {
         let future = self.tables().operations.remove(&completion.operation);
         let (Some(future), Some(outcome)) = (future, completion.outcome) else { return Ok(()) };
         let future = future.bind(py);
-        match outcome {
-            Ok(outcome) if future.call_method0(intern!(py, "done"))?.is_truthy()? => {
-                (outcome.undo)();
-                Ok(())
-            }
-            Ok(outcome) => match (outcome.finish)(py) {
-                Ok(value) => settle(future, intern!(py, "set_result"), value.into_bound(py)),
-                Err(error) => reject(future, error),
-            },
-            Err(error) => reject(future, errors::exception(py, &error)),
+        let resolve = match outcome {
+            Ok(resolve) => resolve,
+            Err(error) => return reject(future, errors::exception(py, &error)),
+        };
+        if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+            return resolve(None).map(|_| ());
+        }
+        match resolve(Some(py)) {
+            Ok(value) => settle(future, intern!(py, "set_result"), value.into_pyobject(py)?.into_any()),
+            Err(error) => reject(future, error),
         }
     }
+}
+
+/// Settles a future. One that its waiter has cancelled stays as it is.
+fn settle<'py>(future: &Bound<'py, PyAny>, how: &Bound<'py, PyString>, value: Bound<'py, PyAny>) -> PyResult<()> {
+    match future.call_method1(how, (value,)) {
+        Ok(_) => Ok(()),
+        Err(_) if future.call_method0(intern!(future.py(), "done"))?.is_truthy()? => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn reject(future: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
+    let py = future.py();
+    settle(future, intern!(py, "set_exception"), error.into_value(py).into_bound(py).into_any())
 }

@@ -74,6 +74,15 @@ pub fn handle(py: Python<'_>) -> Result<Handle> {
     }
 }
 
+/// Checks that the process is the one with this number.
+///
+/// # Errors
+///
+/// FORKED if it is another one.
+pub fn check_process(pid: u32) -> Result<()> {
+    if std::process::id() == pid { Ok(()) } else { Err(Error::new(ErrorKind::Forked, FORKED_TEXT)) }
+}
+
 fn start() -> Result<Runtime> {
     let failed = |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot start the runtime: {error}"));
     let (ready, made) = mpsc::sync_channel(1);

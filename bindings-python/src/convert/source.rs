@@ -234,4 +234,3 @@ impl<'py> Source for PySource<'_, 'py> {
         }
     }
 }
-

@@ -1,0 +1,3 @@
+module aster.invalid/aster
+
+go 1.19

@@ -1,0 +1,6 @@
+//go:build !aster_static
+
+package aster
+
+// #cgo pkg-config: aster
+import "C"

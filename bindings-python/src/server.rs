@@ -1,0 +1,144 @@
+//! Servers: start, drain and close on the runtime, calls through the queue.
+
+use std::time::Duration;
+
+use aster_core::error::Result;
+use aster_core::node::{Server as CoreServer, ServerOptions};
+use aster_core::rpc::{BoxFuture, Service};
+use aster_core::{limits, trust};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::config::Config;
+use crate::errors;
+use crate::plan::Plan;
+use crate::queue::{Operation, Queue};
+use crate::runtime::{self, ProcessBound};
+
+/// A node that serves.
+#[pyclass(frozen, module = "aster._aster")]
+pub struct Server(ProcessBound<CoreServer>);
+
+/// Name, version, contract id, channels, pattern and modes of a service.
+pub type Summary<'a> = (&'a str, i32, &'a str, Vec<(&'a str, &'a str)>, &'a str, Vec<&'a str>);
+
+/// Returns a summary in a form that becomes a Python tuple.
+pub fn summary(service: &trust::ServiceSummary) -> Summary<'_> {
+    (
+        &service.name,
+        service.version,
+        &service.contract_id,
+        service.channels.iter().map(|(name, address)| (name.as_str(), address.as_str())).collect(),
+        &service.pattern,
+        service.serialization_modes.iter().map(String::as_str).collect(),
+    )
+}
+
+/// Makes a future without a value succeed, as operations want it.
+pub fn succeed(work: BoxFuture<'static, ()>) -> BoxFuture<'static, Result<()>> {
+    Box::pin(async {
+        work.await;
+        Ok(())
+    })
+}
+
+impl Server {
+    fn core(&self, py: Python<'_>) -> PyResult<&CoreServer> {
+        self.0.get().map_err(|error| errors::exception(py, &error))
+    }
+
+    fn spawn(&self, py: Python<'_>, queue: &Queue, work: BoxFuture<'static, Result<()>>) -> PyResult<Operation> {
+        queue.spawn(py, work, |py, ()| Ok(py.None()), |()| ())
+    }
+}
+
+#[pymethods]
+impl Server {
+    /// Makes a server; its gate is decided here.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        config: &Config,
+        channel: String,
+        max_concurrent_streams: u32,
+        max_sessions_per_connection: u32,
+    ) -> PyResult<Self> {
+        let options = ServerOptions { channel, max_concurrent_streams, max_sessions_per_connection };
+        let made = CoreServer::new(&config.0, options);
+        made.map(|server| Self(ProcessBound::new(server))).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Adds a service; `runners` are called with call and request, by position of the method.
+    fn register(&self, plan: Bound<'_, Plan>, queue: Bound<'_, Queue>, runners: Vec<Py<PyAny>>) -> PyResult<()> {
+        let py = plan.py();
+        let core = queue.get().core().map_err(|error| errors::exception(py, &error))?.clone();
+        let tag = queue.get().host(plan.clone().unbind(), runners);
+        let service =
+            Service { plan: plan.get().plan.clone(), queue: core, tag, initial_credit: limits::INITIAL_CREDIT };
+        self.core(py)?.register(service).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Binds the endpoint and serves.
+    fn start(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
+        let work = self.core(py)?.start();
+        self.spawn(py, queue, work)
+    }
+
+    /// Refuses new calls and waits for the running ones.
+    fn drain(&self, py: Python<'_>, queue: &Queue, grace: f64) -> PyResult<Operation> {
+        let grace = Duration::try_from_secs_f64(grace.max(0.0)).unwrap_or(Duration::MAX);
+        let work = self.core(py)?.drain(grace);
+        self.spawn(py, queue, succeed(work))
+    }
+
+    /// Ends calls and connections and releases the endpoint.
+    fn close(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
+        let work = self.core(py)?.close();
+        self.spawn(py, queue, succeed(work))
+    }
+
+    /// Closes without anybody waiting; for objects that were dropped open.
+    fn close_detached(&self, py: Python<'_>) {
+        if let (Some(server), Ok(runtime)) = (self.0.if_same_process(), runtime::handle(py)) {
+            runtime.spawn(server.close());
+        }
+    }
+
+    /// The ticket, current when read.
+    #[getter]
+    fn address(&self, py: Python<'_>) -> PyResult<String> {
+        self.core(py)?.address().map_err(|error| errors::exception(py, &error))
+    }
+
+    /// The address as base64, current when read.
+    #[getter]
+    fn addr_b64(&self, py: Python<'_>) -> PyResult<String> {
+        self.core(py)?.addr_b64().map_err(|error| errors::exception(py, &error))
+    }
+
+    /// The endpoint id, 64 hex digits.
+    #[getter]
+    fn endpoint_id(&self, py: Python<'_>) -> PyResult<String> {
+        self.core(py)?.endpoint_id().map_err(|error| errors::exception(py, &error))
+    }
+
+    /// The services as they are announced, as tuples.
+    #[getter]
+    fn services(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let services = self.core(py)?.services().map_err(|error| errors::exception(py, &error))?;
+        let tuples: Vec<_> = services.iter().map(summary).collect();
+        Ok(tuples.into_pyobject(py)?.unbind())
+    }
+
+    /// The public root key.
+    #[getter]
+    fn root_pubkey<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.core(py)?.root_pubkey()))
+    }
+
+    /// Whether every peer is admitted.
+    #[getter]
+    fn is_open(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.core(py)?.is_open())
+    }
+}

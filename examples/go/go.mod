@@ -1,0 +1,7 @@
+module aster.invalid/examples
+
+go 1.19
+
+require aster.invalid/aster v0.0.0
+
+replace aster.invalid/aster => ../../bindings-c/go

@@ -1,0 +1,67 @@
+"""What servers and clients share towards the native module: their queue, its loop, and operations."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from aster import _aster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+_FIRST_WITH_EAGER_TASKS = (3, 12)
+
+
+async def settle(operation: _aster.Operation) -> Any:
+    """Wait for an operation. Cancelling the wait ends it, and releases what it made."""
+    try:
+        return await operation.future
+    except asyncio.CancelledError:
+        operation.abort()
+        raise
+
+
+def open_queue() -> _aster.Queue:
+    """Make the queue of the loop that runs."""
+    loop = asyncio.get_running_loop()
+    queue = _aster.Queue(loop, _task_maker(loop))
+    queue.open()
+    return queue
+
+
+def _task_maker(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:
+    """Return what makes the task of a handler; where possible one that starts at once."""
+    if sys.version_info < _FIRST_WITH_EAGER_TASKS or loop.get_task_factory() is not None:
+        return loop.create_task
+    options: dict[str, Any] = {"loop": loop, "eager_start": True}
+    return lambda coroutine: asyncio.Task(coroutine, **options)
+
+
+class LoopBound:
+    """An object that belongs to the loop in which it was started."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+    _pid = 0
+
+    def _bind_loop(self) -> None:
+        """Belong to the loop that runs, or check that it is ours."""
+        if self._loop is None:
+            self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
+        else:
+            self._check_loop()
+
+    def _check_loop(self) -> None:
+        if self._loop is not None and asyncio.get_running_loop() is not self._loop:
+            _aster.check_process(self._pid)
+            raise RuntimeError(f"{type(self).__name__} belongs to another event loop")
+
+
+def warn_unclosed(dropped: object, queue: _aster.Queue, loop: asyncio.AbstractEventLoop | None) -> None:
+    """Tell that an open object was dropped, and stop its queue."""
+    warnings.warn(f"unclosed {dropped!r}", ResourceWarning, stacklevel=3, source=dropped)
+    if loop is not None and not loop.is_closed():
+        loop.call_soon_threadsafe(queue.close)

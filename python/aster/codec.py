@@ -1,0 +1,48 @@
+"""Wire types: dataclasses that are messages (`python-api.md` section 2.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aster.metadata import Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T", bound="type[Any]")
+
+_NAMESPACE = "__fory_namespace__"
+_NAME = "__fory_typename__"
+
+
+def wire_type(tag: str, *, metadata: dict[str, Metadata] | None = None) -> Callable[[T], T]:
+    """Name a dataclass on the wire: `package/Name`, or a name alone. Goes above or below `@dataclass`."""
+    if not isinstance(tag, str):
+        raise TypeError('@wire_type needs a tag: @wire_type("package/Name")')
+    namespace, _, name = tag.rpartition("/")
+    if not name:
+        raise ValueError("the tag of a wire type must not be empty")
+    if "." in name:
+        raise ValueError(f"the name '{name}' of a wire type must not contain a dot")
+
+    def decorate(cls: T) -> T:
+        _name(cls, tag, namespace, name)
+        if metadata is not None:
+            setattr(cls, "__wire_type_field_metadata__", metadata)
+        return cls
+
+    return decorate
+
+
+def wire_tag(cls: type[Any]) -> str:
+    """Return the tag of a class; one without is named after its module and qualified name."""
+    if _NAME not in cls.__dict__:
+        _name(cls, f"{cls.__module__}.{cls.__qualname__}", cls.__module__, cls.__qualname__)
+    namespace, name = cls.__dict__[_NAMESPACE], cls.__dict__[_NAME]
+    return f"{namespace}/{name}" if namespace else str(name)
+
+
+def _name(cls: type[Any], shown: str, namespace: str, name: str) -> None:
+    setattr(cls, "__wire_type__", shown)
+    setattr(cls, _NAMESPACE, namespace)
+    setattr(cls, _NAME, name)

@@ -1,0 +1,68 @@
+"""What a handler may know of its call (`python-api.md` section 7)."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aster import _aster
+
+_CALL: contextvars.ContextVar[_aster.ServerCall | None] = contextvars.ContextVar("aster_call", default=None)
+
+
+@dataclass
+class CallContext:
+    """One call, as its handler sees it. `deadline` is in seconds since 1970."""
+
+    service: str
+    method: str
+    call_id: str
+    session_id: str | None = None
+    peer: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    deadline: float | None = None
+    is_streaming: bool = False
+    pattern: str | None = None
+    idempotent: bool = False
+    attempt: int = 1
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """Seconds until the deadline, not below zero; nothing without a deadline."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.time())
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.remaining_seconds == 0.0
+
+    @staticmethod
+    def current() -> CallContext | None:
+        """Return the context of the handler that runs, if one does."""
+        call = _CALL.get()
+        return None if call is None else of_call(call)
+
+
+def of_call(call: _aster.ServerCall) -> CallContext:
+    """Make the context of a call."""
+    remaining = call.remaining
+    return CallContext(
+        service=call.service,
+        method=call.method,
+        call_id=call.call_id,
+        peer=call.peer,
+        metadata=call.metadata,
+        attributes=call.attributes,
+        deadline=None if remaining is None else time.time() + remaining,
+        pattern="unary",
+        idempotent=call.idempotent,
+    )
+
+
+def enter_call(call: _aster.ServerCall) -> None:
+    """Make a call the current one of the task that runs."""
+    _CALL.set(call)

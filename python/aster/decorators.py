@@ -1,0 +1,273 @@
+"""Decorators that make services out of classes (`python-api.md` section 2)."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from aster import _aster
+from aster._annotations import Namespace, UnresolvedTypeError, bare, is_message, shown
+from aster._messages import MessageTable
+from aster.capabilities import CapabilityRequirement, Requirement, requirement
+from aster.context import CallContext
+from aster.inline_params import make_request
+from aster.metadata import Metadata
+from aster.rpc_types import RpcPattern, RpcScope, SerializationMode
+from aster.service import SERVICE_ATTRIBUTE, MethodInfo, ServiceInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from typing_extensions import Concatenate
+
+    from aster._typing import ExplicitMethod, InlineMethod, P, Req, Resp, UnaryDecorator
+
+T = TypeVar("T")
+METHOD_ATTRIBUTE = "__aster_method_info__"
+_LARGEST_VERSION = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What `@rpc` was given."""
+
+    name: str | None
+    timeout: float | None
+    idempotent: bool
+    serialization: SerializationMode | None
+    requires: CapabilityRequirement | None
+    metadata: Metadata | None
+
+
+@overload
+def rpc(fn: Callable[[Any, Req], Coroutine[Any, Any, Resp]], /) -> ExplicitMethod[Req, Resp]: ...
+@overload
+def rpc(fn: Callable[[Any, Req, CallContext], Coroutine[Any, Any, Resp]], /) -> ExplicitMethod[Req, Resp]: ...
+@overload
+def rpc(fn: Callable[Concatenate[Any, CallContext, P], Coroutine[Any, Any, Resp]], /) -> InlineMethod[P, Resp]: ...
+@overload
+def rpc(fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, Resp]], /) -> InlineMethod[P, Resp]: ...
+@overload
+def rpc(
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> UnaryDecorator: ...
+def rpc(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> Any:
+    """Make a method callable: one request, one response. `timeout` is the default deadline in seconds."""
+    if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
+        raise ValueError("timeout must be a positive number of seconds")
+    mode = None if serialization is None else SerializationMode(serialization)
+    options = MethodOptions(name, timeout, idempotent, mode, requirement(requires), metadata)
+
+    def decorate(method: Any) -> Any:
+        if not inspect.iscoroutinefunction(method):
+            raise TypeError(f"@rpc method {getattr(method, '__name__', method)} must be an async function")
+        setattr(method, METHOD_ATTRIBUTE, options)
+        return method
+
+    return decorate if fn is None else decorate(fn)
+
+
+@overload
+def service(name_or_cls: type[T], /) -> type[T]: ...
+@overload
+def service(
+    name_or_cls: str | None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: int = 1,
+    serialization: SerializationMode | Sequence[SerializationMode] | None = None,
+    scoped: str = "shared",
+    max_concurrent_streams: int | None = None,
+    requires: Requirement | None = None,
+    public: bool = False,
+    metadata: Metadata | None = None,
+) -> Callable[[type[T]], type[T]]: ...
+def service(
+    name_or_cls: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    version: int = 1,
+    serialization: SerializationMode | Sequence[SerializationMode] | None = None,
+    scoped: str = "shared",
+    max_concurrent_streams: int | None = None,
+    requires: Requirement | None = None,
+    public: bool = False,
+    metadata: Metadata | None = None,
+) -> Any:
+    """Make a service out of a class: its `@rpc` methods, those of bases included.
+
+    `public` says that everyone may call it, so that an open gate needs no warning.
+    """
+    _check_scope(scoped)
+    if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= _LARGEST_VERSION:
+        raise ValueError("version must be a whole number from 0 to 2147483647")
+    if max_concurrent_streams is not None and max_concurrent_streams < 1:
+        raise ValueError("max_concurrent_streams must be at least 1")
+    modes = _modes(serialization)
+    required = requirement(requires)
+
+    def decorate(cls: Any, local_names: Mapping[str, Any]) -> Any:
+        if not isinstance(cls, type):
+            raise TypeError("@service can only be applied to classes")
+        given = name_or_cls if isinstance(name_or_cls, str) else name
+        title = cls.__name__ if given is None else given
+        docs = metadata or Metadata(_first_paragraph(cls))
+        messages = MessageTable(local_names)
+        methods = {method.name: method for method in _methods(cls, title, local_names)}
+        described = {
+            "service": title,
+            "version": version,
+            "scoped": scoped,
+            "serialization_modes": [mode.name.lower() for mode in modes],
+            "requires": None if required is None else required.describe(),
+            "public": public,
+            "producer_language": "python" if SerializationMode.NATIVE in modes else "",
+            **docs.describe(),
+            "methods": [_describe(method, messages) for method in methods.values()],
+            "types": messages.types,
+        }
+        plan = _aster.Plan(json.dumps(described), messages.classes)
+        info = ServiceInfo(title, version, scoped, methods, modes, max_concurrent_streams, required, public, docs, plan)
+        setattr(cls, SERVICE_ATTRIBUTE, info)
+        return cls
+
+    if name_or_cls is None or isinstance(name_or_cls, str):
+        return lambda cls: decorate(cls, sys._getframe(1).f_locals)
+    return decorate(name_or_cls, sys._getframe(1).f_locals)
+
+
+def _check_scope(scoped: str) -> None:
+    if scoped == RpcScope.SESSION.value or scoped == "stream":
+        raise TypeError("session services come with a later version")
+    if scoped != RpcScope.SHARED.value:
+        raise ValueError(f"scoped must be 'shared' or 'session', got {scoped!r}")
+
+
+def _modes(given: SerializationMode | Iterable[SerializationMode] | None) -> tuple[SerializationMode, ...]:
+    if given is None:
+        return (SerializationMode.XLANG,)
+    if isinstance(given, int):
+        return (SerializationMode(given),)
+    return tuple(SerializationMode(mode) for mode in given)
+
+
+def _first_paragraph(documented: Any) -> str:
+    # A class inherits the text of its base, and a dataclass is given its signature; neither describes it.
+    text = documented.__dict__.get("__doc__") if isinstance(documented, type) else documented.__doc__
+    return " ".join(inspect.cleandoc(text or "").split("\n\n", 1)[0].split())
+
+
+def _methods(cls: type[Any], title: str, local_names: Mapping[str, Any]) -> Iterable[MethodInfo]:
+    """Read the decorated methods, those of bases first."""
+    attributes = dict.fromkeys(name for base in reversed(cls.__mro__) for name in base.__dict__)
+    seen: set[str] = set()
+    for attribute in attributes:
+        function = inspect.getattr_static(cls, attribute, None)
+        options = getattr(function, METHOD_ATTRIBUTE, None)
+        if not isinstance(options, MethodOptions) or not inspect.isfunction(function):
+            continue
+        method = _read_method(cls, attribute, function, options, local_names)
+        if method.name in seen:
+            raise ValueError(f"Duplicate method name '{method.name}' in service '{title}'")
+        seen.add(method.name)
+        yield method
+
+
+def _read_method(
+    cls: type[Any], attribute: str, function: Any, options: MethodOptions, local_names: Mapping[str, Any]
+) -> MethodInfo:
+    name = attribute if options.name is None else options.name
+    namespace = Namespace(function.__globals__, {cls.__name__: cls, **local_names})
+    try:
+        signature = inspect.signature(function)
+        parameters, context = _parameters(attribute, signature, namespace)
+        response = _response(attribute, signature.return_annotation, namespace)
+        request_types = [resolved for _, resolved in parameters.values()]
+        explicit = len(request_types) == 1 and is_message(request_types[0])
+        request = request_types[0] if explicit else make_request(cls.__module__, name, parameters, namespace)
+    except UnresolvedTypeError as error:
+        raise TypeError(f"Method {attribute}: cannot resolve annotation '{error}'") from error
+    return MethodInfo(
+        name=name,
+        attribute=attribute,
+        pattern=RpcPattern.UNARY.value,
+        request_type=request,
+        response_type=response,
+        timeout=options.timeout,
+        idempotent=options.idempotent,
+        serialization=options.serialization,
+        requires=options.requires,
+        metadata=options.metadata or Metadata(_first_paragraph(function)),
+        context_parameter=context,
+        request_style="explicit" if explicit else "inline",
+        inline_params=() if explicit else tuple(parameters),
+    )
+
+
+def _parameters(
+    method: str, signature: inspect.Signature, namespace: Namespace
+) -> tuple[dict[str, tuple[inspect.Parameter, Any]], str | None]:
+    """Return the parameters that make the request, and the one for the context."""
+    found: dict[str, tuple[inspect.Parameter, Any]] = {}
+    context = None
+    for parameter in list(signature.parameters.values())[1:]:
+        if parameter.annotation is inspect.Parameter.empty:
+            raise TypeError(f"Method {method} has no type annotation for request parameter '{parameter.name}'")
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            raise TypeError(f"Inline parameter '{parameter.name}' has unsupported type *{shown(parameter.annotation)}")
+        resolved = bare(parameter.annotation, namespace)
+        if resolved is CallContext:
+            context = parameter.name
+        else:
+            found[parameter.name] = (parameter, resolved)
+    return found, context
+
+
+def _response(method: str, annotation: Any, namespace: Namespace) -> type[Any]:
+    if annotation is inspect.Signature.empty:
+        raise TypeError(f"Method {method} has no return type annotation")
+    resolved = bare(annotation, namespace)
+    if resolved is None or resolved is type(None):
+        raise TypeError(
+            f"Method {method} returns None -- Aster RPC methods must return a @wire_type dataclass, not None."
+        )
+    if not is_message(resolved):
+        raise TypeError(f"Method {method} must return a dataclass, got {shown(annotation)}")
+    found: type[Any] = resolved
+    return found
+
+
+def _describe(method: MethodInfo, messages: MessageTable) -> dict[str, Any]:
+    return {
+        "name": method.name,
+        "pattern": method.pattern,
+        "request": messages.add(method.request_type),
+        "response": messages.add(method.response_type),
+        "timeout_s": method.timeout,
+        "idempotent": method.idempotent,
+        "requires": None if method.requires is None else method.requires.describe(),
+        "request_style": method.request_style,
+        **method.metadata.describe(),
+    }

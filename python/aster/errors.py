@@ -1,0 +1,130 @@
+"""Exceptions beside `RpcError`, and which of core's errors becomes which (`python-api.md` section 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aster.status import RpcError, StatusCode, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class TransportError(Exception):
+    """The transport of a call failed."""
+
+
+class ConnectionLostError(UnavailableError, TransportError, ConnectionError):
+    """The connection to the peer was lost, or could not be established, during a call."""
+
+    def __new__(cls, *_: object, **__: object) -> ConnectionLostError:
+        """Keep message and details from being read as errno and strerror."""
+        return super().__new__(cls)
+
+
+class IrohError(Exception):
+    """Something of the node failed."""
+
+
+class IrohConnectionError(IrohError, ConnectionError):
+    """The peer is unreachable."""
+
+
+class TrustDomainError(PermissionError):
+    """The server trusts another root key than ours."""
+
+
+class LimitExceeded(ValueError):
+    """A local limit was hit."""
+
+    def __init__(self, field: str, limit: int, actual: int | None = None) -> None:
+        got = "" if actual is None else f" (got {actual})"
+        super().__init__(f"{field} exceeds limit of {limit}{got}")
+        self.field = field
+        self.limit = limit
+        self.actual = actual
+
+
+_WITHOUT_CREDENTIAL = """\
+consumer admission denied -- this server requires a credential.
+  - Get an enrollment credential file (.cred) from the server's operator.
+  - Then retry with: --rcan <path/to/file.cred>
+    (or set ASTER_ENROLLMENT_CREDENTIAL=<path> in the environment)"""
+_WITH_CREDENTIAL = """\
+consumer admission denied -- the server rejected your credential.
+  credential: {file}
+  your node:  {node}...
+  Common causes:
+    1. the credential has expired
+    2. the credential was issued to a DIFFERENT node
+    3. the server trusts another root key
+    4. the credential's role or capabilities do not fit"""
+
+
+class AdmissionDeniedError(PermissionError):
+    """The server refused admission. Final: trying again with the same credential is of no use."""
+
+    def __init__(
+        self,
+        *,
+        had_credential: bool,
+        credential_file: str | None,
+        our_endpoint_id: str,
+        server_address: str,
+    ) -> None:
+        self.had_credential = had_credential
+        self.credential_file = credential_file
+        self.our_endpoint_id = our_endpoint_id
+        self.server_address = server_address
+        super().__init__(self.format_hint())
+
+    def format_hint(self) -> str:
+        """Say what to do about it, in a few lines."""
+        if not self.had_credential:
+            return _WITHOUT_CREDENTIAL
+        return _WITH_CREDENTIAL.format(file=self.credential_file, node=self.our_endpoint_id[:16])
+
+
+class DeniedByServer(Exception):
+    """A refusal, before the client adds what it knows."""
+
+    def __init__(self, our_endpoint_id: str) -> None:
+        super().__init__("admission denied")
+        self.our_endpoint_id = our_endpoint_id
+
+
+def _limit(message: str, details: Mapping[str, str]) -> Exception:
+    field, limit, actual = details.get("field"), details.get("limit"), details.get("actual")
+    if field is None or limit is None:
+        return ValueError(message)
+    return LimitExceeded(field, int(limit), None if actual is None else int(actual))
+
+
+_BUILT_IN: dict[str, type[Exception]] = {
+    "NULL_ARGUMENT": ValueError,
+    "INVALID_ARGUMENT": ValueError,
+    "INVALID_UTF8": ValueError,
+    "IO": OSError,
+    "CONFIG": ValueError,
+    "ADDRESS": ValueError,
+    "NOT_FOUND": LookupError,
+    "ALREADY_EXISTS": ValueError,
+    "CONNECT": IrohConnectionError,
+    "CREDENTIAL": TrustDomainError,
+    "CONTRACT": TypeError,
+}
+
+
+def make_error(kind: str, code: int | None, message: str, details: dict[str, str], lost: bool) -> Exception:
+    """Make the exception for an error of core. The native module calls this."""
+    if kind in {"RPC", "CODEC"} and code is not None:
+        if lost and code == StatusCode.UNAVAILABLE:
+            return ConnectionLostError(message, details)
+        return RpcError.from_status(code, message, details)
+    if kind == "ADMISSION_DENIED":
+        # Without our id the refusal is about a channel, not about admission.
+        node = details.get("our_endpoint_id")
+        return PermissionError(message) if node is None else DeniedByServer(node)
+    if kind == "LIMIT":
+        return _limit(message, details)
+    return _BUILT_IN.get(kind, RuntimeError)(message)

@@ -1,0 +1,231 @@
+"""Servers: one node that hosts services (`python-api.md` section 3)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from aster import _aster
+from aster._native import LoopBound, open_queue, settle, warn_unclosed
+from aster.config import AsterConfig, tell_warnings
+from aster.config import settle as settle_config
+from aster.handlers import make_runner
+from aster.service import ServiceInfo, ServiceSummary, service_info
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+logger = logging.getLogger("aster.server")
+
+
+class AsterServer(LoopBound):
+    """A server of decorated services.
+
+    `async with AsterServer([Hello()]) as server:` starts it, serves, and closes it. `config=None` takes the
+    environment. Arguments beat the configuration.
+    """
+
+    _queue: _aster.Queue | None = None
+    _started = False
+    _closing: asyncio.Task[None] | None = None
+    _closed = False
+    _serving: asyncio.Task[None] | None = None
+
+    def __init__(
+        self,
+        services: Sequence[object],
+        *,
+        config: AsterConfig | None = None,
+        identity: str | os.PathLike[str] | None = None,
+        root_pubkey: bytes | None = None,
+        allow_all_consumers: bool | None = None,
+        channel_name: str = "rpc",
+        expose_errors: bool | None = None,
+    ) -> None:
+        self._services = list(services)
+        if not self._services:
+            raise ValueError("AsterServer requires at least one service")
+        given = {
+            "identity_file": identity,
+            "root_pubkey": root_pubkey,
+            "allow_all_consumers": allow_all_consumers,
+            "expose_errors": expose_errors,
+        }
+        arguments = {name: value for name, value in given.items() if value is not None}
+        self._config = settle_config(AsterConfig.from_env() if config is None else config, arguments)
+        self._channel = channel_name
+        self._native = self._make_native()
+
+    def _make_native(self) -> _aster.Server:
+        infos = [info for info in map(service_info, map(type, self._services)) if info is not None]
+        limits = [info.max_concurrent_streams for info in infos if info.max_concurrent_streams is not None]
+        calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
+        return _aster.Server(self._config, self._channel, calls, _aster.MAX_SESSIONS_PER_CONNECTION)
+
+    async def start(self) -> None:
+        """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network."""
+        self._bind_loop()
+        if self._started:
+            return
+        if self._closed:
+            raise RuntimeError("server is closed")
+        if self._queue is None:
+            infos = [_decorated(service) for service in self._services]
+            tell_warnings(self._config)
+            self._warn_of_open_gate(infos)
+            self._queue = self._host(infos)
+        queue = self._queue
+        try:
+            await settle(self._native.start(queue))
+        except BaseException:
+            if not self._started and self._queue is queue:
+                queue.close()
+                self._queue, self._native = None, self._make_native()
+            raise
+        self._started = True
+
+    def _host(self, infos: list[ServiceInfo]) -> _aster.Queue:
+        queue = open_queue()
+        try:
+            for instance, info in zip(self._services, infos):
+                runners = [make_runner(instance, method) for method in info.methods.values()]
+                self._native.register(info.plan, queue, runners)
+        except BaseException:
+            queue.close()
+            self._native = self._make_native()
+            raise
+        return queue
+
+    def _warn_of_open_gate(self, infos: list[ServiceInfo]) -> None:
+        if not self._native.is_open:
+            return
+        for info in infos:
+            guarded = info.requires is not None or any(method.requires for method in info.methods.values())
+            if not info.public and not guarded:
+                warnings.warn(
+                    f"Service '{info.name}' has no authorization configured and Gate 0 is disabled "
+                    "(allow_all_consumers=True). All consumers can call this service without authentication. "
+                    "Add @service(requires=...) or configure an auth interceptor for production use.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+
+    def serve(self) -> asyncio.Task[None]:
+        """Return the task that ends when the server does; always the same one. Cancelling it closes the server."""
+        if not self._started:
+            raise RuntimeError("AsterServer.serve() called before start()")
+        self._check_loop()
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve(), name="aster-serve")
+        return self._serving
+
+    async def _serve(self) -> None:
+        try:
+            if not self._closed:
+                await self._until_closed()
+        except asyncio.CancelledError:
+            await self.close()
+
+    async def _until_closed(self) -> None:
+        self._end = asyncio.get_running_loop().create_future()
+        await self._end
+
+    async def drain(self, grace_period: float = _aster.DRAIN_GRACE) -> None:
+        """Refuse new calls and wait until the running ones have ended, then cancel the rest. Does not close."""
+        if not self._started or self._closed or self._queue is None:
+            return
+        self._check_loop()
+        await settle(self._native.drain(self._queue, grace_period))
+
+    async def close(self) -> None:
+        """End calls and connections and release the endpoint. Repeatable; never raises."""
+        self._check_loop()
+        if self._queue is None or not self._started:
+            self._closed = True
+            return
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(self._queue), name="aster-close")
+        await asyncio.shield(self._closing)
+        if self._serving is not None and asyncio.current_task() is not self._serving:
+            await asyncio.wait([self._serving])
+
+    async def _close(self, queue: _aster.Queue) -> None:
+        try:
+            await settle(self._native.close(queue))
+        except Exception:
+            logger.exception("server could not be closed cleanly")
+        finally:
+            self._closed = True
+            queue.close()
+            end: asyncio.Future[None] | None = getattr(self, "_end", None)
+            if end is not None and not end.done():
+                end.set_result(None)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        self.serve()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        queue = self.__dict__.get("_queue")
+        if queue is not None and not self._closed:
+            warn_unclosed(self, queue, self._loop)
+            self._native.close_detached()
+
+    def _running(self) -> _aster.Server:
+        if not self._started:
+            raise RuntimeError("AsterServer not started; call start() first")
+        return self._native
+
+    @property
+    def address(self) -> str:
+        """The `aster1` ticket that clients dial, current when read."""
+        return self._running().address
+
+    @property
+    def endpoint_id(self) -> str:
+        """The public key of the node, 64 hex digits."""
+        return self._running().endpoint_id
+
+    @property
+    def endpoint_addr_b64(self) -> str:
+        """The address as base64, current when read."""
+        return self._running().addr_b64
+
+    @property
+    def services(self) -> list[ServiceSummary]:
+        """The services as they are announced."""
+        return [ServiceSummary.from_tuple(values) for values in self._running().services]
+
+    @property
+    def root_pubkey(self) -> bytes | None:
+        """The public root key; in dev mode one that lives as long as the server."""
+        return self._native.root_pubkey
+
+    def __repr__(self) -> str:
+        names = ", ".join(type(service).__name__ for service in self._services)
+        return f"<AsterServer [{names}]>"
+
+
+def _decorated(instance: object) -> ServiceInfo:
+    cls: type[Any] = instance if isinstance(instance, type) else type(instance)
+    info = service_info(cls)
+    if info is None:
+        raise TypeError(f"{cls} is not @service-decorated (missing __aster_service_info__)")
+    if isinstance(instance, type):
+        raise TypeError(f"{cls} is shared: give an instance of it, not the class")
+    return info

@@ -1,0 +1,103 @@
+/** Types that must hold, and programs that must not compile; `tsc` runs this file. */
+import { AsterClient, type CallOptions, Rpc, Service, WireType, defineService, f, wireType } from "@aster/rpc";
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function holds<T extends true>(value?: T): void {
+  void value;
+}
+
+const Color = { RED: "red", BLUE: "blue" } as const;
+class Item extends wireType("t/Item", {
+  name: f.string(),
+  count: f.int(),
+  total: f.int64(),
+  small: f.int64({ as: "number" }),
+  ratio: f.float(),
+  data: f.bytes(),
+  names: f.list(f.string()),
+  byName: f.map(f.string(), f.int()),
+  record: f.record(f.list(f.bool())),
+  maybe: f.optional(f.string()),
+  color: f.enum("t/Color", Color),
+  at: f.timestamp(),
+  exact: f.timestamp({ as: "micros" }),
+}) {}
+
+declare const item: Item;
+holds<Equal<typeof item.name, string>>();
+holds<Equal<typeof item.count, number>>();
+holds<Equal<typeof item.total, bigint>>();
+holds<Equal<typeof item.small, number>>();
+holds<Equal<typeof item.data, Uint8Array>>();
+holds<Equal<typeof item.names, string[]>>();
+holds<Equal<typeof item.byName, Map<string, number>>>();
+holds<Equal<typeof item.record, Record<string, boolean[]>>>();
+holds<Equal<typeof item.maybe, string | null>>();
+holds<Equal<typeof item.color, "red" | "blue">>();
+holds<Equal<typeof item.at, Date>>();
+holds<Equal<typeof item.exact, bigint>>();
+
+export function declarations(): void {
+  // @ts-expect-error a field of another type
+  new Item({ name: 1 });
+  // @ts-expect-error an unknown field
+  new Item({ nom: "x" });
+  // @ts-expect-error a default of another type
+  f.string({ default: 1 });
+  // @ts-expect-error numbers only with as: "number"
+  f.int64({ default: 1 });
+}
+
+// @ts-expect-error the class has another type of field than the table
+@WireType("t/Wrong", { name: f.string() })
+export class Wrong {
+  name = 0;
+}
+// @ts-expect-error the class lacks a field of the table
+@WireType("t/Lacking", { name: f.string() })
+export class Lacking {}
+// @ts-expect-error the class needs constructor arguments
+@WireType("t/Needy", { name: f.string() })
+export class Needy {
+  constructor(public name: string) {}
+}
+
+class Reply extends wireType("t/Reply", { ok: f.bool() }) {}
+
+@Service({ name: "Store" })
+export class Store {
+  @Rpc({ request: Item, response: Reply })
+  async put(request: Item): Promise<Reply> {
+    return new Reply({ ok: request.count > 0 });
+  }
+  // @ts-expect-error the handler takes another request
+  @Rpc({ request: Item, response: Reply })
+  async other(request: string): Promise<Reply> {
+    return new Reply({ ok: request === "" });
+  }
+  // @ts-expect-error the handler returns another response
+  @Rpc({ request: Item, response: Reply })
+  async wrong(): Promise<string> {
+    return "";
+  }
+}
+
+const Defined = defineService({ name: "Store", methods: { put: Rpc({ request: Item, response: Reply }) } });
+
+export async function calls(client: AsterClient): Promise<void> {
+  const stub = await client.client(Store);
+  const defined = await client.client(Defined);
+  holds<Equal<Parameters<typeof stub.put>, [request: Item, options?: CallOptions]>>();
+  holds<Equal<ReturnType<typeof stub.put>, Promise<Reply>>>();
+  holds<Equal<ReturnType<typeof defined.put>, Promise<Reply>>>();
+  // @ts-expect-error an unknown method
+  await stub.get(item);
+  // @ts-expect-error an unknown method of a definition
+  await defined.get(item);
+  // @ts-expect-error a request of another type
+  await stub.put({ name: "x" });
+  // @ts-expect-error a missing await
+  stub.put(item).ok;
+  // @ts-expect-error options of another type
+  await stub.put(item, { timeout: "1s" });
+}

@@ -1,0 +1,158 @@
+/** Finding and loading the native library (`node-api.md` section 2), and the shape of what it exports. */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { isAbsolute } from "node:path";
+import { fileURLToPath } from "node:url";
+import { NativeLoadError } from "./errors.js";
+import { messageOf } from "./rpc-error.js";
+import { version } from "./tables.js";
+
+/** Functions of this package that the library calls; they work on JavaScript's own values. */
+export interface Host {
+  makeError(...failure: never[]): Error;
+  setItems(value: unknown): unknown[] | null;
+  setOf(items: unknown[]): Set<unknown>;
+  mapEntries(value: unknown): unknown[] | null;
+  mapNew(): Map<unknown, unknown>;
+  mapPut(map: Map<unknown, unknown>, key: unknown, value: unknown): boolean;
+  recordEntries(value: unknown): unknown[] | null;
+  recordNew(): Record<string, unknown>;
+  recordPut(record: Record<string, unknown>, key: string, value: unknown): boolean;
+  dateDays(value: unknown): number | null;
+  dateText(days: number): string;
+}
+
+/** A settled configuration. */
+export interface NativeSettings {
+  get(field: string): string | null;
+  source(field: string): string | null;
+  warnings(): string[];
+}
+
+/** A compiled service. */
+export interface NativePlan {
+  readonly contractId: string;
+  canonical(): Uint8Array | Error;
+  encode(root: string, json: boolean, value: unknown): Uint8Array | Error;
+  decode(root: string, json: boolean, bytes: Uint8Array): unknown;
+}
+
+/** A service of one server, ready to be called. */
+export interface NativeStub {
+  method(name: string): number;
+}
+
+/** A connected client. */
+export interface NativeClient {
+  info(): string;
+  bind(plan: NativePlan): NativeStub | Error;
+  close(op: number): Error | undefined;
+}
+
+/** A server. */
+export interface NativeServer {
+  register(plan: NativePlan): number | Error;
+  forget(tag: number): void;
+  start(op: number): Error | undefined;
+  drain(op: number, graceMs: number | undefined): Error | undefined;
+  close(op: number): Error | undefined;
+  address(): string | Error;
+  addrB64(): string | Error;
+  endpointId(): string | Error;
+  services(): string | Error;
+  rootPubkey(): Uint8Array | Error;
+  readonly isOpen: boolean;
+}
+
+/** The engine of one JavaScript environment. */
+export interface NativeEngine {
+  hold(): void;
+  release(): void;
+  settings(args: string, inline: string, env: string): NativeSettings | Error;
+  plan(description: string, declared: string, functions: unknown[]): NativePlan | Error;
+  server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number): NativeServer | Error;
+  connect(
+    op: number,
+    settings: NativeSettings,
+    options: { address?: string; channel?: string; connectTimeoutMs?: number; allowForeignChannels?: boolean },
+  ): Error | undefined;
+  call(
+    stub: NativeStub,
+    method: number,
+    request: unknown,
+    timeoutMs: number | undefined,
+    metadata: readonly string[],
+    mode: number | undefined,
+  ): number | Error;
+  cancel(ticket: number): void;
+  drain(): [more: boolean, ...entries: unknown[][]];
+  reply(ticket: number, value: unknown): Error | undefined;
+  finish(ticket: number, code: number, message: string, details: readonly string[]): Error | undefined;
+  fail(ticket: number, text: string): Error | undefined;
+}
+
+/** What the library exports. */
+export interface NativeModule {
+  version(): string;
+  tables(): string;
+  wireName(name: string): string;
+  Engine: new (wake: () => void, host: Host) => NativeEngine;
+}
+
+let loaded: NativeModule | undefined;
+
+/** Loads the library at first use. */
+export function native(): NativeModule {
+  return (loaded ??= load());
+}
+
+/** Returns the name of this platform as packages carry it. */
+export function platformTriple(): string {
+  const { platform, arch } = process;
+  if (platform === "linux") return `linux-${arch}-${hasGlibc() ? "gnu" : "musl"}`;
+  return platform === "win32" ? `win32-${arch}-msvc` : `${platform}-${arch}`;
+}
+
+function hasGlibc(): boolean {
+  const report = process.report.getReport() as unknown as { header?: { glibcVersionRuntime?: string } };
+  return report.header?.glibcVersionRuntime !== undefined;
+}
+
+function load(): NativeModule {
+  const triple = platformTriple();
+  const require = createRequire(import.meta.url);
+  const tried: { path: string; reason: string }[] = [];
+  const fail = (path: string, reason: string, cause?: unknown): never => {
+    tried.push({ path, reason });
+    const paths = tried.map((one) => `  ${one.path}: ${one.reason}`).join("\n");
+    const text = `the native library of @aster/rpc could not be loaded for ${triple}\n${paths}\nbuild it with: npm run build:native`;
+    throw new NativeLoadError(text, tried, triple, cause === undefined ? {} : { cause });
+  };
+  const open = (path: string): NativeModule => {
+    let module: NativeModule;
+    try {
+      module = require(path) as NativeModule;
+    } catch (error) {
+      return fail(path, messageOf(error), error);
+    }
+    const found = module.version();
+    return found === version ? module : fail(path, `it has version ${found}, the package has version ${version}`);
+  };
+
+  const given = process.env["ASTER_NATIVE_PATH"];
+  if (given) {
+    if (!isAbsolute(given)) return fail(given, "ASTER_NATIVE_PATH is not an absolute path");
+    if (existsSync(given)) return open(given);
+    tried.push({ path: given, reason: "there is no such file" });
+  }
+  const own = fileURLToPath(new URL(`../native/aster.${triple}.node`, import.meta.url));
+  if (existsSync(own)) return open(own);
+  tried.push({ path: own, reason: "there is no such file" });
+  let installed: string;
+  try {
+    installed = require.resolve(`@aster/rpc-${triple}`);
+  } catch {
+    return fail(`@aster/rpc-${triple}`, "the package is not installed");
+  }
+  return open(installed);
+}
