@@ -13,8 +13,9 @@ version="$(value ASTER_VERSION)"
 
 mkdir -p "$root/include" "$root/lib/pkgconfig"
 cp include/aster.h "$root/include/aster.h"
-# Hard links where the file system allows it: an unoptimised library is large.
-place() { ln -f "$1" "$2" 2>/dev/null || cp -f "$1" "$2"; }
+# For tests hard links where the file system allows it, as an unoptimised library is large; installed ones are copies.
+args=$#
+place() { { [ "$args" -lt 3 ] && ln -f "$1" "$2" 2>/dev/null; } || cp -f --remove-destination "$1" "$2"; }
 place "$libs/libaster.so" "$root/lib/libaster.so.$major.$minor.0"
 ln -sf "libaster.so.$major.$minor.0" "$root/lib/libaster.so.$major"
 ln -sf "libaster.so.$major" "$root/lib/libaster.so"

@@ -324,6 +324,16 @@ typedef struct {
     aster_str_t role;
 } aster_config_load_options_t;
 
+// Settings of a queue. Make it with `ASTER_CQ_OPTIONS_INIT`.
+typedef struct {
+    // Size of this struct.
+    size_t struct_size;
+    // Events that may be pending, those of running calls counted; 0: 65536.
+    uint32_t max_pending;
+    // Zero.
+    uint32_t reserved;
+} aster_cq_options_t;
+
 // Something that happened. Ignore kinds that you do not know.
 //
 // What it points to is borrowed until the next `aster_cq_next` on its queue, except `incoming` of CALL_STARTED, which
@@ -358,6 +368,9 @@ typedef struct {
     // Private to the library.
     uint64_t reserved[5];
 } aster_event_t;
+
+// Takes a batch of events on a thread of the library; must not block. The events are borrowed until it returns.
+typedef void (*aster_cq_fn)(void *user_data, aster_event_t *events, size_t count);
 
 // What is known of a call. Make it with `ASTER_INCOMING_INFO_INIT`; its texts are borrowed from the call.
 typedef struct {
@@ -425,19 +438,6 @@ typedef struct {
     // Given to every call of the sink; good for any thread, until the sink is replaced.
     void *user_data;
 } aster_log_options_t;
-
-// Settings of a queue. Make it with `ASTER_CQ_OPTIONS_INIT`.
-typedef struct {
-    // Size of this struct.
-    size_t struct_size;
-    // Events that may be pending, those of running calls counted; 0: 65536.
-    uint32_t max_pending;
-    // Zero.
-    uint32_t reserved;
-} aster_cq_options_t;
-
-// Takes a batch of events on a thread of the library; must not block. The events are borrowed until it returns.
-typedef void (*aster_cq_fn)(void *user_data, aster_event_t *events, size_t count);
 
 // Settings of a runtime. Make it with `ASTER_RUNTIME_OPTIONS_INIT`.
 typedef struct {
@@ -721,6 +721,41 @@ aster_contract_t *aster_contract_clone(const aster_contract_t *contract);
 // Releases a contract. NULL does nothing.
 void aster_contract_free(aster_contract_t *contract);
 
+// Makes a completion queue. `options` NULL: defaults.
+//
+// Any thread. Errors: CLOSED after the runtime's shutdown.
+aster_result_t aster_cq_new(aster_runtime_t *runtime,
+                            const aster_cq_options_t *options,
+                            aster_cq_t **out,
+                            aster_error_t **err);
+
+// Fills up to `cap` (1 to 4096) events and returns their number; 0 after the timeout or `aster_cq_wake`.
+//
+// One thread at a time. `timeout_ms`: 0 polls, negative waits for ever. What the events of the last call point to is
+// freed. On failure the result is a negated code: `-ASTER_ERR_CLOSED` once shut down and drained, `-ASTER_ERR_STATE`
+// while another thread or a callback drains.
+int32_t aster_cq_next(aster_cq_t *cq, aster_event_t *events, size_t cap, int64_t timeout_ms);
+
+// Returns a descriptor that is readable while events wait, or -1. It belongs to the queue: poll it, never read it.
+//
+// When it is readable call `aster_cq_next(cq, events, cap, 0)` until it returns less than `cap`.
+int32_t aster_cq_fd(const aster_cq_t *cq);
+
+// Makes one `aster_cq_next` return 0, the one that waits or the next. Any thread.
+void aster_cq_wake(aster_cq_t *cq);
+
+// Delivers events to `callback` on one thread of the library, instead of `aster_cq_next`, until the queue ends.
+//
+// Before the first event, once. `callback` must not block, and `user_data` must be good for that thread; both are used
+// until the queue is shut down and drained. Errors: STATE if the queue is being drained already.
+aster_result_t aster_cq_set_callback(aster_cq_t *cq, aster_cq_fn callback, void *user_data, aster_error_t **err);
+
+// Ends the calls of the queue with status 14; when all is drained `aster_cq_next` says CLOSED. Idempotent.
+void aster_cq_shutdown(aster_cq_t *cq);
+
+// Releases a queue and what its last events point to; its calls end. NULL does nothing. Never blocks.
+void aster_cq_free(aster_cq_t *cq);
+
 // Returns the result code of an error; `ASTER_ERR_NULL_ARGUMENT` for NULL.
 aster_result_t aster_error_code(const aster_error_t *error);
 
@@ -831,41 +866,6 @@ aster_result_t aster_op_take_bytes(aster_op_t *op, aster_bytes_t *out, aster_err
 //
 // Errors: as for `aster_op_take_bytes`.
 aster_result_t aster_op_take_client(aster_op_t *op, aster_client_t **out, aster_error_t **err);
-
-// Makes a completion queue. `options` NULL: defaults.
-//
-// Any thread. Errors: CLOSED after the runtime's shutdown.
-aster_result_t aster_cq_new(aster_runtime_t *runtime,
-                            const aster_cq_options_t *options,
-                            aster_cq_t **out,
-                            aster_error_t **err);
-
-// Fills up to `cap` (1 to 4096) events and returns their number; 0 after the timeout or `aster_cq_wake`.
-//
-// One thread at a time. `timeout_ms`: 0 polls, negative waits for ever. What the events of the last call point to is
-// freed. On failure the result is a negated code: `-ASTER_ERR_CLOSED` once shut down and drained, `-ASTER_ERR_STATE`
-// while another thread or a callback drains.
-int32_t aster_cq_next(aster_cq_t *cq, aster_event_t *events, size_t cap, int64_t timeout_ms);
-
-// Returns a descriptor that is readable while events wait, or -1. It belongs to the queue: poll it, never read it.
-//
-// When it is readable call `aster_cq_next(cq, events, cap, 0)` until it returns less than `cap`.
-int32_t aster_cq_fd(const aster_cq_t *cq);
-
-// Makes one `aster_cq_next` return 0, the one that waits or the next. Any thread.
-void aster_cq_wake(aster_cq_t *cq);
-
-// Delivers events to `callback` on one thread of the library, instead of `aster_cq_next`, until the queue ends.
-//
-// Before the first event, once. `callback` must not block, and `user_data` must be good for that thread; both are used
-// until the queue is shut down and drained. Errors: STATE if the queue is being drained already.
-aster_result_t aster_cq_set_callback(aster_cq_t *cq, aster_cq_fn callback, void *user_data, aster_error_t **err);
-
-// Ends the calls of the queue with status 14; when all is drained `aster_cq_next` says CLOSED. Idempotent.
-void aster_cq_shutdown(aster_cq_t *cq);
-
-// Releases a queue and what its last events point to; its calls end. NULL does nothing. Never blocks.
-void aster_cq_free(aster_cq_t *cq);
 
 // Starts the library's threads. `options` NULL: defaults.
 //

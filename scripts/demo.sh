@@ -8,17 +8,17 @@ export ASTER_RELAY_MODE=disabled ASTER_LOG_LEVEL=error
 work=$(mktemp -d)
 server=""
 finish() {
-  exec 3>&- || true # Closing its stdin ends the server.
-  if [ -n "$server" ]; then wait "$server" 2>/dev/null || true; fi
+  if [ -n "$server" ]; then
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+  fi
   rm -rf "$work"
 }
 trap finish EXIT
 
 echo "== starting the server: examples/python/hello_server.py"
-mkfifo "$work/stdin"
-.venv/bin/python examples/python/hello_server.py <"$work/stdin" >"$work/out" &
+.venv/bin/python examples/python/hello_server.py >"$work/out" &
 server=$!
-exec 3>"$work/stdin"
 for _ in $(seq 200); do
   address=$(sed -n 's/^address //p' "$work/out")
   [ -n "$address" ] && break

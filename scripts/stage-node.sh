@@ -6,6 +6,8 @@ libs=${1:?usage: stage-node.sh LIBRARY_DIR}
 mkdir -p ts/native
 triple=$(node -p 'const glibc = process.report.getReport().header.glibcVersionRuntime;
   `${process.platform}-${process.arch}${process.platform === "linux" ? (glibc ? "-gnu" : "-musl") : ""}`')
-cp -f "$libs/libaster_node.so" "ts/native/aster.$triple.node"
+# Replaced, not overwritten: a running process keeps the file it has mapped.
+cp "$libs/libaster_node.so" ts/native/.aster.new
+mv -f ts/native/.aster.new "ts/native/aster.$triple.node"
 (cd ts && npm run --silent build:ts)
 echo "== node: @aster/rpc is ready in ts/"

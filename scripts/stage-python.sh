@@ -3,7 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 libs=${1:?usage: stage-python.sh LIBRARY_DIR}
-cp -f "$libs/libaster_python.so" python/aster/_aster.abi3.so
+# Replaced, not overwritten: a running process keeps the file it has mapped.
+cp "$libs/libaster_python.so" python/aster/.aster.new
+mv -f python/aster/.aster.new python/aster/_aster.abi3.so
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 echo "$PWD/python" > "$site/aster-checkout.pth"
 .venv/bin/python -c 'import aster; print(f"== python: aster {aster.__version__} is ready in .venv")'

@@ -10,13 +10,14 @@ use aster_core::status::RpcStatus;
 
 use crate::bell::{Bell, Rang, Ringer};
 use crate::client::{ClientState, aster_client_t};
+use crate::cq::aster_cq_t;
 use crate::errors::{ASTER_END, ASTER_OK, aster_error_t, aster_result_t};
 use crate::event::{ASTER_EVENT_FINISHED, ASTER_EVENT_RESPONSE, Batch, aster_event_t};
 use crate::guard;
 use crate::handle::{Home, borrow, borrow_optional, give, handle, null_argument, out, take};
 use crate::options::{self, Growing};
 use crate::payload::{Deliver, Payload, aster_payload_t, parse, print};
-use crate::queue::{CompletionQueue, aster_cq_t};
+use crate::queue::CompletionQueue;
 use crate::request::{Request, aster_call_options_t};
 use crate::runtime::{patience, refuse_own_thread};
 use crate::slice::{LentPairs, aster_bytes_t, aster_pair_t, aster_str_t};

@@ -9,12 +9,12 @@ use aster_core::rpc::BoxFuture;
 use serde_json::{Map, Value};
 
 use crate::config::{aster_config_t, read_switch, read_text};
+use crate::cq::aster_cq_t;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{Home, borrow, handle, out, take};
 use crate::op::{Outcome, Submission, aster_op_t};
 use crate::options::{self, Growing};
-use crate::queue::aster_cq_t;
 use crate::runtime::{Child, Runtime, aster_runtime_t, duration};
 use crate::slice::{aster_bytes_t, aster_str_t};
 use crate::value::aster_node_t;

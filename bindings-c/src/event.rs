@@ -8,7 +8,7 @@ use crate::call::aster_call_t;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{null_argument, out};
-use crate::incoming::aster_incoming_t;
+use crate::incoming::{aster_incoming_free, aster_incoming_t};
 use crate::op::{ShownOp, aster_op_t};
 use crate::slice::aster_bytes_t;
 use crate::value::aster_value_t;
@@ -85,6 +85,19 @@ impl aster_event_t {
         }
     }
 
+    /// Frees the call of an event that will not reach C.
+    ///
+    /// # Safety
+    ///
+    /// The event was not handed out.
+    pub(crate) unsafe fn discard(&mut self) {
+        if self.kind == ASTER_EVENT_CALL_STARTED {
+            // SAFETY: CALL_STARTED gives its call away, and nobody has it.
+            unsafe { aster_incoming_free(self.incoming) }
+            self.incoming = std::ptr::null_mut();
+        }
+    }
+
     fn set_holding(&mut self, holding: &Holding) {
         self.reserved[0] = std::ptr::from_ref(holding) as usize as u64;
     }
@@ -117,6 +130,7 @@ impl Drop for Holding {
 #[derive(Default)]
 pub(crate) struct Batch {
     events: Vec<aster_event_t>,
+    #[expect(clippy::vec_box, reason = "events point at holdings, whose addresses must stay when the list grows")]
     holdings: Vec<Box<Holding>>,
 }
 

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_error_is_optional_and_untouched_on_success() {
-        let marker = 8 as *mut aster_error_t;
+        let marker = std::ptr::dangling_mut::<aster_error_t>();
         let mut error = marker;
         // SAFETY: `error` is a valid output.
         unsafe {

@@ -7,7 +7,6 @@
 //! threads, errors.
 
 #![expect(non_camel_case_types, reason = "types have their names in C")]
-#![expect(clippy::missing_safety_doc, reason = "the conventions of the header hold for every export")]
 
 mod address;
 mod bell;
@@ -15,6 +14,7 @@ mod call;
 mod client;
 mod config;
 mod contract;
+mod cq;
 mod errors;
 mod event;
 mod guard;

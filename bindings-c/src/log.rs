@@ -171,6 +171,8 @@ impl Visit for Fields {
 
 /// Starts the log thread and takes the program's place for records of the library, once.
 fn install() -> Result<()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if RECORDS.get().is_some() {
         return Ok(());
     }

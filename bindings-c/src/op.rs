@@ -8,10 +8,11 @@ use aster_core::error::{Error, ErrorKind, Result};
 use tokio::sync::Notify;
 
 use crate::client::aster_client_t;
+use crate::cq::aster_cq_t;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{Home, borrow, give, handle, out, take};
-use crate::queue::{CompletionQueue, aster_cq_t};
+use crate::queue::CompletionQueue;
 use crate::runtime::{Runtime, patience, refuse_own_thread};
 use crate::slice::aster_bytes_t;
 

@@ -1,7 +1,9 @@
-//! The completion queue of C: core's queue, drained by `aster_cq_next` or by a callback thread.
+//! A completion queue as its handle, its calls and its services share it: core's queue, and who is behind its tickets.
+//!
+//! Not here: the functions of C (`cq`), and how threads are woken (`bell`).
 
 use std::collections::HashMap;
-use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
@@ -12,47 +14,12 @@ use aster_core::limits;
 
 use crate::bell::{Bell, Rang, Ringer};
 use crate::call::CallState;
-use crate::errors::{aster_error_t, aster_result_t};
 use crate::event::{Batch, aster_event_t};
 use crate::guard;
-use crate::handle::{Home, borrow, give, handle, out, take};
 use crate::incoming::IncomingState;
 use crate::op::Done;
-use crate::options::{self, Growing};
-use crate::runtime::{Runtime, aster_runtime_t, duration, enter_own_thread};
+use crate::runtime::{Runtime, enter_own_thread};
 use crate::server::HostedService;
-use crate::slice::invalid_argument;
-
-/// Most events that one `aster_cq_next` returns.
-const MAX_BATCH: usize = 4096;
-/// Most pending events a queue may be made for.
-const MAX_PENDING: u32 = 16_000_000;
-
-/// Takes a batch of events on a thread of the library; must not block. The events are borrowed until it returns.
-pub type aster_cq_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, events: *mut aster_event_t, count: usize)>;
-
-/// Settings of a queue. Make it with `ASTER_CQ_OPTIONS_INIT`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct aster_cq_options_t {
-    /// Size of this struct.
-    pub struct_size: usize,
-    /// Events that may be pending, those of running calls counted; 0: 65536.
-    pub max_pending: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-// SAFETY: repr(C), struct_size first, plain numbers.
-unsafe impl Growing for aster_cq_options_t {}
-
-/// A completion queue: where calls, services and operations report. One thread at a time drains it.
-pub struct aster_cq_t {
-    home: Home,
-    pub(crate) queue: Arc<CompletionQueue>,
-}
-
-handle!(aster_cq_t);
 
 /// A queue as its handle, its calls and its services share it.
 pub(crate) struct CompletionQueue {
@@ -68,7 +35,7 @@ pub(crate) struct CompletionQueue {
     incoming: Mutex<HashMap<u64, Arc<IncomingState>>>,
     started: AtomicBool,
     callback: AtomicBool,
-    muted: AtomicBool,
+    abandoned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,7 +50,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl CompletionQueue {
-    fn new(runtime: &Arc<Runtime>, capacity: usize) -> Arc<Self> {
+    /// Makes a queue with room for `capacity` events.
+    pub(crate) fn new(runtime: &Arc<Runtime>, capacity: usize) -> Arc<Self> {
         let bell = Arc::new(Bell::default());
         let queue = Arc::new(Self {
             _runtime: runtime.clone(),
@@ -96,10 +64,15 @@ impl CompletionQueue {
             incoming: Mutex::default(),
             started: AtomicBool::new(false),
             callback: AtomicBool::new(false),
-            muted: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
         });
         runtime.adopt_queue(Arc::downgrade(&queue));
         queue
+    }
+
+    /// Returns what wakes the thread that drains it.
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// Returns core's queue.
@@ -148,7 +121,7 @@ impl CompletionQueue {
     }
 
     /// Fills `events` and returns their number.
-    fn next(self: &Arc<Self>, events: &mut [std::mem::MaybeUninit<aster_event_t>], timeout: Wait) -> Result<usize> {
+    pub(crate) fn next(self: &Arc<Self>, events: &mut [MaybeUninit<aster_event_t>], timeout: Wait) -> Result<usize> {
         self.started.store(true, Ordering::Release);
         let mut drain = match self.draining.try_lock() {
             Ok(drain) => drain,
@@ -195,10 +168,7 @@ impl CompletionQueue {
         }
         for event in events.drain(..) {
             // A panic over one event must not cost the others.
-            match guard::caught(|| self.convert(event, batch)) {
-                Some(true) => *ended = true,
-                Some(false) | None => {}
-            }
+            *ended |= guard::caught(|| self.convert(event, batch)).unwrap_or(false);
         }
         batch.events().len()
     }
@@ -250,185 +220,73 @@ impl CompletionQueue {
         false
     }
 
-    /// Delivers batches to a callback until the queue ends.
-    fn deliver(
-        self: &Arc<Self>,
-        callback: unsafe extern "C" fn(*mut c_void, *mut aster_event_t, usize),
-        user_data: UserData,
-    ) {
-        let mut events = [const { std::mem::MaybeUninit::uninit() }; limits::DRAIN_BATCH];
+    /// Tells whether a callback drains the queue.
+    pub(crate) fn has_callback(&self) -> bool {
+        self.callback.load(Ordering::Acquire)
+    }
+
+    /// Starts a thread that delivers batches to a callback until the queue ends.
+    pub(crate) fn start_callback(self: &Arc<Self>, callback: Callback) -> Result<()> {
+        let drained = self.started.load(Ordering::Acquire);
+        if drained || self.callback.swap(true, Ordering::AcqRel) {
+            return Err(Error::new(ErrorKind::State, "the queue is being drained already"));
+        }
+        let queue = self.clone();
+        let deliver = move || {
+            enter_own_thread();
+            queue.deliver(callback);
+        };
+        std::thread::Builder::new().name("aster-cq".to_owned()).spawn(deliver).map(drop).map_err(|error| {
+            self.callback.store(false, Ordering::Release);
+            Error::new(ErrorKind::Io, format!("cannot start a thread: {error}"))
+        })
+    }
+
+    fn deliver(self: &Arc<Self>, mut callback: Callback) {
+        let mut events = [const { MaybeUninit::uninit() }; limits::DRAIN_BATCH];
         while let Ok(n) = self.next(&mut events, Wait::Ever) {
-            if self.muted.load(Ordering::Acquire) {
+            // SAFETY: `next` wrote the first `n` events.
+            let batch = unsafe { std::slice::from_raw_parts_mut(events.as_mut_ptr().cast::<aster_event_t>(), n) };
+            if self.abandoned.load(Ordering::Acquire) {
+                for event in batch {
+                    // SAFETY: the event owns its call, which nobody has seen.
+                    unsafe { event.discard() }
+                }
                 return;
             }
             if n > 0 {
-                // SAFETY: the first `n` events were written; the caller vouched for the callback.
-                unsafe { callback(user_data.0, events.as_mut_ptr().cast(), n) }
+                callback(batch);
+            }
+        }
+    }
+
+    /// Ends everything, as nobody can drain the queue any more: calls that wait to be seen are let go.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.shutdown();
+        self.bell.wake();
+        if !self.has_callback() {
+            let mut events = Vec::new();
+            self.engine.drain(usize::MAX, &mut events);
+            for event in events {
+                if let Event::CallStarted { call, .. } = event {
+                    call.release(); // Core answers.
+                }
             }
         }
     }
 }
+
+/// Takes a batch of events on the thread of the queue.
+pub(crate) type Callback = Box<dyn FnMut(&mut [aster_event_t]) + Send>;
 
 /// How long `next` waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub(crate) enum Wait {
+    /// Not at all.
     Poll,
+    /// That long.
     For(Duration),
+    /// Until something comes.
     Ever,
-}
-
-/// The caller's pointer, on its way to the thread of the callback.
-struct UserData(*mut c_void);
-// SAFETY: `aster_cq_set_callback` asks for a pointer that another thread may use.
-unsafe impl Send for UserData {}
-
-impl Drop for aster_cq_t {
-    fn drop(&mut self) {
-        // Nobody can drain it any more.
-        self.queue.muted.store(true, Ordering::Release);
-        self.queue.shutdown();
-        self.queue.bell.wake();
-    }
-}
-
-/// Makes a completion queue. `options` NULL: defaults.
-///
-/// Any thread. Errors: CLOSED after the runtime's shutdown.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aster_cq_new(
-    runtime: *mut aster_runtime_t,
-    options: *const aster_cq_options_t,
-    out: *mut *mut aster_cq_t,
-    err: *mut *mut aster_error_t,
-) -> aster_result_t {
-    // SAFETY: pointers are NULL or as the header says.
-    unsafe {
-        guard::run(err, || {
-            let (runtime, slot) = (borrow(runtime, "runtime")?, self::out(out, "out")?);
-            let options = options::read(options, "options")?;
-            let capacity = match options.max_pending {
-                0 => limits::QUEUE_CAPACITY,
-                n @ 1..=MAX_PENDING => n as usize,
-                _ => return Err(invalid_argument("max_pending", "exceeds 16000000")),
-            };
-            runtime.runtime.check_open()?;
-            let queue = CompletionQueue::new(&runtime.runtime, capacity);
-            slot.write(give(aster_cq_t { home: Home::here(), queue }));
-            Ok(())
-        })
-    }
-}
-
-/// Fills up to `cap` (1 to 4096) events and returns their number; 0 after the timeout or `aster_cq_wake`.
-///
-/// One thread at a time. `timeout_ms`: 0 polls, negative waits for ever. What the events of the last call point to is
-/// freed. On failure the result is a negated code: `-ASTER_ERR_CLOSED` once shut down and drained, `-ASTER_ERR_STATE`
-/// while another thread or a callback drains.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aster_cq_next(
-    cq: *mut aster_cq_t,
-    events: *mut aster_event_t,
-    cap: usize,
-    timeout_ms: i64,
-) -> i32 {
-    let work = || -> Result<i32> {
-        // SAFETY: pointers are NULL or as the header says.
-        let (cq, _) = unsafe { (borrow(cq, "cq")?, out(events, "events")?) };
-        if !(1..=MAX_BATCH).contains(&cap) {
-            return Err(invalid_argument("cap", "must be 1 to 4096"));
-        }
-        if cq.queue.callback.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::State, "a callback drains this queue"));
-        }
-        let wait = match timeout_ms {
-            0 => Wait::Poll,
-            ms if ms < 0 => Wait::Ever,
-            ms => Wait::For(duration(ms, Duration::ZERO)),
-        };
-        if wait != Wait::Poll {
-            crate::runtime::refuse_own_thread()?;
-        }
-        // SAFETY: the caller vouches for `cap` events.
-        let events = unsafe { std::slice::from_raw_parts_mut(events.cast(), cap) };
-        cq.queue.next(events, wait).map(|n| i32::try_from(n).unwrap_or(i32::MAX))
-    };
-    guard::caught(work).unwrap_or_else(|| Err(guard::panicked())).unwrap_or_else(|error| -error.kind().number())
-}
-
-/// Returns a descriptor that is readable while events wait, or -1. It belongs to the queue: poll it, never read it.
-///
-/// When it is readable call `aster_cq_next(cq, events, cap, 0)` until it returns less than `cap`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aster_cq_fd(cq: *const aster_cq_t) -> i32 {
-    // SAFETY: the caller passes NULL or a live queue.
-    unsafe { guard::value(-1, || Ok(borrow(cq, "cq")?.queue.bell.fd())) }
-}
-
-/// Makes one `aster_cq_next` return 0, the one that waits or the next. Any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aster_cq_wake(cq: *mut aster_cq_t) {
-    // SAFETY: the caller passes NULL or a live queue.
-    unsafe {
-        guard::quiet(|| {
-            if let Ok(cq) = borrow(cq, "cq") {
-                cq.queue.bell.wake();
-            }
-        });
-    }
-}
-
-/// Delivers events to `callback` on one thread of the library, instead of `aster_cq_next`, until the queue ends.
-///
-/// Before the first event, once. `callback` must not block, and `user_data` must be good for that thread; both are used
-/// until the queue is shut down and drained. Errors: STATE if the queue is being drained already.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aster_cq_set_callback(
-    cq: *mut aster_cq_t,
-    callback: aster_cq_fn,
-    user_data: *mut c_void,
-    err: *mut *mut aster_error_t,
-) -> aster_result_t {
-    // SAFETY: pointers are NULL or as the header says.
-    unsafe {
-        guard::run(err, || {
-            let cq = borrow(cq, "cq")?;
-            let callback = callback.ok_or_else(|| crate::handle::null_argument("callback"))?;
-            let queue = cq.queue.clone();
-            let drained = queue.started.load(Ordering::Acquire);
-            if drained || queue.callback.swap(true, Ordering::AcqRel) {
-                return Err(Error::new(ErrorKind::State, "the queue is being drained already"));
-            }
-            let user_data = UserData(user_data);
-            let deliver = move || {
-                let user_data = user_data;
-                enter_own_thread();
-                queue.deliver(callback, user_data);
-            };
-            let thread = std::thread::Builder::new().name("aster-cq".to_owned()).spawn(deliver);
-            thread.map(drop).map_err(|error| {
-                cq.queue.callback.store(false, Ordering::Release);
-                Error::new(ErrorKind::Io, format!("cannot start a thread: {error}"))
-            })
-        })
-    }
-}
-
-/// Ends the calls of the queue with status 14; when all is drained `aster_cq_next` says CLOSED. Idempotent.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aster_cq_shutdown(cq: *mut aster_cq_t) {
-    // SAFETY: the caller passes NULL or a live queue.
-    unsafe {
-        guard::quiet(|| {
-            if let Ok(cq) = borrow(cq, "cq") {
-                cq.queue.shutdown();
-            }
-        });
-    }
-}
-
-/// Releases a queue and what its last events point to; its calls end. NULL does nothing. Never blocks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn aster_cq_free(cq: *mut aster_cq_t) {
-    // SAFETY: the caller passes NULL or a live queue, and gives it up.
-    unsafe { guard::quiet(|| drop(take(cq))) }
 }

@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use crate::config::{aster_config_t, read_switch};
 use crate::contract::aster_contract_t;
+use crate::cq::aster_cq_t;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{Home, borrow, borrow_optional, give, handle, out, take};
 use crate::op::{Outcome, Submission, aster_op_t};
 use crate::options::{self, Growing};
 use crate::payload::Deliver;
-use crate::queue::aster_cq_t;
 use crate::runtime::{Child, Runtime, aster_runtime_t, duration};
 use crate::slice::{aster_bytes_t, aster_str_t};
 use crate::value::aster_node_t;

@@ -67,7 +67,7 @@ impl Shared {
             }
             Event::Posted(payload) => {
                 let Completed { op, outcome } = *payload.downcast::<Completed>().ok()?;
-                self.release(scope);
+                self.ended(scope, op);
                 let made = outcome.and_then(|outcome| self.outcome(scope, outcome));
                 match made {
                     Ok(value) => entry(scope, Entry::Done, op, &[value]),

@@ -15,6 +15,7 @@ use crate::engine::{Node, Outcome, Shared};
 use crate::errors::no_value;
 use crate::js::{Js, Scope};
 use crate::plan::{BoundPlan, Plan};
+use crate::runtime;
 
 /// What the package may choose for a connection; core has the defaults.
 #[napi(object)]
@@ -45,19 +46,35 @@ impl ConnectOptions {
     }
 }
 
-/// A connected client.
-#[napi]
-pub struct Client {
+/// A connected client, as long as it or a service of it is in use.
+struct Connection {
     client: node::Client,
     shared: Rc<Shared>,
     id: u64,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Garbage that was never closed.
+        if self.shared.disown(self.id)
+            && let Ok(runtime) = runtime::handle()
+        {
+            runtime.spawn(self.client.close());
+        }
+    }
+}
+
+/// A connected client.
+#[napi]
+pub struct Client {
+    connection: Rc<Connection>,
 }
 
 impl Client {
     /// Wraps a client of core and remembers to close it when the environment ends.
     pub(crate) fn new(client: node::Client, shared: &Rc<Shared>) -> Self {
         let id = shared.adopt(Node::Client(client.clone()));
-        Self { client, shared: shared.clone(), id }
+        Self { connection: Rc::new(Connection { client, shared: shared.clone(), id }) }
     }
 }
 
@@ -66,7 +83,7 @@ impl Client {
     /// Returns what the server told at admission, as JSON.
     #[napi]
     pub fn info(&self) -> String {
-        let info = self.client.info();
+        let info = self.connection.client.info();
         json!({
             "endpointId": info.endpoint_id,
             "openGate": info.open_gate,
@@ -82,20 +99,21 @@ impl Client {
     #[napi]
     pub fn bind(&self, env: &Env, plan: &Plan) -> Js {
         let scope = Scope::new(env);
-        let bound = self.client.bind(&plan.bound.plan).and_then(|service| {
-            let stub = Stub { service, bound: plan.bound.clone() };
+        let bound = self.connection.client.bind(&plan.bound.plan).and_then(|service| {
+            let stub = Stub { service, bound: plan.bound.clone(), connection: self.connection.clone() };
             // SAFETY: the environment is that of the running function.
             unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value())
         });
-        self.shared.errors.either(scope, bound)
+        self.connection.shared.errors.either(scope, bound)
     }
 
     /// Ends everything; completes the operation `op`.
     #[napi]
     pub fn close(&self, env: &Env, op: f64) -> Js {
-        let closed = self.client.close();
-        self.shared.disown(self.id);
-        self.shared.spawn(Scope::new(env), op, async move {
+        let Connection { client, shared, id } = &*self.connection;
+        let closed = client.close();
+        shared.disown(*id);
+        shared.spawn(Scope::new(env), op, async move {
             closed.await;
             Ok(Outcome::Nothing)
         })
@@ -107,6 +125,8 @@ impl Client {
 pub struct Stub {
     pub(crate) service: BoundService,
     pub(crate) bound: Rc<BoundPlan>,
+    #[expect(dead_code, reason = "held so that the client stays open")]
+    connection: Rc<Connection>,
 }
 
 #[napi]

@@ -21,6 +21,7 @@ use aster_core::rpc::BoxFuture;
 use napi::Env;
 use napi::sys;
 use napi_derive::napi;
+use tokio::task::AbortHandle;
 
 use crate::client::ConnectOptions;
 use crate::config::Settings;
@@ -61,8 +62,8 @@ impl Completion {
 
 impl Drop for Completion {
     fn drop(&mut self) {
-        let lost = || Err(Error::new(ErrorKind::Panic, "the operation was lost"));
-        let outcome = self.outcome.take().unwrap_or_else(lost);
+        let cancelled = || Err(Error::new(ErrorKind::Cancelled, "cancelled"));
+        let outcome = self.outcome.take().unwrap_or_else(cancelled);
         self.queue.post(Box::new(Completed { op: self.op, outcome }));
     }
 }
@@ -98,6 +99,8 @@ pub(crate) struct Shared {
     /// Registered services by tag.
     services: RefCell<HashMap<u64, Rc<BoundPlan>>>,
     nodes: RefCell<HashMap<u64, Node>>,
+    /// Operations that run, to be cancelled.
+    operations: RefCell<HashMap<u64, AbortHandle>>,
     numbers: Cell<u64>,
     holds: Cell<usize>,
 }
@@ -115,6 +118,7 @@ impl Shared {
             running: RefCell::default(),
             services: RefCell::default(),
             nodes: RefCell::default(),
+            operations: RefCell::default(),
             numbers: Cell::new(1),
             holds: Cell::new(0),
         });
@@ -153,9 +157,15 @@ impl Shared {
         number
     }
 
-    /// Forgets a node that is being closed.
-    pub(crate) fn disown(&self, number: u64) {
-        self.nodes.borrow_mut().remove(&number);
+    /// Forgets a node that is being closed; false if it was forgotten before.
+    pub(crate) fn disown(&self, number: u64) -> bool {
+        self.nodes.borrow_mut().remove(&number).is_some()
+    }
+
+    /// Takes note that an operation has ended.
+    pub(crate) fn ended(&self, scope: Scope, op: f64) {
+        self.operations.borrow_mut().remove(&(op as u64));
+        self.release(scope);
     }
 
     /// Gives a service a tag.
@@ -186,7 +196,8 @@ impl Shared {
             let runtime = runtime::handle()?;
             self.queue.reserve_post()?;
             let completion = Completion { queue: self.queue.clone(), op, outcome: None };
-            runtime.spawn(async move { completion.complete(work.await) });
+            let task = runtime.spawn(async move { completion.complete(work.await) });
+            self.operations.borrow_mut().insert(op as u64, task.abort_handle());
             self.hold(scope);
             Ok(scope.undefined())
         };
@@ -239,6 +250,14 @@ impl Engine {
     #[napi]
     pub fn release(&self, env: &Env) {
         self.shared.release(Scope::new(env));
+    }
+
+    /// Cancels an operation, which completes with an error unless it had ended.
+    #[napi]
+    pub fn abandon(&self, op: f64) {
+        if let Some(task) = self.shared.operations.borrow().get(&(op as u64)) {
+            task.abort();
+        }
     }
 
     /// Settles a configuration; returns it or an error.

@@ -327,23 +327,21 @@ impl Scope {
         if status == sys::Status::napi_ok { Ok(Js(out)) } else { Err(Thrown(self.clear_exception())) }
     }
 
-    /// Takes a pending exception away and returns its text.
+    /// Takes a pending exception away and returns its message.
     fn clear_exception(self) -> String {
-        let (mut pending, mut exception, mut text) = (false, ptr::null_mut(), ptr::null_mut());
-        // SAFETY: the environment is live; a text is only asked of an exception that was there, and an exception
-        // of its own conversion is cleared in turn.
+        let (mut pending, mut exception, mut error) = (false, ptr::null_mut(), false);
+        // SAFETY: the environment is live; the exception is asked for only if it is there.
         unsafe {
             sys::napi_is_exception_pending(self.0, &mut pending);
             if !pending {
                 return "it cannot be read".to_owned();
             }
             sys::napi_get_and_clear_last_exception(self.0, &mut exception);
-            if sys::napi_coerce_to_string(self.0, exception, &mut text) != sys::Status::napi_ok {
-                sys::napi_get_and_clear_last_exception(self.0, &mut exception);
-                return "an exception without a text".to_owned();
-            }
+            sys::napi_is_error(self.0, exception, &mut error);
         }
-        self.get_text(Js(text)).unwrap_or_default()
+        let read = |of: Js| if error { self.member(of, c"message") } else { Some(of) };
+        let text = read(Js(exception)).and_then(|text| self.get_text(text));
+        text.unwrap_or_else(|| "an exception without a text".to_owned())
     }
 }
 

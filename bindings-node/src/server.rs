@@ -1,5 +1,6 @@
 //! A server in the hands of the package.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,14 +21,14 @@ use crate::plan::Plan;
 pub struct Server {
     server: node::Server,
     shared: Rc<Shared>,
-    id: u64,
+    /// Number among the open nodes, once started.
+    id: Cell<Option<u64>>,
 }
 
 impl Server {
-    /// Wraps a server of core and remembers to close it when the environment ends.
+    /// Wraps a server of core.
     pub(crate) fn new(server: node::Server, shared: &Rc<Shared>) -> Self {
-        let id = shared.adopt(Node::Server(server.clone()));
-        Self { server, shared: shared.clone(), id }
+        Self { server, shared: shared.clone(), id: Cell::new(None) }
     }
 
     fn registered(&self, plan: &Plan) -> Result<u64> {
@@ -68,10 +69,13 @@ impl Server {
         self.shared.forget(tag as u64);
     }
 
-    /// Starts serving; completes the operation `op`.
+    /// Starts serving; completes the operation `op`. It goes on until it is closed, whatever becomes of this object.
     #[napi]
     pub fn start(&self, env: &Env, op: f64) -> Js {
         let started = self.server.start();
+        if self.id.get().is_none() {
+            self.id.set(Some(self.shared.adopt(Node::Server(self.server.clone()))));
+        }
         self.shared.spawn(Scope::new(env), op, async move { started.await.map(|()| Outcome::Nothing) })
     }
 
@@ -90,7 +94,9 @@ impl Server {
     #[napi]
     pub fn close(&self, env: &Env, op: f64) -> Js {
         let closed = self.server.close();
-        self.shared.disown(self.id);
+        if let Some(id) = self.id.get() {
+            self.shared.disown(id);
+        }
         self.shared.spawn(Scope::new(env), op, async move {
             closed.await;
             Ok(Outcome::Nothing)

@@ -34,6 +34,7 @@ pub struct BoundService {
 
 /// Dials a server and runs admission. The operation gives a [`Client`].
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "core's ClientOptions, one by one")]
 pub fn connect(
     py: Python<'_>,
     queue: &Queue,

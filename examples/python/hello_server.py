@@ -1,6 +1,7 @@
 """Serves `Hello` and prints its address, an `aster1` ticket. Stop it with Ctrl-C."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from aster import AsterServer, rpc, service, wire_type
@@ -32,7 +33,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main())
-    except KeyboardInterrupt:
-        pass

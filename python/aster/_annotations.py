@@ -6,6 +6,7 @@ Not here: rules about types in a contract, which core checks when the descriptio
 from __future__ import annotations
 
 import ast
+import collections.abc
 import dataclasses
 import sys
 import types
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 PRIMITIVES: dict[Any, str] = {str: "string", int: "int", float: "float", bool: "bool", bytes: "bytes"}
 _KEYS = frozenset({"string", "int", "bool"})
+_BARE_CONTAINERS: dict[Any, str] = {
+    list: "list<string>",
+    typing.List: "list<string>",  # noqa: UP006 - users write it
+    dict: "map<string,string>",
+    typing.Dict: "map<string,string>",  # noqa: UP006
+}
 _UNIONS: tuple[Any, ...] = (Union, getattr(types, "UnionType", Union))
 _OLDEST_WITH_UNION_OPERATOR = (3, 10)
 
@@ -39,14 +46,13 @@ class Namespace:
 
     def resolve(self, annotation: Any) -> Any:
         """Evaluate an annotation if it is a string or a forward reference."""
-        if isinstance(annotation, typing.ForwardRef):
-            annotation = annotation.__forward_arg__
-        if not isinstance(annotation, str):
-            return annotation
-        try:
-            return self._evaluate(annotation)
-        except Exception as error:
-            raise UnresolvedTypeError(annotation) from error
+        while isinstance(annotation, (str, typing.ForwardRef)):
+            text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+            try:
+                annotation = self._evaluate(text)
+            except Exception as error:
+                raise UnresolvedTypeError(text) from error
+        return annotation
 
     def _evaluate(self, text: str) -> Any:
         tree: Any = ast.parse(text.strip(), mode="eval")
@@ -55,7 +61,7 @@ class Namespace:
             scope["__union__"] = lambda left, right: Union[left, right]
             tree = ast.fix_missing_locations(_UnionOperator().visit(tree))
         # The text is the user's own annotation, evaluated as typing.get_type_hints would.
-        return eval(compile(tree, "<annotation>", "eval"), scope, dict(self.local_names))
+        return eval(compile(tree, "<annotation>", "eval"), scope, dict(self.local_names))  # noqa: S307
 
 
 class _UnionOperator(ast.NodeTransformer):
@@ -121,19 +127,17 @@ def type_text(annotation: Any, namespace: Namespace, message: Callable[[type[Any
     primitive = PRIMITIVES.get(annotation) if isinstance(annotation, type) else None
     if primitive is not None:
         return primitive
-    if annotation in (list, typing.List):
-        return "list<string>"
-    if annotation in (dict, typing.Dict):
-        return "map<string,string>"
-    parts = [type_text(part, namespace, message) for part in _parts(annotation)]
+    if isinstance(annotation, collections.abc.Hashable) and annotation in _BARE_CONTAINERS:
+        return _BARE_CONTAINERS[annotation]
+    return _container_text(annotation, namespace, message)
+
+
+def _container_text(annotation: Any, namespace: Namespace, message: Callable[[type[Any]], str]) -> str:
+    if typing.get_origin(annotation) not in (list, dict):
+        raise UnsupportedTypeError
+    parts = [type_text(part, namespace, message) for part in typing.get_args(annotation)]
     if typing.get_origin(annotation) is list:
         return f"list<{parts[0]}>"
     if parts[0] not in _KEYS:
         raise UnsupportedTypeError
     return f"map<{parts[0]},{parts[1]}>"
-
-
-def _parts(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) not in (list, dict):
-        raise UnsupportedTypeError
-    return typing.get_args(annotation)

@@ -1,8 +1,33 @@
-"""Native part of Aster RPC. Private: use the package `aster`."""
+# Native part of Aster RPC. Private: use the package `aster`.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, final
+
+from typing_extensions import TypeAlias
+
+__all__ = [
+    "CONNECT_TIMEOUT",
+    "DRAIN_GRACE",
+    "ERROR_KINDS",
+    "MAX_CONCURRENT_STREAMS",
+    "MAX_SESSIONS_PER_CONNECTION",
+    "MODES",
+    "STATUS_TABLE",
+    "BoundService",
+    "Client",
+    "Config",
+    "Operation",
+    "Plan",
+    "Queue",
+    "Server",
+    "ServerCall",
+    "__version__",
+    "check_address",
+    "check_process",
+    "connect",
+    "wire_name",
+]
 
 __version__: str
 STATUS_TABLE: list[tuple[int, str, str]]
@@ -13,9 +38,9 @@ DRAIN_GRACE: float
 MAX_CONCURRENT_STREAMS: int
 MAX_SESSIONS_PER_CONNECTION: int
 
-type Default = tuple[bool, Any]
-type ClassSpec = tuple[type[Any], bool, dict[str, Default], list[tuple[str, Default]]]
-type Summary = tuple[str, int, str, list[tuple[str, str]], str, list[str]]
+_Default: TypeAlias = tuple[bool, Any]
+_ClassSpec: TypeAlias = tuple[type[Any], bool, dict[str, _Default], list[tuple[str, _Default]]]
+_Summary: TypeAlias = tuple[str, int, str, list[tuple[str, str]], str, list[str]]
 
 def wire_name(name: str) -> str: ...
 def check_address(text: str) -> None: ...
@@ -57,7 +82,7 @@ class Client:
     @property
     def registry_namespace(self) -> str: ...
     @property
-    def services(self) -> list[Summary]: ...
+    def services(self) -> list[_Summary]: ...
     def bind(self, plan: Plan, queue: Queue) -> BoundService: ...
     def close(self, queue: Queue) -> Operation: ...
     def close_detached(self) -> None: ...
@@ -92,7 +117,7 @@ class Operation:
 
 @final
 class Plan:
-    def __new__(cls, description: str, classes: Mapping[str, ClassSpec]) -> Plan: ...
+    def __new__(cls, description: str, classes: Mapping[str, _ClassSpec]) -> Plan: ...
     @property
     def canonical(self) -> bytes: ...
     @property
@@ -126,7 +151,7 @@ class Server:
     @property
     def root_pubkey(self) -> bytes: ...
     @property
-    def services(self) -> list[Summary]: ...
+    def services(self) -> list[_Summary]: ...
     def close(self, queue: Queue) -> Operation: ...
     def close_detached(self) -> None: ...
     def drain(self, queue: Queue, grace: float) -> Operation: ...

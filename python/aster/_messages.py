@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import inspect
 import math
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from aster.codec import wire_tag
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aster._aster import ClassSpec
+    from aster._aster import _ClassSpec as ClassSpec
 
 
 class MessageTable:
@@ -73,7 +74,7 @@ class MessageTable:
         self.classes[tag] = (cls, _has_constructor(cls), computed, local)
 
     def _field_type(self, cls: type[Any], field: dataclasses.Field[Any]) -> str:
-        owner = next((base for base in cls.__mro__ if field.name in base.__dict__.get("__annotations__", {})), cls)
+        owner = next((base for base in cls.__mro__ if field.name in _own_annotations(base)), cls)
         module = sys.modules.get(owner.__module__)
         namespace = Namespace(getattr(module, "__dict__", {}), {owner.__name__: owner, **self._local_names})
         try:
@@ -82,6 +83,13 @@ class MessageTable:
             raise TypeError(f"Unsupported type in {cls.__name__}.{field.name}: {shown(field.type)}") from None
         except UnresolvedTypeError as error:
             raise TypeError(f"Field {cls.__name__}.{field.name}: cannot resolve annotation '{error}'") from error
+
+
+def _own_annotations(cls: type[Any]) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 10):
+        return inspect.get_annotations(cls)
+    found: Mapping[str, Any] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - before 3.10
+    return found
 
 
 def _full_name(cls: type[Any]) -> str:
@@ -122,8 +130,7 @@ def _declared(text: str, default: tuple[bool, Any]) -> dict[str, Any]:
     """Return the default as descriptions have it. One that JSON cannot say is computed here when needed."""
     is_factory, value = default
     if is_factory:
-        empty = {list: [], dict: {}}.get(value) if isinstance(value, type) else None
-        return {"factory": True} if empty is None else {"default": empty}
+        return {"default": value()} if value in (list, dict) else {"factory": True}
     if isinstance(value, (bytes, bytearray)) and text.rstrip("?") == "bytes":
         return {"default": base64.b64encode(value).decode()}
     if isinstance(value, float) and not math.isfinite(value):

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     Req = TypeVar("Req", bound=Dataclass)
-    ReqIn = TypeVar("ReqIn", bound=Dataclass, contravariant=True)
+    ReqIn_contra = TypeVar("ReqIn_contra", bound=Dataclass, contravariant=True)
     Resp = TypeVar("Resp")
-    RespOut = TypeVar("RespOut", covariant=True)
+    RespOut_co = TypeVar("RespOut_co", covariant=True)
 
-    class ExplicitCall(Protocol[ReqIn, RespOut]):
+    class ExplicitCall(Protocol[ReqIn_contra, RespOut_co]):
         """A method that takes one request message."""
 
         def __call__(
             self,
-            request: ReqIn,
+            request: ReqIn_contra,
             /,
             *,
             metadata: Mapping[str, str] | None = ...,
             timeout: float | None = ...,
             serialization: SerializationMode | None = ...,
-        ) -> Coroutine[Any, Any, RespOut]: ...
+        ) -> Coroutine[Any, Any, RespOut_co]: ...
 
     class ExplicitMethod(Generic[Req, Resp]):
         """What `@rpc` makes of a method with one request message."""
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         def __get__(self, instance: None, owner: type[Any]) -> ExplicitMethod[Req, Resp]: ...
         @overload
         def __get__(self, instance: object, owner: type[Any]) -> ExplicitCall[Req, Resp]: ...
+        def __get__(self, instance: object, owner: type[Any]) -> Any: ...
 
     class InlineMethod(Generic[P, Resp]):
         """What `@rpc` makes of a method with inline parameters."""
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         def __get__(self, instance: None, owner: type[Any]) -> InlineMethod[P, Resp]: ...
         @overload
         def __get__(self, instance: object, owner: type[Any]) -> Callable[P, Coroutine[Any, Any, Resp]]: ...
+        def __get__(self, instance: object, owner: type[Any]) -> Any: ...
 
     class UnaryDecorator(Protocol):
         """What `rpc` is, or returns, for checkers."""

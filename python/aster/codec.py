@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aster.metadata import Metadata
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aster.metadata import Metadata
+
 T = TypeVar("T", bound="type[Any]")
 
+_SHOWN = "__wire_type__"
+_FIELD_METADATA = "__wire_type_field_metadata__"
 _NAMESPACE = "__fory_namespace__"
 _NAME = "__fory_typename__"
 
@@ -28,7 +30,7 @@ def wire_type(tag: str, *, metadata: dict[str, Metadata] | None = None) -> Calla
     def decorate(cls: T) -> T:
         _name(cls, tag, namespace, name)
         if metadata is not None:
-            setattr(cls, "__wire_type_field_metadata__", metadata)
+            setattr(cls, _FIELD_METADATA, metadata)
         return cls
 
     return decorate
@@ -43,6 +45,6 @@ def wire_tag(cls: type[Any]) -> str:
 
 
 def _name(cls: type[Any], shown: str, namespace: str, name: str) -> None:
-    setattr(cls, "__wire_type__", shown)
+    setattr(cls, _SHOWN, shown)
     setattr(cls, _NAMESPACE, namespace)
     setattr(cls, _NAME, name)

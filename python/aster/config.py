@@ -12,6 +12,7 @@ from aster import _aster
 
 _PREFIX = "ASTER_"
 _IDENTITY_FILE = ".aster-identity"
+_IDENTITY_VARIABLE = "ASTER_IDENTITY_FILE"
 _UNSET: Any = object()
 _KEYS = frozenset({"root_pubkey", "secret_key"})
 
@@ -96,7 +97,7 @@ class AsterConfig:
         return f"AsterConfig({', '.join(shown)})"
 
 
-AsterConfig._FIELDS = frozenset(AsterConfig.__annotations__) - {"_FIELDS"}
+AsterConfig._FIELDS = frozenset(AsterConfig.__annotations__) - {"_FIELDS"}  # noqa: SLF001 - of this module
 
 
 def setting(config: _aster.Config, name: str) -> Any:
@@ -107,10 +108,12 @@ def setting(config: _aster.Config, name: str) -> Any:
 
 def settle(config: AsterConfig, arguments: dict[str, Any]) -> _aster.Config:
     """Settle every field; `arguments` are those of a server or client, which beat the configuration."""
-    held = config.__dict__
-    inline = held["_inline"]
-    identity = _IDENTITY_FILE if inline.get("identity_file") != "" and Path(_IDENTITY_FILE).exists() else None
-    return _aster.Config.resolve(_plain(arguments), _plain(inline), held["_env"], identity, _read)
+    inline, env = config.__dict__["_inline"], config.__dict__["_env"]
+    # A file that is named, or refused with "", keeps the one in the working directory from being looked for.
+    named = [arguments.get("identity_file"), inline.get("identity_file"), env.get(_IDENTITY_VARIABLE)]
+    searched = all(name is None for name in named)
+    identity = _IDENTITY_FILE if searched and Path(_IDENTITY_FILE).exists() else None
+    return _aster.Config.resolve(_plain(arguments), _plain(inline), env, identity, _read)
 
 
 def tell_warnings(config: _aster.Config) -> None:

@@ -154,12 +154,12 @@ def service(
         return cls
 
     if name_or_cls is None or isinstance(name_or_cls, str):
-        return lambda cls: decorate(cls, sys._getframe(1).f_locals)
-    return decorate(name_or_cls, sys._getframe(1).f_locals)
+        return lambda cls: decorate(cls, sys._getframe(1).f_locals)  # noqa: SLF001 - names of the caller
+    return decorate(name_or_cls, sys._getframe(1).f_locals)  # noqa: SLF001
 
 
 def _check_scope(scoped: str) -> None:
-    if scoped == RpcScope.SESSION.value or scoped == "stream":
+    if scoped in {RpcScope.SESSION.value, "stream"}:
         raise TypeError("session services come with a later version")
     if scoped != RpcScope.SHARED.value:
         raise ValueError(f"scoped must be 'shared' or 'session', got {scoped!r}")

@@ -17,7 +17,7 @@ class TransportError(Exception):
 class ConnectionLostError(UnavailableError, TransportError, ConnectionError):
     """The connection to the peer was lost, or could not be established, during a call."""
 
-    def __new__(cls, *_: object, **__: object) -> ConnectionLostError:
+    def __new__(cls, *_: object, **__: object) -> ConnectionLostError:  # noqa: PYI034 - typing.Self is 3.11
         """Keep message and details from being read as errno and strerror."""
         return super().__new__(cls)
 
@@ -34,7 +34,7 @@ class TrustDomainError(PermissionError):
     """The server trusts another root key than ours."""
 
 
-class LimitExceeded(ValueError):
+class LimitExceeded(ValueError):  # noqa: N818 - name of the API
     """A local limit was hit."""
 
     def __init__(self, field: str, limit: int, actual: int | None = None) -> None:
@@ -85,7 +85,7 @@ class AdmissionDeniedError(PermissionError):
         return _WITH_CREDENTIAL.format(file=self.credential_file, node=self.our_endpoint_id[:16])
 
 
-class DeniedByServer(Exception):
+class DeniedByServer(Exception):  # noqa: N818 - never leaves the package
     """A refusal, before the client adds what it knows."""
 
     def __init__(self, our_endpoint_id: str) -> None:

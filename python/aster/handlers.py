@@ -35,7 +35,7 @@ def make_runner(instance: object, method: MethodInfo) -> Runner:
             # Ignored if the call is over; otherwise the loop ends, or the handler cancelled itself.
             call.fail("handler was cancelled")
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the caller must be answered
             _report(call, error)
             call.fail(str(error) or type(error).__name__)
         else:
@@ -68,8 +68,10 @@ def _reply(call: _aster.ServerCall, response: Any) -> None:
     try:
         call.reply(response)
     except RpcError as error:
-        # The caller has been told already.
-        logger.error("%s.%s: %s (call %s)", call.service, call.method, error.message, call.call_id)
+        # The caller has been told already; the place is in the message.
+        logger.error(  # noqa: TRY400
+            "%s.%s: %s (call %s)", call.service, call.method, error.message, call.call_id
+        )
 
 
 def _report(call: _aster.ServerCall, error: BaseException) -> None:

@@ -36,6 +36,7 @@ class AsterServer(LoopBound):
     _closing: asyncio.Task[None] | None = None
     _closed = False
     _serving: asyncio.Task[None] | None = None
+    _end: asyncio.Future[None] | None = None
 
     def __init__(
         self,
@@ -61,6 +62,9 @@ class AsterServer(LoopBound):
         self._config = settle_config(AsterConfig.from_env() if config is None else config, arguments)
         self._channel = channel_name
         self._native = self._make_native()
+        if not self._native.is_open and self._config.root_pubkey is None:
+            text = "the gate is closed and there is no root key: nobody can be admitted"
+            warnings.warn(text, UserWarning, stacklevel=2)
 
     def _make_native(self) -> _aster.Server:
         infos = [info for info in map(service_info, map(type, self._services)) if info is not None]
@@ -71,10 +75,10 @@ class AsterServer(LoopBound):
     async def start(self) -> None:
         """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network."""
         self._bind_loop()
+        if self._closed or self._closing is not None:
+            raise RuntimeError("server is closed")
         if self._started:
             return
-        if self._closed:
-            raise RuntimeError("server is closed")
         if self._queue is None:
             infos = [_decorated(service) for service in self._services]
             tell_warnings(self._config)
@@ -128,13 +132,10 @@ class AsterServer(LoopBound):
     async def _serve(self) -> None:
         try:
             if not self._closed:
-                await self._until_closed()
+                self._end = asyncio.get_running_loop().create_future()
+                await self._end
         except asyncio.CancelledError:
             await self.close()
-
-    async def _until_closed(self) -> None:
-        self._end = asyncio.get_running_loop().create_future()
-        await self._end
 
     async def drain(self, grace_period: float = _aster.DRAIN_GRACE) -> None:
         """Refuse new calls and wait until the running ones have ended, then cancel the rest. Does not close."""
@@ -163,9 +164,8 @@ class AsterServer(LoopBound):
         finally:
             self._closed = True
             queue.close()
-            end: asyncio.Future[None] | None = getattr(self, "_end", None)
-            if end is not None and not end.done():
-                end.set_result(None)
+            if self._end is not None and not self._end.done():
+                self._end.set_result(None)
 
     async def __aenter__(self) -> Self:
         await self.start()

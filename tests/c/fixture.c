@@ -6,14 +6,34 @@ enum { SERVICE_TAG = 77, START_TAG = 78, BATCH = 16 };
 
 static pthread_t answering;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int cancelled;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int started, stopped;
 
-int fixture_cancelled(void) {
+static void count(int *counter) {
+    pthread_mutex_lock(&lock);
+    ++*counter;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+int fixture_started(void) {
     int n;
     pthread_mutex_lock(&lock);
-    n = cancelled;
+    n = started;
     pthread_mutex_unlock(&lock);
     return n;
+}
+
+void fixture_await_started(int before) {
+    pthread_mutex_lock(&lock);
+    while (started <= before) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+void fixture_await_stopped(void) {
+    pthread_mutex_lock(&lock);
+    while (stopped < started) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
 }
 
 static void reply(aster_incoming_t *incoming, const char *json) {
@@ -67,9 +87,7 @@ static void handle(const aster_event_t *event) {
         CHECK(aster_incoming_is_cancelled(event->incoming));
         OK(aster_incoming_reply(event->incoming, &late, &err)); /* Ignored. */
         aster_incoming_free(event->incoming);
-        pthread_mutex_lock(&lock);
-        cancelled++;
-        pthread_mutex_unlock(&lock);
+        count(&stopped);
         return;
     }
     CHECK(event->kind == ASTER_EVENT_CALL_STARTED && event->tag == SERVICE_TAG);
@@ -77,6 +95,7 @@ static void handle(const aster_event_t *event) {
     OK(aster_incoming_info(event->incoming, &info, &err));
     if (check_equal(info.method, "wait")) {
         OK(aster_incoming_set_tag(event->incoming, 4711, &err));
+        count(&started);
         return; /* Answered by nobody; its cancellation frees it. */
     }
     if (check_equal(info.method, "sayHello")) {

@@ -41,7 +41,11 @@ aster_client_t *fixture_connect(fixture_t *f);
 void fixture_stop(fixture_t *f);
 /* Options of a call of Hello. */
 aster_call_options_t fixture_call(const fixture_t *f, const char *method);
-/* How many calls were cancelled while their handler waited. */
-int fixture_cancelled(void);
+/* How many handlers of "wait" were started. */
+int fixture_started(void);
+/* Waits until more than that were. */
+void fixture_await_started(int before);
+/* Waits until every handler of "wait" that was started was told to stop. */
+void fixture_await_stopped(void);
 
 #endif

@@ -9,7 +9,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 unset "${!ASTER_@}"
 
-stage="$work/stage"
+stage="$libs/stage"
 bindings-c/stage.sh "$libs" "$stage"
 flags=(-Wall -Wextra -Wpedantic -Werror -I"$stage/include")
 link=(-L"$stage/lib" -laster -Wl,-rpath,"$stage/lib" -lpthread)
@@ -22,7 +22,6 @@ sed -n '/^static inline/!s/^[a-z].*[ *]\(aster_[a-z0-9_]*\)(.*/\1/p' include/ast
 diff "$work/declared" "$work/exported"
 echo "header: ok, $(wc -l <"$work/exported") functions"
 
-# Unused results of the sanitizers' own threads aside, everything that the tests allocate has to be freed.
 sanitize=(-g -fsanitize=address,undefined -fno-sanitize-recover=all)
 echo "-- sanitizers are active"
 cc "${sanitize[@]}" -x c - -o "$work/faulty" <<'END'
@@ -37,7 +36,7 @@ python3 tests/c/vectors.py "$vectors" >"$work/vectors.inc"
 build() { # NAME SOURCES...
   cc -std=c99 -D_POSIX_C_SOURCE=200809L "${flags[@]}" "${sanitize[@]}" -I"$work" -Itests/c "${@:2}" "${link[@]}" -o "$work/$1"
 }
-for name in vectors misuse calls fork; do
+for name in vectors misuse calls lifetimes fork; do
   sources=("tests/c/$name.c")
   [ "$name" = vectors ] || sources+=(tests/c/fixture.c)
   build "$name" "${sources[@]}"

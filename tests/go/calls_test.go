@@ -60,8 +60,8 @@ type everything struct {
 
 func (everything) AsterTag() string { return "go/Everything" }
 
-// service has methods that behave in every way; handlers tell stopped when their context ends.
-func service(stopped chan<- error) *aster.ServiceDesc {
+// service has methods that behave in every way; the handler of wait tells when it starts and why it stops.
+func service(started chan<- struct{}, stopped chan<- error) *aster.ServiceDesc {
 	hello := func(handler func(context.Context, helloRequest) (helloReply, error)) func(context.Context, helloRequest) (helloReply, error) {
 		return handler
 	}
@@ -71,6 +71,7 @@ func service(stopped chan<- error) *aster.ServiceDesc {
 		})),
 		aster.Unary("echo", func(_ context.Context, q everything) (everything, error) { return q, nil }),
 		aster.Unary("wait", hello(func(ctx context.Context, _ helloRequest) (helloReply, error) {
+			started <- struct{}{}
 			<-ctx.Done()
 			stopped <- ctx.Err()
 			return helloReply{}, ctx.Err()
@@ -106,13 +107,14 @@ type fixture struct {
 	server  *aster.Server
 	client  *aster.Client
 	service *aster.Service
+	started chan struct{}
 	stopped chan error
 }
 
 func setUp(t *testing.T, options ...aster.ServerOption) *fixture {
 	t.Helper()
-	f := &fixture{stopped: make(chan error, 16)}
-	description := service(f.stopped)
+	f := &fixture{started: make(chan struct{}, 16), stopped: make(chan error, 16)}
+	description := service(f.started, f.stopped)
 	var err error
 	options = append([]aster.ServerOption{aster.WithServices(description), loopback}, options...)
 	if f.server, err = aster.NewServer(options...); err != nil {
@@ -267,7 +269,10 @@ func TestUnknownServicesAndMethods(t *testing.T) {
 func TestContexts(t *testing.T) {
 	f := setUp(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(100*time.Millisecond, cancel)
+	go func() {
+		<-f.started
+		cancel()
+	}()
 	_, err := f.hello(ctx, "wait", "")
 	wantError(t, "cancel", err, context.Canceled, "")
 	wantError(t, "cancel", err, aster.Cancelled, "")
@@ -279,13 +284,11 @@ func TestContexts(t *testing.T) {
 	_, err = f.hello(ctx, "wait", "")
 	wantError(t, "deadline", err, context.DeadlineExceeded, "")
 	wantError(t, "deadline", err, aster.DeadlineExceeded, "")
-	<-f.stopped
 	_, err = f.hello(ctx, "sayHello", "")
 	wantError(t, "after the deadline", err, aster.DeadlineExceeded, "")
 	wantError(t, "after the deadline", err, context.DeadlineExceeded, "")
 	_, err = f.hello(context.Background(), "wait", "", aster.WithTimeout(50*time.Millisecond))
 	wantError(t, "timeout", err, aster.DeadlineExceeded, "")
-	<-f.stopped
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = f.hello(canceled, "sayHello", "")
@@ -325,7 +328,7 @@ func TestClosing(t *testing.T) {
 		_, err := f.hello(context.Background(), "wait", "")
 		done <- err
 	}()
-	time.Sleep(200 * time.Millisecond) // Until the handler waits; earlier the call is refused in another way.
+	<-f.started
 	drained, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	_ = f.server.Drain(drained)
@@ -348,7 +351,7 @@ func TestClosing(t *testing.T) {
 }
 
 func TestServe(t *testing.T) {
-	server, err := aster.NewServer(aster.WithServices(service(nil)), loopback)
+	server, err := aster.NewServer(aster.WithServices(service(nil, nil)), loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -411,6 +414,6 @@ func TestUnsupportedTypes(t *testing.T) {
 	wantError(t, "no services", err, aster.ErrInvalidArgument, "at least one service")
 	_, err = aster.NewServer(loopback, aster.WithServices(aster.NewService("S", 1, aster.Unary[helloRequest, helloReply]("m", nil))))
 	wantError(t, "no handler", err, aster.ErrInvalidArgument, "S.m has no handler")
-	_, err = aster.NewServer(aster.Config{"relay_modus": 1}, aster.WithServices(service(nil)))
+	_, err = aster.NewServer(aster.Config{"relay_modus": 1}, aster.WithServices(service(nil, nil)))
 	wantError(t, "configuration", err, aster.ErrConfig, "relay_modus")
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,14 +63,16 @@ def serving(command: list[str], cwd: Path) -> Iterator[str]:
         yield line.split()[1]
     finally:
         server.stdin.close()
+        server.terminate()
         try:
             status = server.wait(timeout=30)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
             raise
-        server.stdout.close()
-    assert status == 0
+        finally:
+            server.stdout.close()
+    assert status in (0, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -48,7 +48,9 @@ export async function failure<E extends Error>(
 export function vectors<T>(name: string): T {
   const folder = process.env["ASTER_VECTORS_DIR"] ?? join(root, "..", "shared", "vectors");
   const text = readFileSync(join(folder, `${name}.json`), "utf8");
-  return JSON.parse(text.replace(/(?<=[:,[\s])(-?\d{16,}|-0\.0)(?=[,\]}\s])/g, '"@$1"')) as T;
+  const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+  const exact = /^(?:-?\d{16,}|-0\.0)$/;
+  return JSON.parse(text.replace(tokens, (token) => (exact.test(token) ? `"@${token}"` : token))) as T;
 }
 
 /** Writes JSON with the numbers as they were in the file. */

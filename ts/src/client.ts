@@ -79,6 +79,7 @@ export class AsterClient implements AsyncDisposable {
   #info: Info | undefined;
   #connecting: Promise<this> | undefined;
   #closing: Promise<void> | undefined;
+  #operation = 0;
 
   constructor(options: ClientOptions = {}) {
     checkKeys("AsterClient", options, OPTIONS);
@@ -125,10 +126,12 @@ export class AsterClient implements AsyncDisposable {
     const options = { address: this.#address, channel, connectTimeoutMs };
     let native: NativeClient;
     try {
-      native = (await this.#engine.operate((op) =>
-        this.#engine.native.connect(op, this.#settings, options),
+      native = (await this.#engine.operate(
+        (op) => this.#engine.native.connect(op, this.#settings, options),
+        (op) => (this.#operation = op),
       )) as NativeClient;
     } catch (error) {
+      if (this.#closing) throw closed();
       throw error instanceof AdmissionDeniedError ? this.#denied(error) : error;
     }
     if (this.#closing) {
@@ -154,7 +157,8 @@ export class AsterClient implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    // A connect that is under way closes what it opens.
+    // A connect that is under way releases what it opened.
+    this.#engine.native.abandon(this.#operation);
     await this.#connecting?.catch(() => {});
     const native = this.#native;
     this.#native = undefined;
@@ -245,12 +249,11 @@ function submit(
       of.calls.set(ticket, { resolve, reject });
       return;
     }
-    const abort = (): void => of.native.cancel(ticket);
+    const forget = watch(of, signal, ticket);
     const settle = <T>(how: (value: T) => void, value: T): void => {
-      signal.removeEventListener("abort", abort);
+      forget();
       how(value);
     };
-    signal.addEventListener("abort", abort, { once: true });
     of.calls.set(ticket, {
       resolve: (value) => settle(resolve, value),
       reject(error) {
@@ -259,6 +262,22 @@ function submit(
       },
     });
   });
+}
+
+/** Calls by the signal that cancels them: one listener serves all calls of a signal. */
+const watched = new WeakMap<AbortSignal, Set<number>>();
+
+/** Cancels a call when the signal aborts; returns what ends that. */
+function watch(of: Engine, signal: AbortSignal, ticket: number): () => void {
+  let tickets = watched.get(signal);
+  if (!tickets) {
+    const made = new Set<number>();
+    tickets = made;
+    watched.set(signal, made);
+    signal.addEventListener("abort", () => made.forEach((one) => of.native.cancel(one)), { once: true });
+  }
+  tickets.add(ticket);
+  return () => void tickets.delete(ticket);
 }
 
 function checkOptions({ timeout, signal, metadata, serialization }: CallOptions): void {

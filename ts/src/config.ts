@@ -23,7 +23,7 @@ export interface ConfigFields {
   exposeErrors?: boolean | null;
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the fields are assigned, not computed
+/** Fields that are set count as inline values. */
 export interface AsterConfig extends ConfigFields {}
 
 /** Inline values, and the environment if it was asked for. */

@@ -38,9 +38,10 @@ export class Engine {
     this.native = new (native().Engine)(() => this.#drain(), host);
   }
 
-  /** Runs a control-plane operation. */
-  operate(start: (op: number) => Error | undefined): Promise<unknown> {
+  /** Runs a control-plane operation; `began` gets its number, for {@link NativeEngine.abandon}. */
+  operate(start: (op: number) => Error | undefined, began?: (op: number) => void): Promise<unknown> {
     const op = ++this.#operation;
+    began?.(op);
     return new Promise((resolve, reject) => {
       this.#operations.set(op, { resolve, reject });
       const error = start(op);

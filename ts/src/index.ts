@@ -19,7 +19,7 @@ export {
   TicketError,
   TrustDomainError,
 } from "./errors.js";
-export { Field, type FieldLike, type FieldOptions, type Fields, type Infer, type ValueOf, f } from "./fields.js";
+export { type Field, type FieldLike, type FieldOptions, type Fields, type Infer, type ValueOf, f } from "./fields.js";
 export { type Metadata, WireType, type WireClass, type WireTypeOptions, wireType } from "./messages.js";
 export { AsterError, RpcError, type RpcErrorOptions, statusName } from "./rpc-error.js";
 export { AsterServer, type ServerOptions, type ServiceInput } from "./server.js";
@@ -31,7 +31,7 @@ export {
   Rpc,
   Service,
   type ServiceClass,
-  ServiceDefinition,
+  type ServiceDefinition,
   type ServiceLike,
   type ServiceOf,
   type ServiceOptions,

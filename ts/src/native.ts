@@ -68,6 +68,7 @@ export interface NativeServer {
 export interface NativeEngine {
   hold(): void;
   release(): void;
+  abandon(op: number): void;
   settings(args: string, inline: string, env: string): NativeSettings | Error;
   plan(description: string, declared: string, functions: unknown[]): NativePlan | Error;
   server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number): NativeServer | Error;
