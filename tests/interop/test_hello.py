@@ -76,9 +76,7 @@ def serving(command: list[str], cwd: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_every_client_gets_its_answer(
-    server: str, programs: dict[tuple[str, str], list[str]], tmp_path: Path
-) -> None:
+def test_every_client_gets_its_answer(server: str, programs: dict[tuple[str, str], list[str]], tmp_path: Path) -> None:
     with serving(programs[server, "server"], tmp_path) as address:
         for client in CLIENTS:
             ran = subprocess.run(

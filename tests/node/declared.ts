@@ -119,7 +119,7 @@ export class Declared {
       const fields: Record<string, FieldLike> = {};
       for (const { name, type: text, default: value } of this.#types[tag]?.fields ?? []) {
         fields[name] = this.#field(text);
-        if (value !== undefined) (fields[name] as { options: object }).options = { default: hostValue(text, value) };
+        if (value !== undefined) (fields[name] as unknown as { options: object }).options = { default: hostValue(text, value) };
       }
       type = WireType(tag, fields)(class {} as new () => Record<string, unknown>) as new () => object;
       this.#classes.set(tag, type);

@@ -91,10 +91,16 @@ class Text:
 class Echo:
     """Gives back what it gets, and misbehaves on demand."""
 
-    def __init__(self):
-        self.entered = asyncio.Event()
-        self.cancelled = asyncio.Event()
-        self.context = None
+    context = None
+
+    # Before 3.10 an event belongs to the loop in which it is made.
+    @functools.cached_property
+    def entered(self):
+        return asyncio.Event()
+
+    @functools.cached_property
+    def cancelled(self):
+        return asyncio.Event()
 
     @rpc
     async def everything(self, value: Everything) -> Everything:

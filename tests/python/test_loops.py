@@ -20,7 +20,8 @@ FORK_TEXT = "aster cannot be used after fork(); create servers and clients in th
 
 def run(program):
     """Run a program that knows the modules of the tests."""
-    env = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    path = os.pathsep.join(filter(None, [os.path.dirname(__file__), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, "-c", program]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
 
