@@ -90,7 +90,7 @@ check: $(PY) ts/node_modules ## format, lints, types, layers, header and stub dr
 	$(PY) -m mypy --strict
 	$(PY) -m mypy.stubtest aster._aster --allowlist tests/python/stubtest-allowlist.txt
 	cd ts && npx tsc --noEmit -p tsconfig.json
-	cd bindings-c/go && gofmt -l . | (! grep .)
+	@! gofmt -l bindings-c/go examples/go tests/go | grep .
 
 header: ## regenerates include/aster.h
 	scripts/header.sh

@@ -9,5 +9,5 @@ triple=$(node -p 'const glibc = process.report.getReport().header.glibcVersionRu
 # Replaced, not overwritten: a running process keeps the file it has mapped.
 cp "$libs/libaster_node.so" ts/native/.aster.new
 mv -f ts/native/.aster.new "ts/native/aster.$triple.node"
-(cd ts && npm run --silent build:ts)
+(cd ts && npm run --silent build:ts && npm run --silent build:examples)
 echo "== node: @aster/rpc is ready in ts/"

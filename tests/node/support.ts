@@ -14,7 +14,11 @@ export function local(): AsterConfig {
 }
 
 /** Environment of child processes that stay on this machine. */
-export const localEnv = { ...process.env, ASTER_RELAY_MODE: "disabled", ASTER_BIND_ADDR: "127.0.0.1:0" };
+export const localEnv: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ASTER_"))),
+  ASTER_RELAY_MODE: "disabled",
+  ASTER_BIND_ADDR: "127.0.0.1:0",
+};
 
 /** A server and a client of it, closed when the test ends. */
 export async function pair(

@@ -1,7 +1,7 @@
 // Builds the addon with cargo and puts it where the loader looks first: native/aster.<triple>.node.
 // `napi build` would do the same, but it compiles every dependency again.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { triple } from "./triple.mjs";
@@ -20,4 +20,7 @@ const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
 const library = { linux: "libaster_node.so", darwin: "libaster_node.dylib", win32: "aster_node.dll" }[process.platform];
 const native = join(root, "ts", "native");
 mkdirSync(native, { recursive: true });
-copyFileSync(join(target, profile === "dev" ? "debug" : "release", library), join(native, `aster.${triple()}.node`));
+// Renamed into place: a process may have the old file mapped.
+const copy = join(native, ".aster.new");
+copyFileSync(join(target, profile === "dev" ? "debug" : "release", library), copy);
+renameSync(copy, join(native, `aster.${triple()}.node`));
