@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aster_core::config::{Config, Sources};
+use aster_core::config::{Config, IDENTITY_FILE, Sources};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
 use serde_json::Value;
@@ -154,9 +154,7 @@ pub unsafe extern "C" fn aster_config_load(
             if read_switch(options.use_env, "use_env")?.unwrap_or(true) {
                 sources.env = environment();
             }
-            let identity = ".aster-identity";
-            let named = sources.env.contains_key("ASTER_IDENTITY_FILE");
-            sources.identity = (!named && Path::new(identity).exists()).then(|| identity.to_owned());
+            sources.identity_present = Path::new(IDENTITY_FILE).exists();
             slot.write(give(aster_config_t::new(sources)?));
             Ok(())
         })

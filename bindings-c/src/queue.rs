@@ -181,7 +181,7 @@ impl CompletionQueue {
                     call.responded(&body, batch);
                 }
             }
-            Event::Finished { ticket, status } => {
+            Event::Finished { ticket, status, .. } => {
                 if let Some(call) = self.finished_call(ticket) {
                     call.failed(Error::rpc(status), batch);
                 }

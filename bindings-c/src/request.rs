@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aster_core::engine::CallOptions;
+use aster_core::engine::{CallOptions, Timeout};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::wire::Mode;
 
@@ -33,9 +33,6 @@ pub const ASTER_MODE_NATIVE: i32 = 2;
 pub const ASTER_MODE_ROW: i32 = 3;
 /// JSON.
 pub const ASTER_MODE_JSON: i32 = 4;
-
-/// Stands for "no deadline" of a call whose method has one.
-const NO_DEADLINE_MS: i64 = 10 * 365 * 24 * 3600 * 1000;
 
 /// Settings of one call. Make it with `ASTER_CALL_OPTIONS_INIT`.
 #[repr(C)]
@@ -127,10 +124,10 @@ impl<'a> Request<'a> {
                 Error::new(ErrorKind::NotFound, format!("service '{service}' has no method '{method}'"))
             })?;
             let call_options = CallOptions {
-                timeout_ms: match options.timeout_ms {
-                    0 => None,
-                    ms if ms < 0 => plan.methods()[index].timeout_ms.map(|_| NO_DEADLINE_MS),
-                    ms => Some(ms),
+                timeout: match options.timeout_ms {
+                    0 => Timeout::Declared,
+                    ms if ms < 0 => Timeout::Never,
+                    ms => Timeout::Millis(ms),
                 },
                 metadata: read_pairs(options.metadata, options.metadata_len, "metadata")?,
                 mode: read_mode(options.mode)?,

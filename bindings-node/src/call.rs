@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aster_core::engine::{Body, CallInfo, CallOptions, Event, ServerCall};
+use aster_core::engine::{Body, CallInfo, CallOptions, Event, ServerCall, Timeout};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
 use aster_core::status::{RpcStatus, StatusCode};
@@ -55,7 +55,7 @@ impl Shared {
                     Err(error) => entry(scope, Entry::Failure, number, &[self.errors.error(scope, &error)]),
                 }
             }
-            Event::Finished { ticket, status } => {
+            Event::Finished { ticket, status, .. } => {
                 self.calls.borrow_mut().remove(&ticket)?;
                 self.release(scope);
                 entry(scope, Entry::Failure, ticket as f64, &[self.errors.status(scope, &status)])
@@ -166,7 +166,7 @@ impl Engine {
     ) -> Js {
         let scope = Scope::new(env);
         let options = CallOptions {
-            timeout_ms: timeout_ms.map(|ms| ms.ceil() as i64),
+            timeout: timeout_ms.map_or(Timeout::Declared, |ms| Timeout::Millis(ms.ceil() as i64)),
             metadata: pairs(scope, metadata),
             mode: mode.and_then(Mode::from_number),
         };

@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aster_core::config::{Config, Sources};
+use aster_core::config::{Config, IDENTITY_FILE, Sources};
 use aster_core::error::{Error, ErrorKind, Result};
 use napi_derive::napi;
 use serde::de::DeserializeOwned;
-
-/// File that is looked for in the working directory.
-const IDENTITY_FILE: &str = ".aster-identity";
 
 /// A settled configuration.
 #[napi]
@@ -28,12 +25,7 @@ impl Settings {
                 sources.files.insert(path, text);
             }
         }
-        // Only a text names a file or says that there is none; anything else must not hide a file that is there.
-        let levels = [&sources.arguments, &sources.inline];
-        let named = levels.iter().any(|level| level.get("identity_file").is_some_and(serde_json::Value::is_string));
-        if !named && Path::new(IDENTITY_FILE).exists() {
-            sources.identity = Some(IDENTITY_FILE.to_owned());
-        }
+        sources.identity_present = Path::new(IDENTITY_FILE).exists();
         Ok(Self { config: Config::resolve(sources)? })
     }
 

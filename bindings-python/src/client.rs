@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aster_core::engine::CallOptions;
+use aster_core::engine::{CallOptions, Timeout};
 use aster_core::error::Error;
 use aster_core::node::{BoundService as CoreService, Client as CoreClient, ClientOptions};
 use aster_core::wire::Mode;
@@ -126,11 +126,6 @@ impl BoundService {
     pub fn classes(&self) -> &[MessageClass] {
         &self.plan.get().classes
     }
-
-    /// Tells whether the connection to the server is gone.
-    pub fn is_connection_lost(&self) -> bool {
-        self.service.if_same_process().is_some_and(CoreService::is_connection_lost)
-    }
 }
 
 #[pymethods]
@@ -149,7 +144,10 @@ impl BoundService {
         let (py, this) = (future.py(), slf.get());
         let failed = |error: Error| errors::exception(py, &error);
         let options = CallOptions {
-            timeout_ms: timeout.map(milliseconds).transpose()?,
+            timeout: match timeout {
+                Some(seconds) => Timeout::Millis(milliseconds(seconds)?),
+                None => Timeout::Declared,
+            },
             metadata: metadata.map(pairs).transpose()?.unwrap_or_default(),
             mode: mode.and_then(Mode::from_number),
         };

@@ -1,9 +1,10 @@
 //! The configuration in force. Rules are core's (`config.md`); Python reads environment and files.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use aster_core::addr::Address;
-use aster_core::config::{Config as CoreConfig, Sources};
+use aster_core::config::{Config as CoreConfig, IDENTITY_FILE, Sources};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -28,7 +29,6 @@ impl Config {
         arguments: &str,
         inline: &str,
         env: HashMap<String, String>,
-        identity: Option<String>,
         read: Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let mut sources = Sources {
@@ -36,7 +36,7 @@ impl Config {
             inline: values(inline)?,
             env: env.into_iter().collect(),
             files: BTreeMap::new(),
-            identity,
+            identity_present: Path::new(IDENTITY_FILE).exists(),
         };
         for path in CoreConfig::files(&sources).map_err(|error| errors::exception(py, &error))? {
             if let Some(text) = read.call1((&path,))?.extract()? {

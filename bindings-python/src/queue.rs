@@ -261,10 +261,10 @@ impl Queue {
         let py = slf.py();
         match event {
             Event::Response { ticket, body } => self.respond(py, ticket, &body),
-            Event::Finished { ticket, status } => {
+            Event::Finished { ticket, status, connection_lost } => {
                 let pending = self.tables().calls.remove(&ticket);
-                let Some(PendingCall { service, future, .. }) = pending else { return Ok(()) };
-                let error = errors::status_exception(py, &status, service.get().is_connection_lost());
+                let Some(PendingCall { future, .. }) = pending else { return Ok(()) };
+                let error = errors::status_exception(py, &status, connection_lost);
                 reject(future.bind(py), error)
             }
             Event::CallStarted { call, body: Some(body) } => self.start_handler(slf, call, &body),

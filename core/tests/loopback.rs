@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aster_core::codec::{Record, Value, ValueSink, ValueSource};
 use aster_core::config::{Config, Sources};
-use aster_core::engine::{CallOptions, Event, Queue, ServicePlan};
+use aster_core::engine::{CallOptions, Event, Queue, ServicePlan, Timeout};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::node::{BoundService, Client, ClientOptions, Server, ServerOptions};
 use aster_core::status::StatusCode;
@@ -101,7 +101,7 @@ impl Caller {
                 assert_eq!(ticket, call.ticket());
                 call.decode_response(&body, &mut ValueSink)
             }
-            Event::Finished { ticket, status } => {
+            Event::Finished { ticket, status, .. } => {
                 assert_eq!(ticket, call.ticket());
                 Err(Error::rpc(status))
             }
@@ -188,7 +188,7 @@ async fn unknown_services_methods_and_bodies_leave_the_connection_usable() {
     assert_eq!(local.kind(), ErrorKind::Codec);
     let call = caller.service.start_raw(0, &CallOptions::default(), &caller.queue, &[0x55; 3]).expect("sent");
     match caller.event().await {
-        Event::Finished { ticket, status } => {
+        Event::Finished { ticket, status, .. } => {
             assert_eq!(ticket, call.ticket());
             assert_eq!(status.code, StatusCode::INVALID_ARGUMENT, "{}", status.message);
         }
@@ -210,11 +210,11 @@ async fn deadlines_cancellation_and_reserved_metadata() {
     let running = Running::start(&config(&[])).await;
     let client = connect(&running.server.address().expect("ticket"), WAIT).await.expect("connected");
     let caller = Caller::new(&client, ECHO).expect("bound");
-    let late = CallOptions { timeout_ms: Some(50), ..CallOptions::default() };
+    let late = CallOptions { timeout: Timeout::Millis(50), ..CallOptions::default() };
     // The host of the tests never answers this message; it releases the call when it is cancelled.
     let error = caller.call(&late, &text("message", support::SILENT)).await.expect_err("late");
     assert_eq!((error.status(), error.message()), (Some(StatusCode::DEADLINE_EXCEEDED), "deadline exceeded"));
-    let past = CallOptions { timeout_ms: Some(0), ..CallOptions::default() };
+    let past = CallOptions { timeout: Timeout::Millis(0), ..CallOptions::default() };
     let error = caller.call(&past, &text("message", "x")).await.expect_err("past");
     assert_eq!(error.status(), Some(StatusCode::DEADLINE_EXCEEDED));
     let reserved = CallOptions { metadata: vec![("aster-x".into(), "1".into())], ..CallOptions::default() };
@@ -229,12 +229,12 @@ async fn deadlines_cancellation_and_reserved_metadata() {
     call.cancel();
     call.cancel();
     match caller.event().await {
-        Event::Finished { ticket, status } => {
+        Event::Finished { ticket, status, .. } => {
             assert_eq!((ticket, status.code), (call.ticket(), StatusCode::CANCELLED));
         }
         _ => panic!("a cancelled call ends with CANCELLED"),
     }
-    let within = CallOptions { timeout_ms: Some(20_000), ..CallOptions::default() };
+    let within = CallOptions { timeout: Timeout::Millis(20_000), ..CallOptions::default() };
     assert_eq!(reply_of(caller.call(&within, &text("message", "on time")).await.expect("reply")), "on time");
     client.close().await;
     running.stop().await;
@@ -250,7 +250,9 @@ async fn losing_the_server_ends_running_calls() {
     assert_eq!(reply_of(caller.call_past(&text("message", "x")).await), "x");
     running.stop().await;
     match caller.event().await {
-        Event::Finished { status, .. } => assert_eq!(status.code, StatusCode::UNAVAILABLE, "{}", status.message),
+        Event::Finished { status, connection_lost, .. } => {
+            assert_eq!((status.code, connection_lost), (StatusCode::UNAVAILABLE, false), "{}", status.message);
+        }
         _ => panic!("the running call ends"),
     }
     client.close().await;

@@ -94,7 +94,6 @@ class Config:
         arguments: str,
         inline: str,
         env: Mapping[str, str],
-        identity: str | None,
         read: Callable[[str], str | None],
     ) -> Config: ...
     @property

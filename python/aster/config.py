@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 from aster import _aster
 
 _PREFIX = "ASTER_"
-_IDENTITY_FILE = ".aster-identity"
-_IDENTITY_VARIABLE = "ASTER_IDENTITY_FILE"
 _UNSET: Any = object()
 _KEYS = frozenset({"root_pubkey", "secret_key"})
 
@@ -109,11 +107,7 @@ def setting(config: _aster.Config, name: str) -> Any:
 def settle(config: AsterConfig, arguments: dict[str, Any]) -> _aster.Config:
     """Settle every field; `arguments` are those of a server or client, which beat the configuration."""
     inline, env = config.__dict__["_inline"], config.__dict__["_env"]
-    # A file that is named, or refused with "", keeps the one in the working directory from being looked for.
-    named = [arguments.get("identity_file"), inline.get("identity_file"), env.get(_IDENTITY_VARIABLE)]
-    searched = all(name is None for name in named)
-    identity = _IDENTITY_FILE if searched and Path(_IDENTITY_FILE).exists() else None
-    return _aster.Config.resolve(_plain(arguments), _plain(inline), env, identity, _read)
+    return _aster.Config.resolve(_plain(arguments), _plain(inline), env, _read)
 
 
 def tell_warnings(config: _aster.Config) -> None:

@@ -126,7 +126,7 @@ pub async fn load(address: &str) -> Outcome {
 fn complete(waiting: &Waiting, event: Event) {
     let (ticket, result) = match event {
         Event::Response { ticket, body } => (ticket, Ok(body)),
-        Event::Finished { ticket, status } => (ticket, Err(status.message)),
+        Event::Finished { ticket, status, .. } => (ticket, Err(status.message)),
         _ => return,
     };
     let Some((call, done)) = waiting.borrow_mut().remove(&ticket) else { return };

@@ -18,6 +18,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::trust::{GateDecision, GateFlag, decide_gate};
 use fields::{FIELDS, Field};
 
+/// Identity file that is looked for in the working directory, unless another is named or none is wanted.
+pub const IDENTITY_FILE: &str = ".aster-identity";
+
 /// Label of inline values.
 const INLINE: &str = "inline";
 
@@ -32,8 +35,8 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// Texts of the files that [`Config::files`] names, by path.
     pub files: BTreeMap<String, String>,
-    /// Path of an identity file that was found, if any.
-    pub identity: Option<String>,
+    /// Whether [`IDENTITY_FILE`] exists in the working directory.
+    pub identity_present: bool,
 }
 
 /// A value in force and where it comes from.
@@ -78,7 +81,12 @@ impl Config {
     /// CONFIG naming the field and its source, without secret values.
     pub fn resolve(sources: Sources) -> Result<Self> {
         let settings = settle(&sources)?;
-        if let Some(path) = sources.identity.as_deref().or(text(&settings, "identity_file").filter(|p| !p.is_empty())) {
+        let identity = match text(&settings, "identity_file") {
+            Some("") => None, // None is wanted.
+            Some(path) => Some(path),
+            None => sources.identity_present.then_some(IDENTITY_FILE),
+        };
+        if let Some(path) = identity {
             return Err(wrong(format!("{path}: identity files are not supported by this version"))
                 .with_detail("field", "identity_file"));
         }
@@ -297,8 +305,10 @@ mod tests {
 
     #[test]
     fn identity_files_are_refused_and_unknown_names_are_told() {
-        let found = Sources { identity: Some(".aster-identity".to_owned()), ..Sources::default() };
-        assert!(Config::resolve(found).unwrap_err().message().contains("not supported"));
+        let found = Sources { identity_present: true, ..Sources::default() };
+        assert!(Config::resolve(found.clone()).unwrap_err().message().contains("not supported"));
+        let arguments = BTreeMap::from([("identity_file".to_owned(), Value::from(""))]);
+        assert!(Config::resolve(Sources { arguments, ..found }).is_ok(), "none is wanted");
         let config = Config::resolve(env(&[("ASTER_RELAY_MODUS", "x")])).unwrap();
         assert!(config.warnings()[0].contains("ASTER_RELAY_MODUS"));
         let mut sources = Sources::default();

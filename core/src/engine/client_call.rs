@@ -17,12 +17,24 @@ use crate::wire::{self, Form, Mode, StreamHeader};
 /// What a host may choose for one call.
 #[derive(Clone, Debug, Default)]
 pub struct CallOptions {
-    /// Milliseconds until the call must have ended; `None`: the method's default.
-    pub timeout_ms: Option<i64>,
+    /// When the call must have ended.
+    pub timeout: Timeout,
     /// Metadata of the application.
     pub metadata: Vec<(String, String)>,
     /// Mode to use if the server lists it; `None`: negotiated.
     pub mode: Option<Mode>,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timeout {
+    /// As long as the method says.
+    #[default]
+    Declared,
+    /// As long as it takes, whatever the method says.
+    Never,
+    /// This many milliseconds; 0 and less have passed already.
+    Millis(i64),
 }
 
 /// A submitted call. Its result arrives as exactly one terminal event with its ticket.
@@ -164,10 +176,7 @@ impl ClientCall {
 
     /// Cancels the call: it ends at once with CANCELLED, here and at the peer. Idempotent.
     pub fn cancel(&self) {
-        self.conclude(Event::Finished {
-            ticket: self.ticket,
-            status: RpcStatus::new(StatusCode::CANCELLED, "cancelled"),
-        });
+        self.finish(wire::cancelled(), false);
         self.signal.raise();
     }
 
@@ -179,8 +188,8 @@ impl ClientCall {
         }
     }
 
-    pub(crate) fn finish(&self, status: RpcStatus) {
-        self.conclude(Event::Finished { ticket: self.ticket, status });
+    pub(crate) fn finish(&self, status: RpcStatus, connection_lost: bool) {
+        self.conclude(Event::Finished { ticket: self.ticket, status, connection_lost });
     }
 
     pub(crate) fn is_ended(&self) -> bool {
@@ -214,7 +223,7 @@ impl ClientCall {
 
 impl Ticketed for ClientCall {
     fn end(&self, status: RpcStatus) {
-        self.finish(status);
+        self.finish(status, false);
         self.signal.raise();
     }
 }

@@ -21,6 +21,8 @@ pub enum Event {
         ticket: u64,
         /// How it ended.
         status: RpcStatus,
+        /// Whether the loss of the connection ended it, rather than an answer.
+        connection_lost: bool,
     },
     /// Server: a call passed core's checks. Carries the request of unary and server-stream calls.
     CallStarted {

@@ -14,7 +14,7 @@ mod session;
 mod signal;
 
 pub use body::{Body, Encoding};
-pub use client_call::{CallOptions, ClientCall};
+pub use client_call::{CallOptions, ClientCall, Timeout};
 pub use event::Event;
 pub use plan::{MethodPlan, ServicePlan};
 pub use queue::{Queue, Wake};

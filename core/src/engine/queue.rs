@@ -169,6 +169,10 @@ mod tests {
 
     use super::*;
 
+    fn finished(ticket: u64) -> Event {
+        Event::Finished { ticket, status: RpcStatus::ok(), connection_lost: false }
+    }
+
     #[test]
     fn wakes_once_per_batch() {
         let wakes = Arc::new(AtomicUsize::new(0));
@@ -178,14 +182,14 @@ mod tests {
         });
         queue.reserve(3).unwrap();
         for ticket in 1..=3 {
-            queue.push(Event::Finished { ticket, status: RpcStatus::ok() });
+            queue.push(finished(ticket));
         }
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
         let mut out = Vec::new();
         assert_eq!(queue.drain(2, &mut out), 2);
         assert_eq!(queue.drain(2, &mut out), 1);
         queue.reserve(1).unwrap();
-        queue.push(Event::Finished { ticket: 4, status: RpcStatus::ok() });
+        queue.push(finished(4));
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
     }
 
@@ -194,7 +198,7 @@ mod tests {
         let queue = Queue::new(2, || {});
         queue.reserve(2).unwrap();
         assert_eq!(queue.reserve(1).unwrap_err().kind(), ErrorKind::Limit);
-        queue.push(Event::Finished { ticket: 1, status: RpcStatus::ok() });
+        queue.push(finished(1));
         assert_eq!(queue.reserve(1).unwrap_err().kind(), ErrorKind::Limit, "an undrained event keeps its slot");
         let mut out = Vec::new();
         queue.drain(8, &mut out);

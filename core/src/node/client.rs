@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use iroh::{Endpoint, EndpointAddr};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use super::endpoint;
@@ -79,7 +79,6 @@ struct Inner {
 
 /// A node without its types, so that bindings do not instantiate them.
 trait DialingNode: Send + Sync {
-    fn is_lost(&self) -> bool;
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -87,16 +86,6 @@ struct QuicDialer {
     endpoint: Endpoint,
     target: EndpointAddr,
     timeout: Duration,
-    last: Mutex<LastDial>,
-}
-
-/// What became of the last dial for calls.
-#[derive(Default)]
-enum LastDial {
-    #[default]
-    None,
-    Connected(Arc<QuicConnection>),
-    Failed,
 }
 
 impl QuicDialer {
@@ -117,27 +106,20 @@ impl QuicDialer {
 impl Dialer for QuicDialer {
     fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
         Box::pin(async {
-            let dialled = self.connect(wire::ALPN_RPC, Instant::now() + self.timeout).await.map(Arc::new);
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = match &dialled {
-                Ok(connection) => LastDial::Connected(connection.clone()),
-                Err(_) => LastDial::Failed,
-            };
-            Ok(dialled? as Arc<dyn Connection>)
+            let connection = self.connect(wire::ALPN_RPC, Instant::now() + self.timeout).await?;
+            Ok(Arc::new(connection) as Arc<dyn Connection>)
         })
     }
 }
 
 impl DialingNode for QuicDialer {
-    fn is_lost(&self) -> bool {
-        match &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-            LastDial::None => false,
-            LastDial::Connected(connection) => connection.close_cause().is_some(),
-            LastDial::Failed => true,
-        }
-    }
-
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.endpoint.close())
+        let endpoint = self.endpoint.clone();
+        Box::pin(async {
+            // Dials that were given up take seconds to end; the close goes on without us then.
+            let closing = tokio::spawn(async move { endpoint.close().await });
+            let _ = timeout(limits::CLOSE_FLUSH, closing).await;
+        })
     }
 }
 
@@ -155,7 +137,7 @@ impl Client {
             let (network, target, root_pubkey) = prepared?;
             let endpoint = endpoint::bind(&network, None, limits::MAX_CONCURRENT_STREAMS).await?;
             let timeout = options.connect_timeout;
-            let dialer = QuicDialer { endpoint: endpoint.clone(), target, timeout, last: Mutex::default() };
+            let dialer = QuicDialer { endpoint: endpoint.clone(), target, timeout };
             let admitted = match admit(&dialer, &options).await {
                 Ok(answer) => check_root(&answer, root_pubkey).map(|()| answer),
                 Err(error) => Err(error),
@@ -263,12 +245,6 @@ impl BoundService {
     /// Returns the service.
     pub fn plan(&self) -> &Arc<ServicePlan> {
         &self.plan
-    }
-
-    /// Tells whether the connection for calls is gone: it ended, or could not be dialled. Hosts tell a call
-    /// that ended UNAVAILABLE because of that from one that the server refused.
-    pub fn is_connection_lost(&self) -> bool {
-        self.client.0.node.is_lost()
     }
 
     /// Submits a unary call, encoded here and now; its terminal event goes to `queue`.

@@ -19,9 +19,9 @@ use crate::ids::EndpointId;
 use crate::limits;
 use crate::ticket::Ticket;
 
-/// Time without a sign of life after which a peer is lost; keep-alives go three times as often.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Time without a sign of life after which a peer is lost: noticed within 30 s, with keep-alives lost on the way.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Binds an endpoint. `gate` is given by servers; `calls` is how many calls one connection may run.
 ///

@@ -12,11 +12,11 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::task::TaskTracker;
 
 use super::stream::{FrameStream, ReadError};
-use super::transport::{BiStream, Connection, Dialer, StreamError};
+use super::transport::{BiStream, CloseCause, Connection, Dialer, StreamError};
 use crate::clock::Clock;
 use crate::codec::Source;
 use crate::contract::MethodPattern;
-use crate::engine::{Body, CallOptions, CallRequest, ClientCall, Encoding, Event, Queue, ServicePlan};
+use crate::engine::{Body, CallOptions, CallRequest, ClientCall, Encoding, Event, Queue, ServicePlan, Timeout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{self, Frame, FrameKind};
 use crate::limits;
@@ -135,10 +135,10 @@ impl Caller {
         if method_plan.description.pattern != MethodPattern::Unary {
             return Err(Error::new(ErrorKind::Unsupported, "streaming calls are not in this version"));
         }
-        let timeout_ms = options.timeout_ms.or(method_plan.timeout_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX)));
-        let remaining = match timeout_ms {
-            None => None,
-            Some(ms) => match u64::try_from(ms) {
+        let remaining = match (options.timeout, method_plan.timeout_ms) {
+            (Timeout::Never, _) | (Timeout::Declared, None) => None,
+            (Timeout::Declared, Some(ms)) => Some(ms),
+            (Timeout::Millis(ms), _) => match u64::try_from(ms) {
                 Ok(ms) if ms > 0 => Some(ms),
                 _ => return Err(Error::rpc(wire::deadline_exceeded())),
             },
@@ -169,8 +169,8 @@ impl Caller {
         let caller = self.clone();
         let task = async move {
             let run = Run { caller: &caller, call: &call };
-            if let Err(status) = run.exchange().await {
-                call.finish(status);
+            if let Err(failure) = run.exchange().await {
+                call.finish(failure.status, failure.connection_lost);
             }
         };
         self.tasks.spawn_on(task, &self.runtime);
@@ -191,7 +191,7 @@ impl Caller {
     }
 
     /// Returns the shared connection, dialled again if it was lost.
-    async fn connection(&self) -> Result<Arc<dyn Connection>, RpcStatus> {
+    async fn connection(&self) -> Result<Arc<dyn Connection>, Failure> {
         let usable = |connection: &Arc<dyn Connection>| connection.close_cause().is_none();
         if let Some(connection) = self.open_connection().filter(usable) {
             return Ok(connection);
@@ -202,14 +202,36 @@ impl Caller {
             return Ok(connection);
         }
         if self.closed.load(Ordering::Acquire) {
-            return Err(RpcStatus::new(StatusCode::UNAVAILABLE, "connection lost: closed"));
+            return Err(Failure::lost("closed"));
         }
-        let dialled = self.dialer.dial().await.map_err(|error| {
-            let code = error.status().unwrap_or(StatusCode::UNAVAILABLE);
-            RpcStatus::new(code, format!("connection lost: {error}"))
-        })?;
+        let dialled = self.dialer.dial().await.map_err(|error| Failure::lost(error.message()))?;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialled.clone());
         Ok(dialled)
+    }
+}
+
+/// Why a call has no response.
+struct Failure {
+    status: RpcStatus,
+    connection_lost: bool,
+}
+
+impl Failure {
+    fn lost(reason: &str) -> Self {
+        CloseCause::lost(reason).into()
+    }
+}
+
+impl From<RpcStatus> for Failure {
+    fn from(status: RpcStatus) -> Self {
+        Self { status, connection_lost: false }
+    }
+}
+
+impl From<CloseCause> for Failure {
+    fn from(cause: CloseCause) -> Self {
+        let status = cause.to_status();
+        Self { connection_lost: status.code == StatusCode::UNAVAILABLE, status }
     }
 }
 
@@ -220,12 +242,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn exchange(&self) -> Result<(), RpcStatus> {
+    async fn exchange(&self) -> Result<(), Failure> {
         let deadline = self.call.deadline();
         let dialled = self.guard(deadline, limits::CONNECT_TIMEOUT, self.caller.connection()).await?;
         let Some(connection) = dialled.transpose()? else { return Ok(()) };
         let opened = self.guard(deadline, limits::STREAM_WAIT, connection.open_bi()).await?;
-        let Some(stream) = opened.transpose().map_err(|cause| cause.to_status())? else { return Ok(()) };
+        let Some(stream) = opened.transpose()? else { return Ok(()) };
         self.talk(connection.as_ref(), stream).await
     }
 
@@ -235,7 +257,7 @@ impl Run<'_> {
         deadline: Option<Instant>,
         at_most: Duration,
         step: impl Future<Output = T>,
-    ) -> Result<Option<T>, RpcStatus> {
+    ) -> Result<Option<T>, Failure> {
         let mut step = pin!(step);
         let first = poll_fn(|cx| Poll::Ready(step.as_mut().poll(cx))).await;
         if let Poll::Ready(done) = first {
@@ -253,15 +275,15 @@ impl Run<'_> {
             }
             timer.as_mut().poll(cx).map(|()| {
                 Err(match deadline {
-                    Some(deadline) if deadline <= until => wire::deadline_exceeded(),
-                    _ => RpcStatus::new(StatusCode::UNAVAILABLE, "connection lost: no answer in time"),
+                    Some(deadline) if deadline <= until => wire::deadline_exceeded().into(),
+                    _ => Failure::lost("no answer in time"),
                 })
             })
         })
         .await
     }
 
-    async fn talk(&self, connection: &dyn Connection, stream: BiStream) -> Result<(), RpcStatus> {
+    async fn talk(&self, connection: &dyn Connection, stream: BiStream) -> Result<(), Failure> {
         let now = self.caller.clock.epoch_ms();
         let mut io = FrameStream::new(stream);
         io.queue(self.call.take_request(now)?);
@@ -289,12 +311,12 @@ impl Run<'_> {
                     io.abort(wire::ABORT_CANCELLED);
                     return Ok(());
                 }
-                ClientStep::TimedOut => Err(wire::deadline_exceeded()),
-                ClientStep::Read(Err(error)) => Err(client_read_status(connection, &error)),
+                ClientStep::TimedOut => Err(wire::deadline_exceeded().into()),
+                ClientStep::Read(Err(error)) => Err(read_failure(connection, error)),
                 ClientStep::Read(Ok(None)) => {
-                    Err(RpcStatus::new(StatusCode::UNAVAILABLE, "stream ended before trailer"))
+                    Err(RpcStatus::new(StatusCode::UNAVAILABLE, "stream ended before trailer").into())
                 }
-                ClientStep::Read(Ok(Some(frame))) => unary_frame(frame, &mut response),
+                ClientStep::Read(Ok(Some(frame))) => unary_frame(frame, &mut response).map_err(Failure::from),
             };
             match outcome {
                 Ok(None) => {}
@@ -304,9 +326,9 @@ impl Run<'_> {
                     poll_fn(|cx| Poll::Ready(io.poll_frame(cx).is_ready())).await;
                     return Ok(());
                 }
-                Err(status) => {
+                Err(failure) => {
                     io.abort(wire::ABORT_CANCELLED);
-                    return Err(status);
+                    return Err(failure);
                 }
             }
         }
@@ -343,16 +365,17 @@ fn unary_frame(frame: Frame, response: &mut Option<Body>) -> Result<Option<Body>
     }
 }
 
-/// Returns the status of a call whose answer cannot be read (`wire.md` section 10).
-fn client_read_status(connection: &dyn Connection, error: &ReadError) -> RpcStatus {
+/// Returns why a call ends whose answer cannot be read (`wire.md` section 10).
+fn read_failure(connection: &dyn Connection, error: ReadError) -> Failure {
+    let unavailable = |text: String| RpcStatus::new(StatusCode::UNAVAILABLE, text).into();
     match error {
-        ReadError::Framing(error) => RpcStatus::new(StatusCode::INTERNAL, error.to_string()),
-        ReadError::TimedOut => RpcStatus::new(StatusCode::UNAVAILABLE, "frame read timed out"),
-        ReadError::TooLong(_) => RpcStatus::new(StatusCode::INTERNAL, "response is too long"),
-        ReadError::Stream(StreamError::Lost(cause)) => cause.to_status(),
+        ReadError::Framing(error) => RpcStatus::new(StatusCode::INTERNAL, error.to_string()).into(),
+        ReadError::TimedOut => unavailable("frame read timed out".to_owned()),
+        ReadError::TooLong(_) => RpcStatus::new(StatusCode::INTERNAL, "response is too long").into(),
+        ReadError::Stream(StreamError::Lost(cause)) => cause.into(),
         ReadError::Stream(StreamError::Aborted(code)) => match connection.close_cause() {
-            Some(cause) => cause.to_status(),
-            None => RpcStatus::new(StatusCode::UNAVAILABLE, format!("stream reset by peer: {code}")),
+            Some(cause) => cause.into(),
+            None => unavailable(format!("stream reset by peer: {code}")),
         },
     }
 }
