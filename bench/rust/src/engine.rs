@@ -1,13 +1,14 @@
 //! Calls through the engine: a server and a client whose host is a task of the same runtime.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use aster_core::codec::{Record, Value, ValueSink, ValueSource};
 use aster_core::config::Config;
 use aster_core::engine::{CallOptions, ClientCall, Event, Queue, ServicePlan};
+use aster_core::ids::TicketMap;
 use aster_core::limits;
 use aster_core::node::{BoundService, Client, ClientOptions, Server, ServerOptions};
 use aster_core::rpc::Service;
@@ -69,7 +70,7 @@ fn answer(event: Event) {
     }
 }
 
-type Waiting = Rc<RefCell<HashMap<u64, (Arc<ClientCall>, oneshot::Sender<Result<Value, String>>)>>>;
+type Waiting = Rc<RefCell<TicketMap<(Arc<ClientCall>, oneshot::Sender<Result<Value, String>>)>>>;
 
 #[derive(Clone)]
 struct EngineClient {
