@@ -413,3 +413,17 @@ fn a_refused_value_leaves_no_bytes() {
     assert_eq!(error.for_request_at_server().message, "cannot decode request: truncated");
     assert_eq!(error.for_response_at_client().code.0, 13);
 }
+
+#[test]
+fn bodies_of_huge_decimals_are_refused_before_they_cost_seconds() {
+    let types = serde_json::json!({"t/D": {"fields": [{"name": "all", "type": "list<decimal>"}]}});
+    let schema = Schema::compile(&TypeTable::from_json(&types).unwrap()).unwrap();
+    let root = schema.root("t/D").unwrap();
+    let body = |digits: usize, count: usize| {
+        let all: Vec<String> = vec!["7".repeat(digits); count];
+        serde_json::to_vec(&serde_json::json!({"all": all})).unwrap()
+    };
+    assert!(decode_json(&schema, root, &body(30, 10_000), &mut ValueSink).is_ok());
+    let refused = decode_json(&schema, root, &body(20_000, 40), &mut ValueSink).unwrap_err();
+    assert_eq!(refused.reason, "decoded value is too large");
+}

@@ -27,6 +27,12 @@ impl Decimal {
         Self { negative, digits: if digits.is_empty() { "0" } else { digits }.to_owned(), scale }
     }
 
+    /// Returns what a decimal of this many bytes counts in the estimate of a value graph. Changing its base takes
+    /// time that grows with the square, so a body of huge decimals is refused before it costs seconds.
+    pub(super) fn cost(bytes: usize) -> usize {
+        bytes.saturating_add(bytes.saturating_mul(bytes) / 64)
+    }
+
     /// Reads `-?d+(.d+)?([eE][+-]?d+)?`; `None` if it is not one or beyond the limits.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));

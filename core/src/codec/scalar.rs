@@ -210,9 +210,9 @@ impl<'b> Input<'b> {
             }
             Kind::Decimal => {
                 let before = self.reader.rest().len();
-                let text = Decimal::read(&mut self.reader)?.text();
-                self.charge(before.saturating_sub(self.reader.rest().len()))?;
-                made(sink.decimal(ty, &text))
+                let decimal = Decimal::read(&mut self.reader)?;
+                self.charge(Decimal::cost(before.saturating_sub(self.reader.rest().len())))?;
+                made(sink.decimal(ty, &decimal.text()))
             }
             _ => Err(broken()),
         }
