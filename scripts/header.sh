@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 VERSION=0.29.4
-TOOLS="${ASTER_TOOLS_DIR:-$HOME/.cache/aster/tools}"
+TOOLS="${TOOLS_DIR:-$HOME/.cache/aster/tools}"
 CBINDGEN="$TOOLS/bin/cbindgen"
 
 if [ "$("$CBINDGEN" --version 2>/dev/null || true)" != "cbindgen $VERSION" ]; then

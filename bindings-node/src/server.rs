@@ -103,6 +103,12 @@ impl Server {
         })
     }
 
+    /// Returns what the operator must be told about the gate.
+    #[napi]
+    pub fn warnings(&self) -> Vec<String> {
+        self.server.warnings().to_vec()
+    }
+
     /// Returns the ticket, or an error before the start.
     #[napi]
     pub fn address(&self, env: &Env) -> Js {

@@ -16,7 +16,7 @@ const Hello = Service({
   },
 );
 
-const config = new AsterConfig({ relayMode: "disabled" });
+const config = new AsterConfig({ relayMode: "disabled", allowAllConsumers: true });
 const server = await AsterServer.start({ services: [new Hello()], config });
 const client = await AsterClient.connect({ address: server.address, config });
 const hello = await client.client(Hello);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { root, run, script } from "./support.js";
+import { localEnv, root, run, script } from "./support.js";
 
 const examples = join(root, "examples", "node");
 const prelude = `
@@ -19,6 +19,13 @@ const prelude = `
 test("an example in one process", async (t) => {
   const { code, out, err } = await run(t, [join(examples, "quickstart.js")]).ended;
   assert.deepEqual([code, out, err], [0, "Hello, World!\n", ""]);
+});
+
+test("a server in dev mode says so", async (t) => {
+  const { ASTER_ALLOW_ALL_CONSUMERS: _, ...env } = localEnv;
+  const { code, err } = await script(t, `${prelude} await (await start()).close();`, env).ended;
+  assert.equal(code, 0, err);
+  assert.match(err, /AsterWarning: Dev mode: allow_all_consumers=True/);
 });
 
 test("examples as two processes", async (t) => {

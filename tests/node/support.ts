@@ -17,6 +17,7 @@ export function local(): AsterConfig {
 export const localEnv: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ASTER_"))),
   ASTER_RELAY_MODE: "disabled",
+  ASTER_ALLOW_ALL_CONSUMERS: "true",
   ASTER_BIND_ADDR: "127.0.0.1:0",
 };
 

@@ -56,6 +56,7 @@ export interface NativeServer {
   start(op: number): Error | undefined;
   drain(op: number, graceMs: number | undefined): Error | undefined;
   close(op: number): Error | undefined;
+  warnings(): string[];
   address(): string | Error;
   addrB64(): string | Error;
   endpointId(): string | Error;

@@ -87,6 +87,7 @@ export class AsterServer implements AsyncDisposable {
   }
 
   async #start(): Promise<this> {
+    for (const warning of this.#native.warnings()) process.emitWarning(warning, { type: "AsterWarning" });
     await this.#engine.operate((op) => this.#native.start(op));
     if (!this.#closing) {
       this.#running = true;

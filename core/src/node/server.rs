@@ -55,6 +55,7 @@ struct Inner {
     network: NetworkConfig,
     gate: Arc<Gate>,
     root_pubkey: [u8; 32],
+    warnings: Vec<String>,
     options: ServerOptions,
     dispatcher_options: DispatcherOptions,
     services: Mutex<Vec<Service>>,
@@ -128,6 +129,7 @@ impl Server {
             network,
             gate: Gate::new(gate.open),
             root_pubkey,
+            warnings: gate.warnings,
             dispatcher_options: DispatcherOptions {
                 max_concurrent_streams: options.max_concurrent_streams,
                 max_sessions_per_connection: options.max_sessions_per_connection,
@@ -244,6 +246,11 @@ impl Server {
     /// Returns the public root key; in dev mode an ephemeral one.
     pub fn root_pubkey(&self) -> [u8; 32] {
         self.0.root_pubkey
+    }
+
+    /// Returns what the operator must be told about the gate, such as dev mode. It is logged, too.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.warnings
     }
 
     /// Tells whether every peer is admitted.
