@@ -288,6 +288,17 @@ async fn a_server_on_every_interface_is_dialable_at_once() {
 }
 
 #[tokio::test]
+async fn an_unreachable_relay_delays_nothing() {
+    let running = Running::start(&config(&[("ASTER_RELAY_MODE", "https://relay.invalid/")])).await;
+    let client = connect(&running.server.address().expect("address"), WAIT).await.expect("connected");
+    let caller = Caller::new(&client, ECHO).expect("bound");
+    let reply = caller.call(&CallOptions::default(), &text("message", "offline")).await.expect("reply");
+    assert_eq!(reply_of(reply), "offline");
+    client.close().await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_without_services_does_not_start() {
     let server = Server::new(&config(&[]), ServerOptions::default()).expect("server");
     assert_eq!(server.address().expect_err("not started").kind(), ErrorKind::State);
