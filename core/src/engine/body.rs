@@ -1,6 +1,7 @@
 //! Message bodies on their way in and out: encoding, compression, and the frame around them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -20,10 +21,12 @@ pub enum Encoding {
 }
 
 /// A body as it arrived: the payload of one data frame, undecoded.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Body {
-    pub(crate) payload: Bytes,
-    pub(crate) compressed: bool,
+    payload: Bytes,
+    compressed: bool,
+    /// Dropped with the body: its part of a budget.
+    _kept: Option<Arc<dyn Send + Sync>>,
 }
 
 /// Why a body is refused; each side turns it into its own status.
@@ -43,7 +46,12 @@ pub(crate) enum BodyError {
 impl Body {
     /// Takes the payload of a data frame.
     pub(crate) fn new(payload: Bytes, compressed: bool) -> Self {
-        Self { payload, compressed }
+        Self { payload, compressed, _kept: None }
+    }
+
+    /// Keeps something alive as long as the body.
+    pub(crate) fn keeping(self, kept: Arc<dyn Send + Sync>) -> Self {
+        Self { _kept: Some(kept), ..self }
     }
 
     /// Returns the size on the wire.

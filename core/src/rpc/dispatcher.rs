@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
+use super::budget::Budget;
 use super::driver;
 use super::transport::{CloseCause, Connection};
 use crate::admission::Gate;
@@ -89,6 +90,7 @@ pub(crate) struct Scope {
     sessions: AtomicU32,
     signals: Mutex<TicketMap<Arc<Signal>>>,
     stream_opened: Notify,
+    pub(crate) budget: Arc<Budget>,
 }
 
 /// One of the counted things of a connection, given back when dropped.
@@ -152,6 +154,7 @@ impl Dispatcher {
             sessions: AtomicU32::new(0),
             signals: Mutex::default(),
             stream_opened: Notify::new(),
+            budget: Arc::default(),
         });
         if let Some(peer) = scope.peer
             && !self.gate.admits(&peer)

@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 use tracing::debug;
 
+use super::budget::{Queued, Share};
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedCall, OpenedStream, Refused};
 use super::dispatcher::{Scope, Service, YOUNG};
@@ -23,7 +24,9 @@ use crate::wire::{self, Form, Mode, StreamHeader};
 
 /// Serves one stream of a client until it is closed and its handler has returned.
 pub(crate) async fn serve_stream(scope: Arc<Scope>, stream: BiStream, id: u64, signal: Arc<Signal>) {
-    Driver::new(scope.clone(), stream, signal).run().await;
+    let mut driver = Driver::new(scope.clone(), stream, signal);
+    driver.io.share_budget(Share::new(scope.budget.clone(), id));
+    driver.run().await;
     scope.dismiss(id);
 }
 
@@ -231,7 +234,10 @@ impl Driver {
         let mut input_over = false;
         loop {
             let ended = match self.step(!input_over && active.wants_input(), active.until()).await {
-                Step::Frame(frame) => shared_frame(&mut active, frame).err().map(Ended::With),
+                Step::Frame(frame) => {
+                    let queued = self.io.take_queued();
+                    shared_frame(&mut active, frame, queued).err().map(Ended::With)
+                }
                 Step::InputEnded => {
                     input_over = true;
                     match active.input {
@@ -325,13 +331,22 @@ pub(crate) enum Ended {
     Gone,
 }
 
-fn shared_frame(active: &mut ActiveCall, frame: Frame) -> Result<(), RpcStatus> {
+fn shared_frame(active: &mut ActiveCall, frame: Frame, queued: Option<Queued>) -> Result<(), RpcStatus> {
     match frame::kind(frame.flags) {
-        Ok(FrameKind::Data) => active.data(Body::new(frame.payload, frame.flags & frame::COMPRESSED != 0)),
+        Ok(FrameKind::Data) => active.data(request_body(frame, queued)),
         Ok(FrameKind::RowSchema) => Ok(()),
         Ok(FrameKind::Cancel) => Err(wire::cancelled()),
         Ok(FrameKind::Trailer) => client_trailer(&frame.payload).and_then(|()| active.end_input()),
         Ok(FrameKind::Header | FrameKind::Call) | Err(_) => Err(wire::unexpected_frame(frame.flags)),
+    }
+}
+
+/// Makes the body of a data frame; a large one counts against the connection's budget as long as it lives.
+pub(crate) fn request_body(frame: Frame, queued: Option<Queued>) -> Body {
+    let body = Body::new(frame.payload, frame.flags & frame::COMPRESSED != 0);
+    match queued {
+        Some(queued) => body.keeping(Arc::new(queued)),
+        None => body,
     }
 }
 

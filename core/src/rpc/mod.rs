@@ -4,6 +4,7 @@
 //! [`crate::engine`]. Client: [`Caller`] submits calls over connections it dials when needed.
 //! Sockets are not here but in [`crate::node`]; who may connect is decided in [`crate::admission`].
 
+mod budget;
 mod call;
 mod caller;
 mod checks;

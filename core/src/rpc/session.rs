@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedStream, Refused};
-use super::driver::{Driver, Ended, Step, client_trailer, read_status, released};
+use super::driver::{Driver, Ended, Step, client_trailer, read_status, released, request_body};
 use crate::contract::MethodPattern;
-use crate::engine::{Body, Event, ServerSession, next_ticket};
+use crate::engine::{Event, ServerSession, next_ticket};
 use crate::frame::{self, Frame, FrameKind};
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, CallHeader};
@@ -151,7 +151,7 @@ impl Session<'_> {
                     return Ok(()); // Late input of an ended call.
                 };
                 let taken = if kind == FrameKind::Data {
-                    current.active.data(Body::new(frame.payload, frame.flags & frame::COMPRESSED != 0))
+                    current.active.data(request_body(frame, driver.io.take_queued()))
                 } else {
                     client_trailer(&frame.payload).and_then(|()| current.active.end_input())
                 };

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::time::{Instant, Sleep};
 
+use super::budget::{Queued, Share};
 use super::transport::{BiStream, RecvHalf, SendHalf, StreamError};
 use crate::frame::{Frame, FrameBuffer, FrameError};
 use crate::limits;
@@ -40,6 +41,8 @@ pub(crate) struct FrameStream {
     written: usize,
     pending: usize,
     frame_timer: Option<Pin<Box<Sleep>>>,
+    share: Option<Share>,
+    queued: Option<Queued>,
     finish_wanted: bool,
     finished: bool,
 }
@@ -57,9 +60,21 @@ impl FrameStream {
             written: 0,
             pending: 0,
             frame_timer: None,
+            share: None,
+            queued: None,
             finish_wanted: false,
             finished: false,
         }
+    }
+
+    /// Counts large frames against the budget of the connection.
+    pub(crate) fn share_budget(&mut self, share: Share) {
+        self.share = Some(share);
+    }
+
+    /// Takes what keeps the last frame counted until it is decoded; `None` for a small one.
+    pub(crate) fn take_queued(&mut self) -> Option<Queued> {
+        self.queued.take()
     }
 
     /// Refuses longer payloads as soon as their length is known, before they fill memory.
@@ -78,6 +93,7 @@ impl FrameStream {
             match self.inbox.next() {
                 Ok(Some(frame)) => {
                     self.frame_timer = None;
+                    self.queued = self.share.as_mut().and_then(|share| share.complete(frame.payload.len()));
                     return Poll::Ready(Ok(Some(frame)));
                 }
                 Ok(None) => {}
@@ -91,9 +107,19 @@ impl FrameStream {
             if self.input_ended {
                 return Poll::Ready(self.inbox.finish().map(|()| None).map_err(ReadError::Framing));
             }
+            if self.share.as_ref().is_some_and(|share| !share.may_read(cx)) {
+                self.frame_timer = None; // Our pause is not the peer's delay.
+                return Poll::Pending;
+            }
             match self.recv.poll_read(cx, READ_CHUNK, self.inbox.buffer_mut()) {
                 Poll::Ready(Ok(0)) => self.input_ended = true,
-                Poll::Ready(Ok(_)) => self.got_bytes = true,
+                Poll::Ready(Ok(_)) => {
+                    self.got_bytes = true;
+                    let held = self.inbox.buffer_mut().len();
+                    if let Some(share) = &mut self.share {
+                        share.holds(held);
+                    }
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(ReadError::Stream(error))),
                 Poll::Pending => return self.poll_frame_timer(cx),
             }
