@@ -119,6 +119,15 @@ impl BodyError {
     }
 }
 
+/// Appends frames to others; the first ones are taken over without a copy.
+pub(crate) fn append(out: &mut Vec<u8>, frames: Vec<u8>) {
+    if out.is_empty() {
+        *out = frames;
+    } else {
+        out.extend_from_slice(&frames);
+    }
+}
+
 /// A complete data frame to be sent: header and payload in one buffer.
 pub(crate) struct Outgoing(pub(crate) Vec<u8>);
 

@@ -21,6 +21,7 @@ pub use queue::{Queue, Wake};
 pub use server_call::{CallInfo, ServerCall};
 pub use session::ServerSession;
 
+pub(crate) use body::append;
 pub(crate) use client_call::CallRequest;
 pub(crate) use queue::next_ticket;
 pub(crate) use signal::Signal;

@@ -1,10 +1,9 @@
 //! A call in the hands of the server's host: request in, answer out, released once.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::body::{self, BodyError, EncodeError, Encoding, Outgoing};
+use super::body::{self, BodyError, EncodeError, Encoding, Outgoing, append};
 use super::{Body, MethodPlan, Queue, ServerSession, ServicePlan, Signal};
 use crate::codec::{Sink, Source};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,8 +50,9 @@ pub struct ServerCall {
 
 struct State {
     encoding: Option<Encoding>,
-    out: VecDeque<Vec<u8>>,
-    out_bytes: usize,
+    /// Complete frames, one after the other.
+    out: Vec<u8>,
+    out_items: usize,
     status: Option<RpcStatus>,
     answered: bool,
     ended: bool,
@@ -65,7 +65,7 @@ struct State {
 /// What the host has put into a call since the task of the stream looked last.
 pub(crate) struct Answer {
     /// Complete frames to be sent.
-    pub(crate) frames: VecDeque<Vec<u8>>,
+    pub(crate) frames: Vec<u8>,
     /// The status to end with.
     pub(crate) status: Option<RpcStatus>,
     /// Whether the host waits for [`super::Event::Writable`].
@@ -87,8 +87,8 @@ impl ServerCall {
     ) -> Arc<Self> {
         let state = State {
             encoding: None,
-            out: VecDeque::new(),
-            out_bytes: 0,
+            out: Vec::new(),
+            out_items: 0,
             status: None,
             answered: false,
             ended: false,
@@ -260,7 +260,7 @@ impl ServerCall {
             if state.ended {
                 return Ok(()); // Cancelled: answers are ignored.
             }
-            let full = state.out.len() >= limits::SEND_WINDOW_ITEMS || state.out_bytes >= limits::WINDOW_BYTES;
+            let full = state.out_items >= limits::SEND_WINDOW_ITEMS || state.out.len() >= limits::WINDOW_BYTES;
             if !single && full {
                 state.wants_writable = true;
                 return Err(Error::new(ErrorKind::WouldBlock, "the send window is full"));
@@ -269,8 +269,8 @@ impl ServerCall {
         match encode(self, self.encoding()) {
             Ok(Outgoing(frames)) => {
                 let mut state = self.lock();
-                state.out_bytes += frames.len();
-                state.out.push_back(frames);
+                state.out_items += 1;
+                append(&mut state.out, frames);
                 if status.is_some() {
                     state.answered = true;
                     state.status = status;
@@ -378,7 +378,7 @@ impl ServerCall {
     pub(crate) fn take_answer(&self) -> Answer {
         let mut state = self.lock();
         let frames = std::mem::take(&mut state.out);
-        state.out_bytes = 0;
+        state.out_items = 0;
         Answer {
             frames,
             status: if state.ended { None } else { state.status.take() },

@@ -299,12 +299,9 @@ impl Driver {
             active.touch();
         }
         if let Some(status) = answer.status.as_ref().filter(|status| ok_trailer || !status.is_ok()) {
-            match answer.frames.back_mut() {
-                Some(last) => self.put_trailer(status, last), // The answer and its end leave in one write.
-                None => self.trailer(status),
-            }
+            self.put_trailer(status, &mut answer.frames); // The answer and its end leave in one write.
         }
-        answer.frames.into_iter().for_each(|frames| self.io.queue(frames));
+        self.io.queue(answer.frames);
         if answer.writable {
             active.writable();
         }

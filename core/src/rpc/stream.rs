@@ -1,6 +1,5 @@
 //! Frames over one stream: assembling what arrives, flushing what leaves, with the frame timer.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,6 +9,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::budget::{Queued, Share};
 use super::transport::{BiStream, RecvHalf, SendHalf, StreamError};
+use crate::engine::append;
 use crate::frame::{Frame, FrameBuffer, FrameError};
 use crate::limits;
 
@@ -37,9 +37,8 @@ pub(crate) struct FrameStream {
     input_ended: bool,
     got_bytes: bool,
     max_payload: usize,
-    out: VecDeque<Vec<u8>>,
+    out: Vec<u8>,
     written: usize,
-    pending: usize,
     frame_timer: Option<Pin<Box<Sleep>>>,
     share: Option<Share>,
     queued: Option<Queued>,
@@ -56,9 +55,8 @@ impl FrameStream {
             input_ended: false,
             got_bytes: false,
             max_payload: limits::MAX_BODY_SIZE,
-            out: VecDeque::new(),
+            out: Vec::new(),
             written: 0,
-            pending: 0,
             frame_timer: None,
             share: None,
             queued: None,
@@ -139,33 +137,30 @@ impl FrameStream {
 
     /// Queues complete frames.
     pub(crate) fn queue(&mut self, frames: Vec<u8>) {
-        self.pending += frames.len();
-        self.out.push_back(frames);
+        if self.written >= limits::WINDOW_BYTES {
+            // A reader that is always a little behind must not keep what it has read.
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
+        append(&mut self.out, frames);
     }
 
     /// Returns the bytes that wait for the peer's window.
     pub(crate) fn pending(&self) -> usize {
-        self.pending
+        self.out.len() - self.written
     }
 
     /// Writes what is queued, then ends the direction if that was asked.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        while let Some(front) = self.out.front() {
-            let rest = front.get(self.written..).unwrap_or_default();
-            if rest.is_empty() {
-                self.out.pop_front();
-                self.written = 0;
-                continue;
-            }
+        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.send.poll_write(cx, rest) {
-                Poll::Ready(Ok(n)) => {
-                    self.written += n;
-                    self.pending = self.pending.saturating_sub(n);
-                }
+                Poll::Ready(Ok(n)) => self.written += n,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
         }
+        self.out.clear();
+        self.written = 0;
         if self.finish_wanted && !self.finished {
             self.finished = true;
             self.send.finish();
