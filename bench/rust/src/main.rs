@@ -4,6 +4,10 @@
 //! `aster-bench load SYSTEM ADDRESS` reads `WORKLOAD SECONDS` lines and answers each with a JSON line.
 //! Both run on one current_thread runtime, as bindings do.
 
+// The allocator of the Python and Node bindings, for both systems.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bare;
 mod engine;
 mod load;
