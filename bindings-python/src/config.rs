@@ -71,9 +71,8 @@ impl Config {
 
     /// The configured root key.
     #[getter]
-    fn root_pubkey<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let key = self.0.root_pubkey().map_err(|error| errors::exception(py, &error))?;
-        Ok(key.map(|key| PyBytes::new(py, &key)))
+    fn root_pubkey<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.0.root_pubkey().map(|key| PyBytes::new(py, &key))
     }
 
     /// The configured node key.

@@ -126,12 +126,8 @@ impl Config {
     }
 
     /// Returns the configured root key.
-    ///
-    /// # Errors
-    ///
-    /// None; the key was parsed by [`resolve`](Self::resolve).
-    pub fn root_pubkey(&self) -> Result<Option<[u8; 32]>> {
-        Ok(self.root_pubkey)
+    pub fn root_pubkey(&self) -> Option<[u8; 32]> {
+        self.root_pubkey
     }
 
     /// Returns whether handler texts reach callers; `None`: as the gate decides.
@@ -291,7 +287,7 @@ mod tests {
         assert!(Config::resolve(sources.clone()).unwrap_err().message().contains("high.pub"));
         sources.files.insert("high.pub".to_owned(), format!(r#"{{"public_key":"{key}"}}"#));
         let config = Config::resolve(sources).unwrap();
-        assert_eq!(hex::encode(config.root_pubkey().unwrap().unwrap()), key);
+        assert_eq!(hex::encode(config.root_pubkey().unwrap()), key);
         assert!(!config.gate().unwrap().open);
     }
 

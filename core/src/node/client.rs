@@ -292,7 +292,7 @@ fn prepare(config: &Config, options: &ClientOptions) -> Result<Prepared> {
         .or(config.endpoint_addr())
         .ok_or_else(|| Error::new(ErrorKind::Config, "a client requires an endpoint address"))?;
     let target = endpoint::dial_target(&Address::parse(text)?)?;
-    Ok((config.network()?, target, config.root_pubkey()?))
+    Ok((config.network()?, target, config.root_pubkey()))
 }
 
 async fn admit(dialer: &QuicDialer, options: &ClientOptions) -> Result<ConsumerAnswer> {
