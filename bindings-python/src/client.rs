@@ -13,9 +13,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 
 use crate::config::Config;
-use crate::convert::PySource;
+use crate::convert::{HostTypes, PySource};
 use crate::errors;
-use crate::plan::{MessageClass, Plan};
+use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::runtime::{self, ProcessBound};
 use crate::server::{succeed, summary};
@@ -122,9 +122,9 @@ impl Client {
 }
 
 impl BoundService {
-    /// Returns the classes of its messages.
-    pub fn classes(&self) -> &[MessageClass] {
-        &self.plan.get().classes
+    /// Returns the Python side of its types.
+    pub fn hosts(&self) -> &HostTypes {
+        &self.plan.get().hosts
     }
 }
 
@@ -153,7 +153,7 @@ impl BoundService {
         };
         let (service, queue) = (this.service.get().map_err(failed)?, this.queue.get());
         let core: &Arc<_> = queue.core().map_err(failed)?;
-        let mut source = PySource::new(py, this.classes());
+        let mut source = PySource::new(py, this.hosts());
         let call = service.start(method, &options, core, &mut source, &request).map_err(|error| {
             let exception = failed(error);
             exception.set_cause(py, source.error.take());

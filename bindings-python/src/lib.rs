@@ -6,6 +6,7 @@
 //! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
 mod client;
+mod codec;
 mod config;
 mod convert;
 mod errors;
@@ -31,9 +32,11 @@ mod _aster {
     #[pymodule_export]
     use crate::client::{BoundService, Client, connect};
     #[pymodule_export]
+    use crate::codec::{Codec, RootCodec, compress, decompress, root_name, zstd_frame};
+    #[pymodule_export]
     use crate::config::{Config, check_address};
     #[pymodule_export]
-    use crate::plan::{Plan, wire_name};
+    use crate::plan::{Plan, flattened_name, wire_name};
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
     #[pymodule_export]
@@ -67,6 +70,7 @@ fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("STATUS_TABLE", statuses)?;
     module.add("ERROR_KINDS", kinds)?;
     module.add("MODES", modes)?;
+    module.add("COMPRESSION_THRESHOLD", aster_core::limits::COMPRESSION_THRESHOLD)?;
     module.add("CONNECT_TIMEOUT", aster_core::limits::CONNECT_TIMEOUT.as_secs_f64())?;
     module.add("DRAIN_GRACE", aster_core::limits::DRAIN_GRACE.as_secs_f64())?;
     module.add("MAX_CONCURRENT_STREAMS", aster_core::limits::MAX_CONCURRENT_STREAMS)?;

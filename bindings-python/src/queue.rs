@@ -281,7 +281,7 @@ impl Queue {
     fn respond(&self, py: Python<'_>, ticket: u64, body: &Body) -> PyResult<()> {
         let pending = self.tables().calls.remove(&ticket);
         let Some(PendingCall { call, service, future }) = pending else { return Ok(()) };
-        let mut sink = PySink::new(py, service.get().classes());
+        let mut sink = PySink::new(py, service.get().hosts());
         match call.decode_response(body, &mut sink) {
             Ok(value) => settle(future.bind(py), intern!(py, "set_result"), value),
             Err(error) => {
@@ -295,7 +295,7 @@ impl Queue {
     fn start_handler(&self, slf: &Bound<'_, Self>, call: Arc<CoreCall>, body: &Body) -> PyResult<()> {
         let py = slf.py();
         let Some(service) = self.tables().services.get(call.info().tag as usize).cloned() else { return Ok(()) };
-        let mut sink = PySink::new(py, &service.plan.get().classes);
+        let mut sink = PySink::new(py, &service.plan.get().hosts);
         let Some(request) = call.decode_request(body, &mut sink) else { return Ok(()) };
         let Some(runner) = service.runners.get(call.method_index()) else { return Ok(()) };
         let ticket = call.ticket();

@@ -56,7 +56,7 @@ impl ServerCall {
     /// Answers the call. A value that does not fit ends it with INTERNAL and raises here, for the log.
     #[pyo3(signature = (value, /))]
     fn reply(&self, py: Python<'_>, value: Bound<'_, PyAny>) -> PyResult<()> {
-        let mut source = PySource::new(py, &self.plan.get().classes);
+        let mut source = PySource::new(py, &self.plan.get().hosts);
         self.core(py)?.reply(&mut source, &value).map_err(|error| {
             let exception = errors::exception(py, &error);
             exception.set_cause(py, source.error.take());

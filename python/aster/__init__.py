@@ -6,7 +6,7 @@ Importing has no side effect: no thread, no runtime, no look at environment or f
 from aster._aster import __version__
 from aster.capabilities import CapabilityRequirement, all_of, any_of
 from aster.client import AsterClient
-from aster.codec import wire_type
+from aster.codec import ForyCodec, ForyConfig, wire_type
 from aster.config import AsterConfig
 from aster.context import CallContext
 from aster.decorators import rpc, service

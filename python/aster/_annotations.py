@@ -1,6 +1,6 @@
-"""Annotations of Python as type texts of contracts (`contract.md` section 6).
+"""Annotations of Python as types of contracts (`contract.md` section 6).
 
-Not here: rules about types in a contract, which core checks when the description is compiled.
+Not here: rules about types in a contract, which core checks when the types are compiled.
 """
 
 from __future__ import annotations
@@ -8,24 +8,58 @@ from __future__ import annotations
 import ast
 import collections.abc
 import dataclasses
+import datetime as dt
+import decimal
+import enum
 import sys
 import types
 import typing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Union
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union
+
+from aster.types import NUMBERS, NumberType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
-PRIMITIVES: dict[Any, str] = {str: "string", int: "int", float: "float", bool: "bool", bytes: "bytes"}
-_KEYS = frozenset({"string", "int", "bool"})
-_BARE_CONTAINERS: dict[Any, str] = {
-    list: "list<string>",
-    typing.List: "list<string>",  # noqa: UP006 - users write it
-    dict: "map<string,string>",
-    typing.Dict: "map<string,string>",  # noqa: UP006
+    from typing_extensions import TypeAlias
+
+    Form: TypeAlias = Union[str, tuple[Any, ...]]
+
+
+class HostType(NamedTuple):
+    """A type as contracts name it, and how Python holds its values where there is a choice.
+
+    A form is a name, or a name and the forms of the parts of a container.
+    """
+
+    text: str
+    form: Form = ""
+
+
+SCALARS: dict[Any, HostType] = {
+    str: HostType("string"),
+    int: HostType("int"),
+    float: HostType("float"),
+    bool: HostType("bool"),
+    bytes: HostType("bytes"),
+    dt.datetime: HostType("timestamp"),
+    dt.date: HostType("date"),
+    dt.timedelta: HostType("duration"),
+    decimal.Decimal: HostType("decimal"),
+    uuid.UUID: HostType("uuid", "uuid"),
 }
+_BARE_CONTAINERS: dict[Any, HostType] = {
+    list: HostType("list<string>"),
+    typing.List: HostType("list<string>"),  # noqa: UP006 - users write it
+    dict: HostType("map<string,string>"),
+    typing.Dict: HostType("map<string,string>"),  # noqa: UP006
+}
+_KEYS = NUMBERS - {"float32"} | {"string", "int", "bool"}
+_PRIMITIVES = NUMBERS | {scalar.text for scalar in SCALARS.values()}
 _UNIONS: tuple[Any, ...] = (Union, getattr(types, "UnionType", Union))
+_ANNOTATED = typing.get_origin(typing.Annotated[int, 0])
 _OLDEST_WITH_UNION_OPERATOR = (3, 10)
 
 
@@ -37,12 +71,26 @@ class UnresolvedTypeError(Exception):
     """A string annotation that cannot be evaluated; the argument is its text."""
 
 
+class Names(Protocol):
+    """What gives messages and enums their tags."""
+
+    def message(self, cls: type[Any], arguments: tuple[HostType, ...]) -> str:
+        """Return the tag of a dataclass, which is given its type arguments."""
+
+    def enum(self, cls: type[enum.Enum]) -> str:
+        """Return the tag of an enum."""
+
+    def is_enum(self, tag: str) -> bool:
+        """Tell whether a tag is that of an enum."""
+
+
 @dataclass(frozen=True)
 class Namespace:
-    """Where names in string annotations are looked up."""
+    """Where names in string annotations are looked up, and what type variables stand for."""
 
     names: Mapping[str, Any]
     local_names: Mapping[str, Any]
+    variables: Mapping[Any, HostType] = field(default_factory=dict)
 
     def resolve(self, annotation: Any) -> Any:
         """Evaluate an annotation if it is a string or a forward reference."""
@@ -74,9 +122,11 @@ class _UnionOperator(ast.NodeTransformer):
         return ast.Call(ast.Name("__union__", ast.Load()), [node.left, node.right], [])
 
 
-def is_message(annotation: Any) -> bool:
-    """Tell whether an annotation is a dataclass."""
-    return isinstance(annotation, type) and dataclasses.is_dataclass(annotation)
+def message_class(annotation: Any) -> type[Any] | None:
+    """Return the dataclass that an annotation names, with or without type arguments."""
+    origin = typing.get_origin(annotation) or annotation
+    is_message = isinstance(origin, type) and dataclasses.is_dataclass(origin) and not issubclass(origin, enum.Enum)
+    return origin if is_message else None
 
 
 def shown(annotation: Any) -> str:
@@ -91,10 +141,12 @@ def shown(annotation: Any) -> str:
 
 
 def bare(annotation: Any, namespace: Namespace) -> Any:
-    """Resolve an annotation and strip `Annotated`, `NewType` and aliases from it."""
+    """Resolve an annotation and strip `Annotated`, `NewType` and aliases from it. Numbers of a width stay."""
     while True:
         annotation = namespace.resolve(annotation)
         if typing.get_origin(annotation) is _ANNOTATED:
+            if number_type(annotation) is not None:
+                return annotation
             annotation = typing.get_args(annotation)[0]
         elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
@@ -104,7 +156,10 @@ def bare(annotation: Any, namespace: Namespace) -> Any:
             return annotation
 
 
-_ANNOTATED = typing.get_origin(typing.Annotated[int, 0])
+def number_type(annotation: Any) -> NumberType | None:
+    """Return the mark of a number of a width."""
+    marks = getattr(annotation, "__metadata__", ())
+    return next((mark for mark in marks if isinstance(mark, NumberType)), None)
 
 
 def optional_of(annotation: Any) -> tuple[Any, bool]:
@@ -116,28 +171,62 @@ def optional_of(annotation: Any) -> tuple[Any, bool]:
     return (parts[0], True) if optional and len(parts) == 1 else (annotation, False)
 
 
-def type_text(annotation: Any, namespace: Namespace, message: Callable[[type[Any]], str]) -> str:
-    """Return the type text of an annotation; `message` gives the tag of a dataclass."""
+def host_type(annotation: Any, namespace: Namespace, names: Names) -> HostType:
+    """Return the type of an annotation.
+
+    `UnsupportedTypeError` if no contract type stands for it, `UnresolvedTypeError` if a name in it is unknown.
+    """
     annotation = bare(annotation, namespace)
+    mark = number_type(annotation)
+    if mark is not None:
+        return HostType(mark.name)
+    if isinstance(annotation, typing.TypeVar):
+        return _known(namespace.variables.get(annotation))
     inner, optional = optional_of(annotation)
     if optional:
-        return type_text(inner, namespace, message).rstrip("?") + "?"
-    if is_message(annotation):
-        return message(annotation)
-    primitive = PRIMITIVES.get(annotation) if isinstance(annotation, type) else None
-    if primitive is not None:
-        return primitive
-    if isinstance(annotation, collections.abc.Hashable) and annotation in _BARE_CONTAINERS:
-        return _BARE_CONTAINERS[annotation]
-    return _container_text(annotation, namespace, message)
+        text, form = host_type(inner, namespace, names)
+        return HostType(text.rstrip("?") + "?", form)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return HostType(names.enum(annotation))
+    arguments = typing.get_args(annotation)
+    if not arguments and isinstance(annotation, collections.abc.Hashable):
+        found = SCALARS.get(annotation) or _BARE_CONTAINERS.get(annotation)
+        if found is not None:
+            return found
+    message = message_class(annotation)
+    if message is not None:
+        return HostType(names.message(message, tuple(host_type(part, namespace, names) for part in arguments)))
+    return _composed(typing.get_origin(annotation), arguments, namespace, names)
 
 
-def _container_text(annotation: Any, namespace: Namespace, message: Callable[[type[Any]], str]) -> str:
-    if typing.get_origin(annotation) not in (list, dict):
+def _composed(origin: Any, arguments: Sequence[Any], namespace: Namespace, names: Names) -> HostType:
+    if type(origin).__name__ == "TypeAliasType":
+        given = [host_type(part, namespace, names) for part in arguments]
+        inside = dataclasses.replace(namespace, variables=dict(zip(origin.__type_params__, given)))
+        return host_type(origin.__value__, inside, names)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is ...:  # noqa: PLR2004 - element and ellipsis
+        arguments = arguments[:1]
+    elif origin not in (list, set, frozenset, dict):
         raise UnsupportedTypeError
-    parts = [type_text(part, namespace, message) for part in typing.get_args(annotation)]
-    if typing.get_origin(annotation) is list:
-        return f"list<{parts[0]}>"
-    if parts[0] not in _KEYS:
+    parts = [host_type(part, namespace, names) for part in arguments]
+    forms = [part.form for part in parts]
+    if origin is dict:
+        _require(parts[0], _KEYS, names)
+        return HostType(f"map<{parts[0].text},{parts[1].text}>", ("", *forms))
+    kind = "set" if origin in (set, frozenset) else "list"
+    if kind == "set":
+        _require(parts[0], _PRIMITIVES, names)
+    form = origin.__name__ if origin in (tuple, frozenset) else ""
+    return HostType(f"{kind}<{parts[0].text}>", (form, *forms))
+
+
+def _require(part: HostType, allowed: frozenset[str], names: Names) -> None:
+    """Refuse a key or an element of a set that is neither of these types nor an enum."""
+    if part.text not in allowed and not names.is_enum(part.text):
         raise UnsupportedTypeError
-    return f"map<{parts[0]},{parts[1]}>"
+
+
+def _known(found: HostType | None) -> HostType:
+    if found is None:
+        raise UnsupportedTypeError
+    return found

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from enum import Enum
 from typing import Any, final
 
 from typing_extensions import TypeAlias
 
 __all__ = [
+    "COMPRESSION_THRESHOLD",
     "CONNECT_TIMEOUT",
     "DRAIN_GRACE",
     "ERROR_KINDS",
@@ -16,33 +18,48 @@ __all__ = [
     "STATUS_TABLE",
     "BoundService",
     "Client",
+    "Codec",
     "Config",
     "Operation",
     "Plan",
     "Queue",
+    "RootCodec",
     "Server",
     "ServerCall",
     "__version__",
     "check_address",
     "check_process",
+    "compress",
     "connect",
+    "decompress",
+    "flattened_name",
+    "root_name",
     "wire_name",
+    "zstd_frame",
 ]
 
 __version__: str
 STATUS_TABLE: list[tuple[int, str, str]]
 ERROR_KINDS: list[tuple[int, str]]
 MODES: list[tuple[int, str]]
+COMPRESSION_THRESHOLD: int
 CONNECT_TIMEOUT: float
 DRAIN_GRACE: float
 MAX_CONCURRENT_STREAMS: int
 MAX_SESSIONS_PER_CONNECTION: int
 
 _Default: TypeAlias = tuple[bool, Any]
-_ClassSpec: TypeAlias = tuple[type[Any], bool, dict[str, _Default], list[tuple[str, _Default]]]
+_FieldSpec: TypeAlias = tuple[str, Any, _Default | None]
+_ClassSpec: TypeAlias = tuple[type[Any], bool, Sequence[_FieldSpec], Sequence[tuple[str, _Default]]]
+_EnumSpec: TypeAlias = Mapping[str, Enum]
 _Summary: TypeAlias = tuple[str, int, str, list[tuple[str, str]], str, list[str]]
 
 def wire_name(name: str) -> str: ...
+def flattened_name(tag: str, arguments: Sequence[str]) -> str: ...
+def root_name(data: bytes) -> str: ...
+def compress(body: bytes, is_json: bool, threshold: int) -> bytes | None: ...
+def zstd_frame(data: bytes) -> bytes: ...
+def decompress(data: bytes) -> bytes: ...
 def check_address(text: str) -> None: ...
 def check_process(pid: int) -> None: ...
 def connect(
@@ -88,6 +105,20 @@ class Client:
     def close_detached(self) -> None: ...
 
 @final
+class Codec:
+    def __new__(cls, types: str, classes: dict[str, _ClassSpec], enums: dict[str, _EnumSpec]) -> Codec: ...
+    def root(self, tag: str) -> RootCodec: ...
+
+@final
+class RootCodec:
+    @property
+    def wire_name(self) -> str: ...
+    def encode(self, value: Any, /) -> bytes: ...
+    def encode_json(self, value: Any, /) -> bytes: ...
+    def decode(self, data: bytes, /) -> Any: ...
+    def decode_json(self, data: bytes, /) -> Any: ...
+
+@final
 class Config:
     @staticmethod
     def resolve(
@@ -116,7 +147,9 @@ class Operation:
 
 @final
 class Plan:
-    def __new__(cls, description: str, classes: Mapping[str, _ClassSpec]) -> Plan: ...
+    def __new__(
+        cls, description: str, classes: dict[str, _ClassSpec], enums: dict[str, _EnumSpec]
+    ) -> Plan: ...
     @property
     def canonical(self) -> bytes: ...
     @property

@@ -1,50 +1,141 @@
-"""Wire types: dataclasses that are messages (`python-api.md` section 2.3)."""
+"""Wire types and the codec for single values (`python-api.md` sections 2.3 and 6, `codec.md`)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aster import _aster
+from aster._annotations import message_class, shown
+from aster._codecs import RootTable
+from aster._wire_type import wire_type
+from aster.rpc_types import SerializationMode
+from aster.status import ContractViolationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
-    from aster.metadata import Metadata
+__all__ = ["DEFAULT_COMPRESSION_THRESHOLD", "ForyCodec", "ForyConfig", "wire_type"]
 
-T = TypeVar("T", bound="type[Any]")
-
-_SHOWN = "__wire_type__"
-_FIELD_METADATA = "__wire_type_field_metadata__"
-_NAMESPACE = "__fory_namespace__"
-_NAME = "__fory_typename__"
+DEFAULT_COMPRESSION_THRESHOLD: int = _aster.COMPRESSION_THRESHOLD
+"""Bodies above so many bytes are compressed."""
 
 
-def wire_type(tag: str, *, metadata: dict[str, Metadata] | None = None) -> Callable[[T], T]:
-    """Name a dataclass on the wire: `package/Name`, or a name alone. Goes above or below `@dataclass`."""
-    if not isinstance(tag, str):
-        raise TypeError('@wire_type needs a tag: @wire_type("package/Name")')
-    namespace, _, name = tag.rpartition("/")
-    if not name:
-        raise ValueError("the tag of a wire type must not be empty")
-    if "." in name:
-        raise ValueError(f"the name '{name}' of a wire type must not contain a dot")
+@dataclass(frozen=True)
+class ForyConfig:
+    """Options of earlier versions, kept so that programs still run. Nothing depends on them."""
 
-    def decorate(cls: T) -> T:
-        _name(cls, tag, namespace, name)
-        if metadata is not None:
-            setattr(cls, _FIELD_METADATA, metadata)
-        return cls
-
-    return decorate
+    xlang: bool | None = None
+    extra_kwargs: dict[str, Any] = field(default_factory=dict)
 
 
-def wire_tag(cls: type[Any]) -> str:
-    """Return the tag of a class; one without is named after its module and qualified name."""
-    if _NAME not in cls.__dict__:
-        _name(cls, f"{cls.__module__}.{cls.__qualname__}", cls.__module__, cls.__qualname__)
-    namespace, name = cls.__dict__[_NAMESPACE], cls.__dict__[_NAME]
-    return f"{namespace}/{name}" if namespace else str(name)
+class ForyCodec:
+    """Encodes and decodes wire types, and bare `str int float bool bytes`.
 
+    - `mode`: XLANG bytes (the default; NATIVE is an alias), JSON text, or ROW with exactly one dataclass in `types`.
+    - `types`: compiled at once; others are compiled when they are first used.
+    - `compression_threshold`: `encode_compressed` compresses bodies above so many bytes; -1 never.
+    - `fory_config`: accepted and without effect.
 
-def _name(cls: type[Any], shown: str, namespace: str, name: str) -> None:
-    setattr(cls, _SHOWN, shown)
-    setattr(cls, _NAMESPACE, namespace)
-    setattr(cls, _NAME, name)
+    A class without a tag is a `TypeError`. A value that does not fit its type raises `ContractViolationError` with
+    the detail `location`; bytes that are no payload raise `InvalidArgumentError`. One codec may serve many threads.
+    """
+
+    def __init__(
+        self,
+        mode: SerializationMode | int = SerializationMode.XLANG,
+        types: Iterable[Any] | None = None,
+        compression_threshold: int = DEFAULT_COMPRESSION_THRESHOLD,
+        fory_config: ForyConfig | None = None,
+    ) -> None:
+        self.mode = SerializationMode(mode)
+        self.compression_threshold = compression_threshold
+        self.fory_config = fory_config
+        given = list(types or ())
+        if self.mode is SerializationMode.ROW and (len(given) != 1 or message_class(given[0]) is None):
+            raise ValueError("ROW needs exactly one dataclass in types")
+        self._roots = RootTable(given)
+        self._encode, self._decode = {
+            SerializationMode.JSON: (_aster.RootCodec.encode_json, _aster.RootCodec.decode_json),
+        }.get(self.mode, (_aster.RootCodec.encode, _aster.RootCodec.decode))
+
+    @property
+    def registered_types(self) -> set[Any]:
+        """The message types that were given or used so far."""
+        return set(self._roots.types)
+
+    def encode(self, obj: Any) -> bytes:
+        """Return the body of a value."""
+        return self._encode(self._roots.of_value(obj), obj)
+
+    def decode(self, data: bytes, expected_type: Any = None) -> Any:
+        """Return the value of a body.
+
+        Without `expected_type` the body tells its type, which must be registered. `TypeError` if it is a registered
+        type other than the expected one.
+        """
+        if expected_type is None:
+            return self._decode(self._named(data), data)
+        root = self._roots.expected(expected_type)
+        try:
+            return self._decode(root, data)
+        except ContractViolationError:
+            self._refuse_other(data, expected_type)
+            raise
+
+    def _named(self, data: bytes) -> _aster.RootCodec:
+        """Return the root that a body names."""
+        if self.mode is SerializationMode.ROW:
+            return self._roots.expected(self._roots.types[0])
+        if self.mode is SerializationMode.JSON:
+            raise TypeError("JSON does not tell its type; give expected_type")
+        name = _aster.root_name(data)
+        found = self._roots.by_wire_name(name)
+        if found is None:
+            raise TypeError(f"'{name}' is not a registered type; give types or expected_type")
+        return found[1]
+
+    def _refuse_other(self, data: bytes, expected_type: Any) -> None:
+        if self.mode in {SerializationMode.JSON, SerializationMode.ROW}:
+            return
+        found = self._roots.by_wire_name(_aster.root_name(data))
+        if found is not None and found[0] != expected_type:
+            raise TypeError(f"Expected {shown(expected_type)}, got {shown(found[0])}") from None
+
+    def encode_compressed(self, obj: Any) -> tuple[bytes, bool]:
+        """Return the body of a value, compressed if that is worth it, and whether it is."""
+        body = self.encode(obj)
+        packed = _aster.compress(body, self.mode is SerializationMode.JSON, self.compression_threshold)
+        return (body, False) if packed is None else (packed, True)
+
+    def decode_compressed(self, data: bytes, compressed: bool, expected_type: Any = None) -> Any:
+        """Return the value of a body that `encode_compressed` made. `LimitExceeded` if it grows beyond 16 MiB."""
+        return self.decode(_aster.decompress(data) if compressed else data, expected_type)
+
+    @staticmethod
+    def compress(data: bytes) -> bytes:
+        """Return bytes as one zstd frame."""
+        return _aster.zstd_frame(data)
+
+    @staticmethod
+    def decompress(data: bytes) -> bytes:
+        """Return what one zstd frame holds. `LimitExceeded` beyond 16 MiB, `InvalidArgumentError` if it is none."""
+        return _aster.decompress(data)
+
+    def encode_row_schema(self) -> bytes:
+        """Return the type definition that precedes rows. `ValueError` unless the mode is ROW."""
+        return self._row_root().row_schema()
+
+    def decode_row_data(self, data: bytes, schema: bytes | None = None) -> Any:
+        """Return the value of a row, written with the given schema, else with our own."""
+        root = self._row_root()
+        return root.decode_row(data, root.row_schema() if schema is None else schema)
+
+    def _row_root(self) -> _aster.RootCodec:
+        if self.mode is not SerializationMode.ROW:
+            raise ValueError("rows need a codec with mode=SerializationMode.ROW")
+        return self._named(b"")
+
+    @staticmethod
+    def _decode_own_row(root: _aster.RootCodec, data: bytes) -> Any:
+        return root.decode_row(data, root.row_schema())

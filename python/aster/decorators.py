@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aster import _aster
-from aster._annotations import Namespace, UnresolvedTypeError, bare, is_message, shown
+from aster._annotations import Namespace, UnresolvedTypeError, bare, message_class, shown
 from aster._messages import MessageTable
 from aster.capabilities import CapabilityRequirement, Requirement, requirement
 from aster.context import CallContext
@@ -148,7 +148,8 @@ def service(
             "methods": [_describe(method, messages) for method in methods.values()],
             "types": messages.types,
         }
-        plan = _aster.Plan(json.dumps(described), messages.classes)
+        messages.complete()
+        plan = _aster.Plan(json.dumps(described), messages.classes, messages.enums)
         info = ServiceInfo(title, version, scoped, methods, modes, max_concurrent_streams, required, public, docs, plan)
         setattr(cls, SERVICE_ATTRIBUTE, info)
         return cls
@@ -205,7 +206,7 @@ def _read_method(
         parameters, context = _parameters(attribute, signature, namespace)
         response = _response(attribute, signature.return_annotation, namespace)
         request_types = [resolved for _, resolved in parameters.values()]
-        explicit = len(request_types) == 1 and is_message(request_types[0])
+        explicit = len(request_types) == 1 and message_class(request_types[0]) is not None
         request = request_types[0] if explicit else make_request(cls.__module__, name, parameters, namespace)
     except UnresolvedTypeError as error:
         raise TypeError(f"Method {attribute}: cannot resolve annotation '{error}'") from error
@@ -253,7 +254,7 @@ def _response(method: str, annotation: Any, namespace: Namespace) -> type[Any]:
         raise TypeError(
             f"Method {method} returns None -- Aster RPC methods must return a @wire_type dataclass, not None."
         )
-    if not is_message(resolved):
+    if message_class(resolved) is None:
         raise TypeError(f"Method {method} must return a dataclass, got {shown(annotation)}")
     found: type[Any] = resolved
     return found

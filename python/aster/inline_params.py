@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import functools
+import datetime as dt
+import decimal
+import enum
 import inspect
+import typing
+import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aster._annotations import (
-    PRIMITIVES,
     Namespace,
     UnsupportedTypeError,
     bare,
-    is_message,
+    host_type,
+    message_class,
+    number_type,
     optional_of,
     shown,
-    type_text,
 )
+from aster._defaults import EMPTY
+from aster._messages import MessageTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
+
+_ZEROS: Mapping[Any, Any] = {
+    **{scalar: scalar() for scalar in (str, int, float, bool, bytes, dt.timedelta, decimal.Decimal)},
+    dt.datetime: dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc),
+    dt.date: dt.date(1970, 1, 1),
+    uuid.UUID: uuid.UUID(int=0),
+}
 
 
 def request_name(method: str) -> str:
@@ -43,24 +57,31 @@ def make_request(
 def _field(name: str, parameter: inspect.Parameter, resolved: Any, namespace: Namespace) -> tuple[Any, Any]:
     inner, optional = optional_of(bare(resolved, namespace))
     inner = bare(inner, namespace)
-    if is_message(inner) and not optional:
-        raise TypeError(f"Inline parameter '{name}' has dataclass type '{inner.__name__}' but is not Optional")
+    message = message_class(inner)
+    if message is not None and not optional:
+        raise TypeError(f"Inline parameter '{name}' has dataclass type '{message.__name__}' but is not Optional")
     try:
-        type_text(resolved, namespace, lambda cls: cls.__name__)
+        host_type(resolved, namespace, MessageTable(namespace.local_names))
     except UnsupportedTypeError:
         raise TypeError(f"Inline parameter '{name}' has unsupported type {shown(parameter.annotation)}") from None
     if parameter.default is not inspect.Parameter.empty:
         return resolved, _given(parameter.default)
-    if optional:
-        return resolved, dataclasses.field(default=None)
-    if inner in PRIMITIVES:
-        return resolved, dataclasses.field(default=inner())
-    factory: Callable[[], Any] = dict if type_text(inner, namespace, str).startswith("map") else list
-    return resolved, dataclasses.field(default_factory=factory)
+    return resolved, dataclasses.field(default=None) if optional else _zero(inner)
 
 
 def _given(default: Any) -> Any:
-    if isinstance(default, (list, dict)):
-        empty = type(default) if not default else functools.partial(copy.deepcopy, default)
-        return dataclasses.field(default_factory=empty)
-    return dataclasses.field(default=default)
+    if type(default).__hash__ is not None:
+        return dataclasses.field(default=default)
+    is_empty = type(default) in EMPTY and not default
+    return dataclasses.field(default_factory=type(default) if is_empty else partial(copy.deepcopy, default))
+
+
+def _zero(annotation: Any) -> Any:
+    """Return the field for a parameter without a default."""
+    if number_type(annotation) is not None:
+        annotation = typing.get_args(annotation)[0]
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return dataclasses.field(default=next(iter(annotation)))
+    if annotation in _ZEROS:
+        return dataclasses.field(default=_ZEROS[annotation])
+    return dataclasses.field(default_factory=typing.get_origin(annotation) or annotation)

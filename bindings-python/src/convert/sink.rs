@@ -3,17 +3,18 @@
 use std::os::raw::c_char;
 use std::ptr;
 
-use aster_core::codec::{EnumSchema, Made, MessageSchema, Refusal, Sink, Text, TypePlan};
+use aster_core::codec::{EnumSchema, Kind, Made, MessageSchema, Refusal, Sink, Text, TypePlan, is_uuid};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyList, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyList, PySet, PyTuple};
 
-use crate::plan::{Construct, MessageClass};
+use super::hosts::{Construct, Form, HostTypes, MessageHost};
+use super::standard::Standard;
 
 /// Builds dataclass instances and what they hold.
 pub struct PySink<'p, 'py> {
     py: Python<'py>,
-    classes: &'p [MessageClass],
+    hosts: &'p HostTypes,
     no_arguments: Bound<'py, PyTuple>,
     /// The exception of host code that refused values.
     pub error: Option<PyErr>,
@@ -23,19 +24,28 @@ pub struct PySink<'p, 'py> {
 pub enum Building<'py> {
     /// An instance whose attributes are set.
     Instance(Bound<'py, PyAny>),
-    /// Keywords for a constructor that the class wrote itself.
+    /// A dict, or keywords for a constructor that the class wrote itself.
     Keywords(Bound<'py, PyDict>),
 }
 
 impl<'p, 'py> PySink<'p, 'py> {
     /// Makes a sink for the messages of a plan.
-    pub fn new(py: Python<'py>, classes: &'p [MessageClass]) -> Self {
-        Self { py, classes, no_arguments: PyTuple::empty(py), error: None }
+    pub fn new(py: Python<'py>, hosts: &'p HostTypes) -> Self {
+        Self { py, hosts, no_arguments: PyTuple::empty(py), error: None }
     }
 
     #[inline]
-    fn class(&self, message: &MessageSchema) -> Made<&'p MessageClass> {
-        self.classes.get(message.id.index()).ok_or_else(|| Refusal::Host("message without a class".to_owned()))
+    fn host(&self, message: &MessageSchema) -> Made<&'p MessageHost> {
+        self.hosts.message(message).ok_or_else(unknown_place)
+    }
+
+    /// Makes a value of a class of the standard library.
+    fn standard(
+        &mut self,
+        make: impl FnOnce(&Standard, Python<'py>) -> PyResult<Bound<'py, PyAny>>,
+    ) -> Made<Bound<'py, PyAny>> {
+        let made = Standard::get(self.py).and_then(|standard| make(standard, self.py));
+        made.map_err(|error| self.not_built(error))
     }
 
     #[cold]
@@ -45,7 +55,7 @@ impl<'p, 'py> PySink<'p, 'py> {
     }
 
     #[cold]
-    fn out_of_memory(&mut self, error: PyErr) -> Refusal {
+    fn not_built(&mut self, error: PyErr) -> Refusal {
         self.error = Some(error);
         Refusal::Host("value cannot be built".to_owned())
     }
@@ -66,7 +76,7 @@ impl<'p, 'py> PySink<'p, 'py> {
     }
 
     /// Gives fields that do not travel their defaults.
-    fn set_locals(&mut self, object: &Bound<'py, PyAny>, class: &MessageClass) -> PyResult<()> {
+    fn set_locals(&mut self, object: &Bound<'py, PyAny>, class: &MessageHost) -> PyResult<()> {
         for local in &class.locals {
             let value = local.value.make(self.py)?;
             set_directly(object, local.name.bind(self.py).as_any(), &value)?;
@@ -104,8 +114,9 @@ fn string<'py>(py: Python<'py>, text: Text<'_>) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
-fn unsupported<T>() -> Made<T> {
-    Err(Refusal::Host("type is not in this version".to_owned()))
+#[cold]
+fn unknown_place() -> Refusal {
+    Refusal::Host("types of the program and of the service differ".to_owned())
 }
 
 impl<'py> Sink for PySink<'_, 'py> {
@@ -136,32 +147,39 @@ impl<'py> Sink for PySink<'_, 'py> {
         Ok(PyFloat::new(self.py, value).into_any())
     }
 
-    fn text(&mut self, _: &TypePlan, value: Text<'_>) -> Made<Self::Value> {
-        string(self.py, value).map_err(|error| self.out_of_memory(error))
+    fn text(&mut self, ty: &TypePlan, value: Text<'_>) -> Made<Self::Value> {
+        if self.hosts.form(ty) == Form::Uuid {
+            let text = value.to_utf8();
+            if !is_uuid(&text) {
+                return Err(Refusal::Range("expected a UUID in lower case".to_owned()));
+            }
+            return self.standard(|standard, py| standard.uuid(py, &text));
+        }
+        string(self.py, value).map_err(|error| self.not_built(error))
     }
 
     fn bytes(&mut self, _: &TypePlan, value: &[u8]) -> Made<Self::Value> {
         Ok(PyBytes::new(self.py, value).into_any())
     }
 
-    fn timestamp(&mut self, _: &TypePlan, _: i64) -> Made<Self::Value> {
-        unsupported()
+    fn timestamp(&mut self, _: &TypePlan, micros: i64) -> Made<Self::Value> {
+        self.standard(|standard, py| standard.datetime(py, micros))
     }
 
-    fn date(&mut self, _: &TypePlan, _: i64) -> Made<Self::Value> {
-        unsupported()
+    fn date(&mut self, _: &TypePlan, days: i64) -> Made<Self::Value> {
+        self.standard(|standard, py| standard.date(py, days))
     }
 
-    fn duration(&mut self, _: &TypePlan, _: i64) -> Made<Self::Value> {
-        unsupported()
+    fn duration(&mut self, _: &TypePlan, micros: i64) -> Made<Self::Value> {
+        self.standard(|standard, py| standard.timedelta(py, micros))
     }
 
-    fn decimal(&mut self, _: &TypePlan, _: &str) -> Made<Self::Value> {
-        unsupported()
+    fn decimal(&mut self, _: &TypePlan, text: &str) -> Made<Self::Value> {
+        self.standard(|standard, py| standard.decimal(py, text))
     }
 
-    fn member(&mut self, _: &TypePlan, _: &EnumSchema, _: usize) -> Made<Self::Value> {
-        unsupported()
+    fn member(&mut self, _: &TypePlan, choices: &EnumSchema, index: usize) -> Made<Self::Value> {
+        self.hosts.choices(choices).and_then(|host| host.member(self.py, index)).ok_or_else(unknown_place)
     }
 
     fn list_open(&mut self, _: &TypePlan, hint: usize) -> Made<Self::List> {
@@ -173,9 +191,20 @@ impl<'py> Sink for PySink<'_, 'py> {
         Ok(())
     }
 
-    fn list_close(&mut self, _: &TypePlan, list: Self::List) -> Made<Self::Value> {
-        let list = PyList::new(self.py, list);
-        list.map(Bound::into_any).map_err(|error| self.out_of_memory(error))
+    fn list_close(&mut self, ty: &TypePlan, list: Self::List) -> Made<Self::Value> {
+        let (py, len, form) = (self.py, list.len(), self.hosts.form(ty));
+        let made = match ty.kind() {
+            Kind::Set(_) if form == Form::Frozen => PyFrozenSet::new(py, list).map(Bound::into_any),
+            Kind::Set(_) => PySet::new(py, list).map(Bound::into_any),
+            _ if form == Form::Tuple => PyTuple::new(py, list).map(Bound::into_any),
+            _ => PyList::new(py, list).map(Bound::into_any),
+        };
+        let made = made.map_err(|error| self.not_built(error))?;
+        // Elements that differ in core may be equal here, such as zero and minus zero.
+        if matches!(ty.kind(), Kind::Set(_)) && made.len().is_ok_and(|kept| kept != len) {
+            return Err(Refusal::Range("elements that are equal in Python".to_owned()));
+        }
+        Ok(made)
     }
 
     fn map_open(&mut self, _: &TypePlan, _: usize) -> Made<Self::Map> {
@@ -184,7 +213,7 @@ impl<'py> Sink for PySink<'_, 'py> {
 
     fn map_put(&mut self, map: &mut Self::Map, key: Self::Value, value: Self::Value) -> Made<bool> {
         let before = map.len();
-        map.set_item(key, value).map_err(|error| self.out_of_memory(error))?;
+        map.set_item(key, value).map_err(|error| self.not_built(error))?;
         Ok(map.len() > before)
     }
 
@@ -193,9 +222,9 @@ impl<'py> Sink for PySink<'_, 'py> {
     }
 
     fn record_open(&mut self, message: &MessageSchema) -> Made<Self::Record> {
-        let class = self.class(message)?;
+        let class = self.host(message)?;
         let made = match &class.construct {
-            Construct::Keywords => return Ok(Building::Keywords(PyDict::new(self.py))),
+            Construct::Keywords | Construct::Dict => return Ok(Building::Keywords(PyDict::new(self.py))),
             Construct::Slot(new) => {
                 // SAFETY: the slot of this very class, which inherits `object.__new__`; an empty argument tuple.
                 unsafe {
@@ -219,8 +248,8 @@ impl<'py> Sink for PySink<'_, 'py> {
         index: usize,
         value: Self::Value,
     ) -> Made<()> {
-        let class = self.class(message)?;
-        let Some(name) = class.fields.get(index) else { return unsupported() };
+        let class = self.host(message)?;
+        let Some(name) = class.fields.get(index) else { return Err(unknown_place()) };
         self.assign(record, message, name.bind(self.py).as_any(), &value)
     }
 
@@ -228,9 +257,9 @@ impl<'py> Sink for PySink<'_, 'py> {
         if matches!(record, Building::Keywords(_)) {
             return Ok(()); // The constructor computes it.
         }
-        let class = self.class(message)?;
+        let class = self.host(message)?;
         let (Some(name), Some(Some(default))) = (class.fields.get(index), class.defaults.get(index)) else {
-            return unsupported();
+            return Err(unknown_place());
         };
         let value = default.make(self.py).map_err(|error| self.failed(message, error))?;
         self.assign(record, message, name.bind(self.py).as_any(), &value)
@@ -240,7 +269,11 @@ impl<'py> Sink for PySink<'_, 'py> {
         match record {
             Building::Instance(object) => Ok(object),
             Building::Keywords(keywords) => {
-                let class = self.class(message)?.class.bind(self.py);
+                let host = self.host(message)?;
+                if matches!(host.construct, Construct::Dict) {
+                    return Ok(keywords.into_any());
+                }
+                let class = host.class.bind(self.py);
                 class.call((), Some(&keywords)).map_err(|error| self.failed(message, error))
             }
         }

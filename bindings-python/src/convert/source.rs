@@ -3,14 +3,18 @@
 use std::os::raw::c_char;
 use std::ptr;
 
-use aster_core::codec::{Entries, EnumSchema, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan};
+use aster_core::codec::{Entries, EnumSchema, Kind, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyIterator, PyList, PyMemoryView, PySet, PyString,
+    PyTuple,
+};
 
-use crate::plan::MessageClass;
+use super::hosts::{Construct, Form, HostTypes, MessageHost};
+use super::standard::Standard;
 
 unsafe extern "C" {
     // Part of the stable ABI from 3.10 on; 3.9 exports it with the same signature.
@@ -20,13 +24,14 @@ unsafe extern "C" {
 /// Reads dataclass instances and what they hold.
 pub struct PySource<'p, 'py> {
     py: Python<'py>,
-    classes: &'p [MessageClass],
+    hosts: &'p HostTypes,
     /// The exception of host code that ended the walk.
     pub error: Option<PyErr>,
 }
 
-/// A walk over a list or tuple.
+/// A walk over a list, tuple or set.
 pub enum Items<'py> {
+    Set(Bound<'py, PyIterator>),
     List(Bound<'py, PyList>, usize),
     Tuple(Bound<'py, PyTuple>, usize),
 }
@@ -39,8 +44,8 @@ pub struct Pairs<'py> {
 
 impl<'p, 'py> PySource<'p, 'py> {
     /// Makes a source for the messages of a plan.
-    pub fn new(py: Python<'py>, classes: &'p [MessageClass]) -> Self {
-        Self { py, classes, error: None }
+    pub fn new(py: Python<'py>, hosts: &'p HostTypes) -> Self {
+        Self { py, hosts, error: None }
     }
 
     #[cold]
@@ -51,7 +56,7 @@ impl<'p, 'py> PySource<'p, 'py> {
 
     /// Checks an instance of another class: a subclass is welcome unless it has more fields.
     #[cold]
-    fn check_subclass(&mut self, message: &MessageSchema, class: &MessageClass, value: &Bound<'py, PyAny>) -> Read<()> {
+    fn check_subclass(&mut self, message: &MessageSchema, class: &MessageHost, value: &Bound<'py, PyAny>) -> Read<()> {
         let own = class.class.bind(self.py);
         if !value.is_instance(own).unwrap_or(false) {
             return Err(Mismatch::Type);
@@ -76,6 +81,27 @@ impl<'p, 'py> PySource<'p, 'py> {
             Ok(further) => Err(Mismatch::Unknown(further)),
             Err(error) => Err(self.failed(format!("{} has no readable fields", message.simple_name), error)),
         }
+    }
+
+    /// Takes what a class of the standard library gave; `None`: the value is of another type.
+    fn standard<T>(&mut self, read: impl FnOnce(&Standard) -> PyResult<Option<T>>) -> Read<T> {
+        match Standard::get(self.py).and_then(read) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(Mismatch::Type),
+            Err(error) => Err(self.failed("value cannot be read".to_owned(), error)),
+        }
+    }
+
+    /// Checks that a dict has no keys but the names of fields.
+    fn check_keys(&mut self, message: &MessageSchema, value: &Bound<'py, PyDict>) -> Read<()> {
+        let mut unknown = Vec::new();
+        for key in value.keys() {
+            let name = key.cast::<PyString>().ok().and_then(utf8);
+            if name.and_then(|name| message.field_index(name)).is_none() {
+                unknown.push(key.str().map_or_else(|_| "?".to_owned(), |text| text.to_string_lossy().into_owned()));
+            }
+        }
+        if unknown.is_empty() { Ok(()) } else { Err(Mismatch::Unknown(unknown)) }
     }
 }
 
@@ -131,7 +157,11 @@ impl<'py> Source for PySource<'_, 'py> {
         }
     }
 
-    fn text<R>(&mut self, _: &TypePlan, value: &Self::Value, take: impl FnOnce(Text<'_>) -> R) -> Read<R> {
+    fn text<R>(&mut self, ty: &TypePlan, value: &Self::Value, take: impl FnOnce(Text<'_>) -> R) -> Read<R> {
+        if self.hosts.form(ty) == Form::Uuid {
+            let text = self.standard(|standard| standard.uuid_text(value))?;
+            return utf8(&text).map(|text| take(Text::Utf8(text))).ok_or(Mismatch::Type);
+        }
         let text = value.cast::<PyString>().map_err(|_| Mismatch::Type)?;
         utf8(text).map(|text| take(Text::Utf8(text))).ok_or(Mismatch::Type)
     }
@@ -150,27 +180,41 @@ impl<'py> Source for PySource<'_, 'py> {
         }
     }
 
-    fn timestamp(&mut self, _: &TypePlan, _: &Self::Value) -> Read<i64> {
-        Err(Mismatch::Type)
+    fn timestamp(&mut self, _: &TypePlan, value: &Self::Value) -> Read<i64> {
+        self.standard(|standard| standard.micros_of(value))
     }
 
-    fn date(&mut self, _: &TypePlan, _: &Self::Value) -> Read<i64> {
-        Err(Mismatch::Type)
+    fn date(&mut self, _: &TypePlan, value: &Self::Value) -> Read<i64> {
+        self.standard(|standard| standard.days_of(value))
     }
 
-    fn duration(&mut self, _: &TypePlan, _: &Self::Value) -> Read<i64> {
-        Err(Mismatch::Type)
+    fn duration(&mut self, _: &TypePlan, value: &Self::Value) -> Read<i64> {
+        match Standard::get(self.py).and_then(|standard| standard.duration_of(value)) {
+            Ok(Some(micros)) => Ok(micros),
+            Ok(None) => Err(Mismatch::Type),
+            Err(_) => Err(Mismatch::Refused("duration out of range".to_owned())),
+        }
     }
 
-    fn decimal<R>(&mut self, _: &TypePlan, _: &Self::Value, _: impl FnOnce(&str) -> R) -> Read<R> {
-        Err(Mismatch::Type)
+    fn decimal<R>(&mut self, _: &TypePlan, value: &Self::Value, take: impl FnOnce(&str) -> R) -> Read<R> {
+        let text = self.standard(|standard| standard.decimal_text(value))?;
+        utf8(&text).map(take).ok_or(Mismatch::Type)
     }
 
-    fn member(&mut self, _: &TypePlan, _: &EnumSchema, _: &Self::Value) -> Read<usize> {
-        Err(Mismatch::Type)
+    fn member(&mut self, _: &TypePlan, choices: &EnumSchema, value: &Self::Value) -> Read<usize> {
+        self.hosts.choices(choices).and_then(|host| host.index(choices, value)).ok_or(Mismatch::Type)
     }
 
-    fn list(&mut self, _: &TypePlan, value: &Self::Value) -> Read<(usize, Self::List)> {
+    fn list(&mut self, ty: &TypePlan, value: &Self::Value) -> Read<(usize, Self::List)> {
+        if matches!(ty.kind(), Kind::Set(_)) {
+            let len = match (value.cast::<PySet>(), value.cast::<PyFrozenSet>()) {
+                (Ok(set), _) => set.len(),
+                (_, Ok(set)) => set.len(),
+                _ => return Err(Mismatch::Type),
+            };
+            let items = value.try_iter().map_err(|error| self.failed("set cannot be read".to_owned(), error))?;
+            return Ok((len, Items::Set(items)));
+        }
         if let Ok(list) = value.cast::<PyList>() {
             return Ok((list.len(), Items::List(list.clone(), 0)));
         }
@@ -182,12 +226,17 @@ impl<'py> Source for PySource<'_, 'py> {
         if let Ok(list) = value.cast::<PyList>() {
             return Ok(list.iter().any(|item| item.is_none()));
         }
-        value.cast::<PyTuple>().map(|tuple| tuple.iter().any(|item| item.is_none())).map_err(|_| Mismatch::Type)
+        // The elements of a set are not optional.
+        Ok(value.cast::<PyTuple>().is_ok_and(|tuple| tuple.iter().any(|item| item.is_none())))
     }
 
     fn next_item(&mut self, list: &mut Self::List) -> Read<Option<Self::Value>> {
         // Host code may shorten a list while it is read; then there is no next item.
         let (item, next) = match list {
+            Items::Set(items) => {
+                let item = items.next().transpose();
+                return item.map_err(|error| self.failed("set cannot be read".to_owned(), error));
+            }
             Items::List(list, next) if *next < list.len() => (list.get_item(*next).ok(), next),
             Items::Tuple(tuple, next) if *next < tuple.len() => (tuple.get_item(*next).ok(), next),
             _ => return Ok(None),
@@ -214,21 +263,29 @@ impl<'py> Source for PySource<'_, 'py> {
     }
 
     fn record(&mut self, message: &MessageSchema, value: &Self::Value) -> Read<Self::Record> {
-        let class = self.classes.get(message.id.index()).ok_or(Mismatch::Type)?;
-        if value.get_type_ptr() != class.class.as_ptr().cast() {
-            self.check_subclass(message, class, value)?;
+        let host = self.hosts.message(message).ok_or(Mismatch::Type)?;
+        if matches!(host.construct, Construct::Dict) {
+            let dict = value.cast::<PyDict>().map_err(|_| Mismatch::Type)?;
+            self.check_keys(message, dict)?;
+        } else if value.get_type_ptr() != host.class.as_ptr().cast() {
+            self.check_subclass(message, host, value)?;
         }
         Ok(value.clone())
     }
 
     fn field(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize) -> Read<Option<Self::Value>> {
-        let class = self.classes.get(message.id.index()).ok_or(Mismatch::Type)?;
-        let Some(name) = class.fields.get(index) else { return Ok(None) };
-        match record.getattr(name.bind(self.py)) {
-            Ok(value) => Ok(Some(value)),
+        let host = self.hosts.message(message).ok_or(Mismatch::Type)?;
+        let Some(name) = host.fields.get(index) else { return Ok(None) };
+        let name = name.bind(self.py);
+        let read = match &host.construct {
+            Construct::Dict => record.cast::<PyDict>().map_err(PyErr::from).and_then(|dict| dict.get_item(name)),
+            _ => record.getattr(name).map(Some),
+        };
+        match read {
+            Ok(value) => Ok(value),
             Err(error) if error.is_instance_of::<PyAttributeError>(self.py) => Ok(None),
             Err(error) => {
-                let what = format!("{}.{} cannot be read", message.simple_name, name.bind(self.py));
+                let what = format!("{}.{name} cannot be read", message.simple_name);
                 Err(self.failed(what, error))
             }
         }

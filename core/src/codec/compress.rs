@@ -37,15 +37,19 @@ pub fn compress(body: &[u8], is_json: bool, threshold: i64) -> Option<Vec<u8>> {
     if is_json || !above {
         return None;
     }
-    let out = COMPRESSOR.with_borrow_mut(|kept| {
+    zstd_frame(body).filter(|out| out.len() < body.len())
+}
+
+/// Returns a body as one zstd frame, whether that is smaller or not; `None` if there is no memory.
+pub fn zstd_frame(body: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|kept| {
         let compressor = match kept {
             Some(compressor) => compressor,
             None => kept.insert(zstd::bulk::Compressor::new(LEVEL).ok()?),
         };
         // The one-shot interface puts the content size into the frame.
         compressor.compress(body).ok()
-    })?;
-    (out.len() < body.len()).then_some(out)
+    })
 }
 
 /// Decompresses a body of at most [`limits::MAX_DECOMPRESSED_SIZE`] bytes.

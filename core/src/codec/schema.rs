@@ -74,6 +74,11 @@ impl MessageSchema {
         self.by_name.get(name).copied()
     }
 
+    /// Returns the name in type definitions: namespace (package with `.`), `/` and name.
+    pub fn wire_name(&self) -> String {
+        super::root_name::joined(&self.namespace, &self.type_name)
+    }
+
     /// Returns the bytes of the type definition that writers send.
     pub fn definition(&self) -> &[u8] {
         &self.definition

@@ -35,6 +35,15 @@ impl<'t> Text<'t> {
     }
 }
 
+/// Tells whether text is a UUID as hosts write it: 36 lower-case characters with four dashes.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
 const LATIN1: u64 = 0;
 const UTF16: u64 = 1;
 const UTF8: u64 = 2;

@@ -8,6 +8,7 @@
 mod decl;
 pub(crate) mod document;
 mod expr;
+mod flatten;
 mod primitive;
 pub(crate) mod reason;
 mod table;
@@ -16,6 +17,7 @@ mod wire_name;
 
 pub use decl::{Docs, EnumMember, FieldDecl, TypeDecl};
 pub use expr::TypeExpr;
+pub use flatten::flattened_name;
 pub use primitive::Primitive;
 pub use table::TypeTable;
 pub use wire_name::wire_name;

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::limits;
 
 use super::decl::TypeDecl;
+use super::document;
 use super::expr::TypeExpr;
 use super::reason::{bad, quote, within};
 use super::tag;
@@ -51,6 +52,15 @@ impl TypeTable {
         }
         table.check()?;
         Ok(table)
+    }
+
+    /// Reads the text of such an object; doubled keys are refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypeTable::from_json`].
+    pub fn from_text(text: &str) -> Result<Self> {
+        Self::from_json(&document::parse(text)?)
     }
 
     /// Returns a declaration by its tag.

@@ -1,0 +1,89 @@
+"""Defaults of dataclass fields in the forms of descriptions and of the native module."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import enum
+import json
+import math
+import unicodedata
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aster import _aster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aster._aster import _ClassSpec as ClassSpec
+    from aster._aster import _EnumSpec as EnumSpec
+
+EMPTY = (list, tuple, set, frozenset, dict)
+
+
+class Default(NamedTuple):
+    """A default: a value, or what makes a fresh one."""
+
+    is_factory: bool
+    value: Any
+
+    @classmethod
+    def of(cls, field: dataclasses.Field[Any]) -> Default | None:
+        """Return the default of a field, if it has one."""
+        if field.default is not dataclasses.MISSING:
+            return cls(False, field.default)
+        if field.default_factory is not dataclasses.MISSING:
+            return cls(True, field.default_factory)
+        return None
+
+
+class Pending(NamedTuple):
+    """A declared default that only core can write down."""
+
+    cls: type[Any]
+    field: dict[str, Any]
+    form: Any
+    value: Any
+
+
+def declare(default: Default) -> dict[str, Any] | None:
+    """Return a default as descriptions have it; nothing if core must write it."""
+    is_factory, value = default
+    if is_factory:
+        return {"default": {} if value is dict else []} if value in EMPTY else {"factory": True}
+    if isinstance(value, enum.Enum):
+        return {"default": unicodedata.normalize("NFC", value.name)}
+    if isinstance(value, (bytes, bytearray)):
+        return {"default": base64.b64encode(value).decode()}
+    if isinstance(value, uuid.UUID):
+        return {"default": str(value)}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"default": "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")}
+    if value is None or isinstance(value, (str, int, float)):
+        return {"default": value}
+    return None
+
+
+def write(
+    pending: Iterable[Pending],
+    types: Mapping[str, Any],
+    classes: Mapping[str, ClassSpec],
+    enums: Mapping[str, EnumSpec],
+) -> None:
+    """Let core write defaults: each one as the value of a message with one field of its type."""
+    scratch = {f"_default{number}/Value": entry for number, entry in enumerate(pending)}
+    if not scratch:
+        return
+    extended = dict(types)
+    for tag, entry in scratch.items():
+        extended[tag] = {"fields": [{"name": "value", "type": entry.field["type"]}]}
+    hosts = {**classes, **{tag: (dict, False, [("value", entry.form, None)], []) for tag, entry in scratch.items()}}
+    codec = _aster.Codec(json.dumps(extended), hosts, enums)
+    for tag, (cls, field, _, value) in scratch.items():
+        try:
+            written = codec.root(tag).encode_json({"value": value})
+        except Exception as error:
+            text = field["type"]
+            raise TypeError(f"Default of {cls.__name__}.{field['name']} does not fit {text}: {value!r}") from error
+        field["default"] = json.loads(written)["value"]
