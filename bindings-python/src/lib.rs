@@ -8,6 +8,7 @@
 mod client;
 mod codec;
 mod config;
+mod contract;
 mod convert;
 mod errors;
 mod logs;
@@ -36,7 +37,9 @@ mod _aster {
     #[pymodule_export]
     use crate::config::{Config, check_address};
     #[pymodule_export]
-    use crate::plan::{Plan, flattened_name, wire_name};
+    use crate::contract::{canonical_bytes, contract_identity, manifest_of, read_canonical, type_graph, verified_manifest};
+    #[pymodule_export]
+    use crate::plan::{Plan, flattened_name, type_tree, wire_name};
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
     #[pymodule_export]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aster_core::engine::ServicePlan;
+use aster_core::types::TypeExpr;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::convert::HostTypes;
 use crate::errors;
@@ -60,4 +61,24 @@ pub fn wire_name(name: &str) -> String {
 pub fn flattened_name(py: Python<'_>, tag: &str, arguments: Vec<String>) -> PyResult<String> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     aster_core::types::flattened_name(tag, &arguments).map_err(|error| errors::exception(py, &error))
+}
+
+/// Returns a type text as a tree: a name, or a kind and its parts.
+#[pyfunction]
+pub fn type_tree<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    let ty = TypeExpr::parse(text).map_err(|error| errors::exception(py, &error))?;
+    tree(py, &ty)
+}
+
+/// The parser bounds how deep a type nests.
+fn tree<'py>(py: Python<'py>, ty: &TypeExpr) -> PyResult<Bound<'py, PyAny>> {
+    let node = match ty {
+        TypeExpr::Primitive(primitive) => return Ok(PyString::new(py, primitive.name()).into_any()),
+        TypeExpr::Named(tag) => return Ok(PyString::new(py, tag).into_any()),
+        TypeExpr::List(element) => ("list", tree(py, element)?).into_pyobject(py)?,
+        TypeExpr::Set(element) => ("set", tree(py, element)?).into_pyobject(py)?,
+        TypeExpr::Optional(inner) => ("optional", tree(py, inner)?).into_pyobject(py)?,
+        TypeExpr::Map(key, value) => ("map", tree(py, key)?, tree(py, value)?).into_pyobject(py)?,
+    };
+    Ok(node.into_any())
 }

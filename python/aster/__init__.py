@@ -6,7 +6,7 @@ Importing has no side effect: no thread, no runtime, no look at environment or f
 from aster._aster import __version__
 from aster.capabilities import CapabilityRequirement, all_of, any_of
 from aster.client import AsterClient
-from aster.codec import ForyCodec, ForyConfig, wire_type
+from aster.codec import DEFAULT_COMPRESSION_THRESHOLD, ForyCodec, ForyConfig, wire_type
 from aster.config import AsterConfig
 from aster.context import CallContext
 from aster.decorators import rpc, service
@@ -27,6 +27,7 @@ from aster.status import ContractViolationError, RpcError, StatusCode
 from aster.stubs import ServiceClient
 
 __all__ = [
+    "DEFAULT_COMPRESSION_THRESHOLD",
     "AdmissionDeniedError",
     "AsterClient",
     "AsterConfig",
@@ -35,6 +36,8 @@ __all__ = [
     "CapabilityRequirement",
     "ConnectionLostError",
     "ContractViolationError",
+    "ForyCodec",
+    "ForyConfig",
     "IrohConnectionError",
     "IrohError",
     "LimitExceeded",

@@ -50,7 +50,8 @@ SCALARS: dict[Any, HostType] = {
     decimal.Decimal: HostType("decimal"),
     uuid.UUID: HostType("uuid", "uuid"),
 }
-_BARE_CONTAINERS: dict[Any, HostType] = {
+_NAMED: dict[Any, HostType] = {
+    **SCALARS,
     list: HostType("list<string>"),
     typing.List: HostType("list<string>"),  # noqa: UP006 - users write it
     dict: HostType("map<string,string>"),
@@ -180,8 +181,6 @@ def host_type(annotation: Any, namespace: Namespace, names: Names) -> HostType:
     mark = number_type(annotation)
     if mark is not None:
         return HostType(mark.name)
-    if isinstance(annotation, typing.TypeVar):
-        return _known(namespace.variables.get(annotation))
     inner, optional = optional_of(annotation)
     if optional:
         text, form = host_type(inner, namespace, names)
@@ -189,13 +188,11 @@ def host_type(annotation: Any, namespace: Namespace, names: Names) -> HostType:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return HostType(names.enum(annotation))
     arguments = typing.get_args(annotation)
-    if not arguments and isinstance(annotation, collections.abc.Hashable):
-        found = SCALARS.get(annotation) or _BARE_CONTAINERS.get(annotation)
-        if found is not None:
-            return found
     message = message_class(annotation)
     if message is not None:
         return HostType(names.message(message, tuple(host_type(part, namespace, names) for part in arguments)))
+    if not arguments:
+        return _named(annotation, namespace)
     return _composed(typing.get_origin(annotation), arguments, namespace, names)
 
 
@@ -226,7 +223,11 @@ def _require(part: HostType, allowed: frozenset[str], names: Names) -> None:
         raise UnsupportedTypeError
 
 
-def _known(found: HostType | None) -> HostType:
+def _named(annotation: Any, namespace: Namespace) -> HostType:
+    """Return the type of a name, or what a type variable stands for."""
+    if not isinstance(annotation, collections.abc.Hashable):
+        raise UnsupportedTypeError
+    found = _NAMED.get(annotation) or namespace.variables.get(annotation)
     if found is None:
         raise UnsupportedTypeError
     return found

@@ -50,35 +50,37 @@ class Pending(NamedTuple):
 def declare(default: Default) -> dict[str, Any] | None:
     """Return a default as descriptions have it; nothing if core must write it."""
     is_factory, value = default
+    if is_factory and value not in EMPTY:
+        return {"factory": True}
     if is_factory:
-        return {"default": {} if value is dict else []} if value in EMPTY else {"factory": True}
-    if isinstance(value, enum.Enum):
-        return {"default": unicodedata.normalize("NFC", value.name)}
-    if isinstance(value, (bytes, bytearray)):
-        return {"default": base64.b64encode(value).decode()}
-    if isinstance(value, uuid.UUID):
-        return {"default": str(value)}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"default": "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")}
-    if value is None or isinstance(value, (str, int, float)):
-        return {"default": value}
-    return None
+        value = {} if value is dict else []
+    elif isinstance(value, enum.Enum):
+        value = unicodedata.normalize("NFC", value.name)
+    elif isinstance(value, (bytes, bytearray)):
+        value = base64.b64encode(value).decode()
+    elif isinstance(value, uuid.UUID):
+        value = str(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        value = "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    elif value is not None and not isinstance(value, (str, int, float)):
+        return None
+    return {"default": value}
 
 
 def write(
     pending: Iterable[Pending],
     types: Mapping[str, Any],
     classes: Mapping[str, ClassSpec],
-    enums: Mapping[str, EnumSpec],
+    enums: dict[str, EnumSpec],
 ) -> None:
     """Let core write defaults: each one as the value of a message with one field of its type."""
     scratch = {f"_default{number}/Value": entry for number, entry in enumerate(pending)}
     if not scratch:
         return
-    extended = dict(types)
+    extended, hosts = dict(types), dict(classes)
     for tag, entry in scratch.items():
         extended[tag] = {"fields": [{"name": "value", "type": entry.field["type"]}]}
-    hosts = {**classes, **{tag: (dict, False, [("value", entry.form, None)], []) for tag, entry in scratch.items()}}
+        hosts[tag] = (dict, False, [("value", entry.form, None)], [])
     codec = _aster.Codec(json.dumps(extended), hosts, enums)
     for tag, (cls, field, _, value) in scratch.items():
         try:

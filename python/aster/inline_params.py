@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import datetime as dt
-import decimal
-import enum
 import inspect
-import typing
-import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aster._annotations import (
     Namespace,
@@ -19,22 +14,12 @@ from aster._annotations import (
     bare,
     host_type,
     message_class,
-    number_type,
     optional_of,
     shown,
 )
 from aster._defaults import EMPTY
 from aster._messages import MessageTable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_ZEROS: Mapping[Any, Any] = {
-    **{scalar: scalar() for scalar in (str, int, float, bool, bytes, dt.timedelta, decimal.Decimal)},
-    dt.datetime: dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc),
-    dt.date: dt.date(1970, 1, 1),
-    uuid.UUID: uuid.UUID(int=0),
-}
+from aster._zero import zero
 
 
 def request_name(method: str) -> str:
@@ -66,7 +51,7 @@ def _field(name: str, parameter: inspect.Parameter, resolved: Any, namespace: Na
         raise TypeError(f"Inline parameter '{name}' has unsupported type {shown(parameter.annotation)}") from None
     if parameter.default is not inspect.Parameter.empty:
         return resolved, _given(parameter.default)
-    return resolved, dataclasses.field(default=None) if optional else _zero(inner)
+    return resolved, dataclasses.field(default=None) if optional else _given(zero(inner))
 
 
 def _given(default: Any) -> Any:
@@ -74,14 +59,3 @@ def _given(default: Any) -> Any:
         return dataclasses.field(default=default)
     is_empty = type(default) in EMPTY and not default
     return dataclasses.field(default_factory=type(default) if is_empty else partial(copy.deepcopy, default))
-
-
-def _zero(annotation: Any) -> Any:
-    """Return the field for a parameter without a default."""
-    if number_type(annotation) is not None:
-        annotation = typing.get_args(annotation)[0]
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return dataclasses.field(default=next(iter(annotation)))
-    if annotation in _ZEROS:
-        return dataclasses.field(default=_ZEROS[annotation])
-    return dataclasses.field(default_factory=typing.get_origin(annotation) or annotation)

@@ -8,6 +8,7 @@
 mod canonical;
 mod capability;
 mod description;
+mod documents;
 mod form;
 mod graph;
 mod identity;
@@ -22,6 +23,7 @@ mod walk;
 pub use canonical::primitive;
 pub use capability::CapabilityRequirement;
 pub use description::{MethodDescription, RequestStyle, ServiceDescription};
+pub use documents::{canonical_bytes, identity, read_canonical, type_graph};
 pub use graph::{TypeGraph, TypeNode};
 pub use identity::Contract;
 pub use kinds::{CapabilityKind, ContainerKind, MethodPattern, ScopeKind, TypeDefKind, TypeKind};
