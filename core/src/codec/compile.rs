@@ -12,7 +12,7 @@ use crate::types::{FieldDecl, Primitive, TypeDecl, TypeExpr, TypeTable, tag, wir
 use super::foreign::ForeignPlans;
 use super::plan::{self, EnumId, Integer, Kind, MessageId, TypePlan, WireField, WirePlan};
 use super::schema::{EnumSchema, FieldDefault, FieldSchema, MemberSchema, MessageSchema, SCALARS, Schema};
-use super::{defaults, definition};
+use super::{defaults, definition, row};
 
 /// Compiles the types of a service.
 pub(super) fn compile(types: &TypeTable) -> Result<Schema> {
@@ -115,6 +115,7 @@ impl Builder {
         let ty = self.leaf(Kind::Message(id), plan::MESSAGE, &tag);
         let simple_name = tag::simple_name(&tag).to_owned();
         let wire = WirePlan { fields: wire, absent: Vec::new() };
+        let row_order = row::order(&fields, &wire);
         let foreign = ForeignPlans::default();
         Ok(MessageSchema {
             id,
@@ -125,6 +126,7 @@ impl Builder {
             type_name,
             ty,
             wire,
+            row_order,
             definition,
             by_name,
             computed,

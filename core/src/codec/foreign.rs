@@ -43,7 +43,7 @@ impl ForeignPlans {
 pub(super) fn match_definition(message: &MessageSchema, definition: &Definition) -> Step<WirePlan> {
     let class = message.simple_name.as_str();
     if definition.namespace != message.namespace || definition.name != message.type_name {
-        return Err(Fault::violation(format!("expected {class}, got another struct")).of(class));
+        return Err(another_struct(message));
     }
     let local: HashMap<&str, usize> = message.fields.iter().map(|f| (f.wire_name.as_str(), f.index)).collect();
     let unknown: Vec<&str> =
@@ -112,4 +112,11 @@ pub(super) fn fits(local: &TypePlan, id: u8) -> bool {
 pub(super) fn refused(local: &TypePlan, id: u32) -> Box<Fault> {
     let mark = if local.nullable { "?" } else { "" };
     Fault::violation(format!("expected {}{mark}, got {}", local.text, plan::type_name(id)))
+}
+
+/// Makes the error for a message of another name.
+#[cold]
+pub(super) fn another_struct(message: &MessageSchema) -> Box<Fault> {
+    let class = message.simple_name.as_str();
+    Fault::violation(format!("expected {class}, got another struct")).of(class)
 }

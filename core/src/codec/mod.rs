@@ -1,9 +1,10 @@
 //! Payload codec: values to body bytes and back, driven by the types of a service (`codec.md`).
 //!
 //! A [`Schema`] is compiled once from the declared types. [`encode_xlang`] and [`decode_xlang`] speak Apache Fory
-//! xlang, [`encode_json`] and [`decode_json`] strict JSON. Hosts take part through [`Source`] and [`Sink`].
+//! xlang, [`encode_json`] and [`decode_json`] strict JSON, [`encode_row`] and [`RowReader`] rows. Hosts take part through
+//! [`Source`] and [`Sink`].
 //!
-//! Not here: frames and modes (`crate::frame`, `crate::wire`), contract identity (`crate::contract`), ROW mode.
+//! Not here: frames and modes (`crate::frame`, `crate::wire`), contract identity (`crate::contract`).
 
 mod bytes;
 mod compile;
@@ -18,6 +19,7 @@ mod json;
 mod names;
 mod plan;
 mod root_name;
+mod row;
 mod scalar;
 mod schema;
 mod sink;
@@ -35,6 +37,7 @@ pub use json::{decode_json, encode_json};
 pub use names::quote;
 pub use root_name::root_name;
 pub use plan::{EnumId, Integer, Kind, MessageId, TypePlan};
+pub use row::{RowReader, encode_row, encode_row_schema};
 pub use schema::{EnumSchema, FieldSchema, MemberSchema, MessageSchema, RootId, Schema};
 pub use sink::{Made, Refusal, Sink};
 pub use source::{Entries, Mismatch, Number, Read, Source};

@@ -271,6 +271,6 @@ impl<'b> Input<'b> {
 }
 
 #[cold]
-fn does_not_fit(of: Integer) -> Box<Fault> {
+pub(super) fn does_not_fit(of: Integer) -> Box<Fault> {
     Fault::violation(format!("integer does not fit {}", of.name()))
 }

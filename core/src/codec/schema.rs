@@ -54,6 +54,8 @@ pub struct MessageSchema {
     pub(super) ty: TypePlan,
     /// Layout of the bodies we write.
     pub(super) wire: WirePlan,
+    /// Positions of its fields in the order of the slots of rows.
+    pub(super) row_order: Vec<usize>,
     /// Bytes of our own type definition.
     pub(super) definition: Vec<u8>,
     /// Positions by contract name.

@@ -104,6 +104,17 @@ fn write_units(out: &mut Vec<u8>, units: &[u16]) -> bool {
     }
 }
 
+/// Appends text in UTF-8; false if it has unpaired surrogates.
+pub(super) fn write_utf8(out: &mut Vec<u8>, text: Text<'_>) -> bool {
+    if let Text::Utf16(units) = text
+        && char::decode_utf16(units.iter().copied()).any(|c| c.is_err())
+    {
+        return false;
+    }
+    out.extend_from_slice(text.to_utf8().as_bytes());
+    true
+}
+
 /// Reads the bytes of a text with its header number; checks that it is well formed.
 #[inline]
 pub(super) fn check(encoding: u64, raw: &[u8]) -> Step<Text<'_>> {

@@ -84,7 +84,7 @@ impl fmt::Display for CodecError {
 impl std::error::Error for CodecError {}
 
 /// An error on its way out of a walk, which knows its place only relative to the walk's position.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) kind: CodecErrorKind,
     pub(super) reason: String,

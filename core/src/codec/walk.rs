@@ -2,6 +2,9 @@
 //!
 //! All four walks keep their own stack of frames, so that nesting never uses the thread's stack.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use crate::limits;
 
 use super::plan::{Integer, Kind, TypePlan};
@@ -97,6 +100,18 @@ pub(super) fn mismatch(schema: &Schema, ty: &TypePlan, answer: Mismatch) -> Box<
             }
         }
     }
+}
+
+/// Makes the error for a container whose length changed during the walk.
+#[cold]
+pub(super) fn changed() -> Box<Fault> {
+    Fault::malformed("a container was changed while it was read")
+}
+
+/// Finds written keys or elements of equal bytes; returns the number of the second one.
+pub(super) fn second_of_equals(written: &[u8], spans: Vec<Range<usize>>) -> Option<usize> {
+    let mut seen = HashSet::with_capacity(spans.len());
+    spans.into_iter().position(|span| !seen.insert(written.get(span)))
 }
 
 /// Takes a value that a host made.

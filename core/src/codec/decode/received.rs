@@ -49,7 +49,7 @@ impl<'a> Decoder<'a, '_> {
             if id == message.id {
                 return Ok(plan);
             }
-            return Err(Fault::violation(format!("expected {class}, got another struct")).of(class));
+            return Err(foreign::another_struct(message));
         }
         if index != self.definitions.len() || index >= limits::MAX_TYPE_DEFINITIONS {
             return Err(Fault::malformed("bad type index"));

@@ -1,6 +1,5 @@
 //! Lists, sets and maps as XLANG bytes.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use super::super::bytes::{NULL, PRESENT, put_uvarint32};
@@ -10,7 +9,7 @@ use super::super::scalar;
 use super::super::schema::MessageSchema;
 use super::super::source::Source;
 use super::super::violation::{Fault, Step};
-use super::super::walk::{broken, mismatch};
+use super::super::walk::{broken, changed, mismatch, second_of_equals};
 use super::{Encoder, Frame};
 
 /// Elements of one type, which is the declared one.
@@ -235,22 +234,14 @@ impl<'s> Encoder<'s, '_> {
 
     /// Refuses equal bytes among the spans; moves the frame to the second of them.
     fn distinct(&self, spans: Option<Vec<Range<usize>>>, reason: &str, next: &mut usize) -> Step<()> {
-        let spans = spans.unwrap_or_default();
-        let mut seen = HashSet::with_capacity(spans.len());
-        for (index, span) in spans.into_iter().enumerate() {
-            if !seen.insert(self.out.get(span)) {
+        match spans.and_then(|spans| second_of_equals(self.out, spans)) {
+            Some(index) => {
                 *next = index + 1;
-                return Err(Fault::violation(reason));
+                Err(Fault::violation(reason))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
-}
-
-/// Makes the error for a container whose length changed during the walk.
-#[cold]
-fn changed() -> Box<Fault> {
-    Fault::malformed("a container was changed while it was read")
 }
 
 /// Makes the error for elements of one list that leave out different computed fields: they share one definition.
