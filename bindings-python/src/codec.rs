@@ -25,6 +25,22 @@ pub struct RootCodec {
     wire_name: String,
 }
 
+/// Reads the rows of one writer.
+#[pyclass(frozen, module = "aster._aster")]
+pub struct RowReader {
+    compiled: Arc<Compiled>,
+    reader: codec::RowReader,
+}
+
+#[pymethods]
+impl RowReader {
+    /// Returns the value of a row.
+    #[pyo3(signature = (data, /))]
+    fn decode<'py>(&self, data: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        read(&self.compiled, data, |body, sink| self.reader.decode(body, sink))
+    }
+}
+
 struct Compiled {
     schema: Arc<Schema>,
     hosts: HostTypes,
@@ -67,6 +83,28 @@ impl RootCodec {
         })
     }
 
+    /// Returns the row of a value.
+    #[pyo3(signature = (value, /))]
+    fn encode_row<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        self.write(value, |compiled, root, source, value, out| {
+            codec::encode_row(&compiled.schema, root, source, value, out)
+        })
+    }
+
+    /// Returns the type definitions that precede rows.
+    fn row_schema<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let schema = codec::encode_row_schema(&self.compiled.schema, self.root);
+        schema.map(|schema| PyBytes::new(py, &schema)).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Returns what reads the rows that follow type definitions.
+    fn row_reader(&self, definitions: Bound<'_, PyAny>) -> PyResult<RowReader> {
+        let py = definitions.py();
+        let opened = codec::RowReader::open(&self.compiled.schema, self.root, bytes(definitions)?.as_bytes());
+        let reader = opened.map_err(|error| refused(py, &error, None))?;
+        Ok(RowReader { compiled: self.compiled.clone(), reader })
+    }
+
     /// Returns the JSON text of a value.
     #[pyo3(signature = (value, /))]
     fn encode_json<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
@@ -78,13 +116,13 @@ impl RootCodec {
     /// Returns the value of an XLANG body.
     #[pyo3(signature = (data, /))]
     fn decode<'py>(&self, data: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.read(data, |compiled, root, body, sink| codec::decode_xlang(&compiled.schema, root, body, sink))
+        read(&self.compiled, data, |body, sink| codec::decode_xlang(&self.compiled.schema, self.root, body, sink))
     }
 
     /// Returns the value of JSON text.
     #[pyo3(signature = (data, /))]
     fn decode_json<'py>(&self, data: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.read(data, |compiled, root, body, sink| codec::decode_json(&compiled.schema, root, body, sink))
+        read(&self.compiled, data, |body, sink| codec::decode_json(&self.compiled.schema, self.root, body, sink))
     }
 }
 
@@ -104,18 +142,17 @@ impl RootCodec {
             Err(error) => Err(refused(py, &error, source.error.take())),
         }
     }
+}
 
-    fn read<'py>(
-        &self,
-        data: Bound<'py, PyAny>,
-        decode: impl FnOnce(&Compiled, RootId, &[u8], &mut PySink<'_, 'py>) -> Result<Bound<'py, PyAny>, CodecError>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = data.py();
-        let data = bytes(data)?;
-        let mut sink = PySink::new(py, &self.compiled.hosts);
-        decode(&self.compiled, self.root, data.as_bytes(), &mut sink)
-            .map_err(|error| refused(py, &error, sink.error.take()))
-    }
+fn read<'py>(
+    compiled: &Compiled,
+    data: Bound<'py, PyAny>,
+    decode: impl FnOnce(&[u8], &mut PySink<'_, 'py>) -> Result<Bound<'py, PyAny>, CodecError>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = data.py();
+    let data = bytes(data)?;
+    let mut sink = PySink::new(py, &compiled.hosts);
+    decode(data.as_bytes(), &mut sink).map_err(|error| refused(py, &error, sink.error.take()))
 }
 
 /// Takes bytes, or copies them from another buffer.

@@ -33,11 +33,13 @@ mod _aster {
     #[pymodule_export]
     use crate::client::{BoundService, Client, connect};
     #[pymodule_export]
-    use crate::codec::{Codec, RootCodec, compress, decompress, root_name, zstd_frame};
+    use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
     #[pymodule_export]
     use crate::config::{Config, check_address};
     #[pymodule_export]
-    use crate::contract::{canonical_bytes, contract_identity, manifest_of, read_canonical, type_graph, verified_manifest};
+    use crate::contract::{
+        canonical_bytes, contract_identity, manifest_of, read_canonical, type_graph, verified_manifest,
+    };
     #[pymodule_export]
     use crate::plan::{Plan, flattened_name, type_tree, wire_name};
     #[pymodule_export]

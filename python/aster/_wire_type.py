@@ -24,14 +24,14 @@ def wire_type(tag: str, *, metadata: dict[str, Metadata] | None = None) -> Calla
     """
     if not isinstance(tag, str):
         raise TypeError('@wire_type needs a tag: @wire_type("package/Name")')
-    namespace, _, name = tag.rpartition("/")
+    name = tag.rpartition("/")[2]
     if not name:
         raise ValueError("the tag of a wire type must not be empty")
     if "." in name:
         raise ValueError(f"the name '{name}' of a wire type must not contain a dot")
 
     def decorate(cls: T) -> T:
-        _name(cls, tag, namespace, name)
+        assign_tag(cls, tag)
         if metadata is not None:
             setattr(cls, _FIELD_METADATA, metadata)
         return cls
@@ -45,6 +45,12 @@ def wire_tag(cls: type[Any]) -> str:
         _name(cls, f"{cls.__module__}.{cls.__qualname__}", cls.__module__, cls.__qualname__)
     namespace, name = cls.__dict__[_NAMESPACE], cls.__dict__[_NAME]
     return f"{namespace}/{name}" if namespace else str(name)
+
+
+def assign_tag(cls: type[Any], tag: str) -> None:
+    """Give a class a tag of a contract, which need not follow the rules for tags that people write."""
+    namespace, _, name = tag.rpartition("/")
+    _name(cls, tag, namespace, name)
 
 
 def is_tagged(cls: type[Any]) -> bool:

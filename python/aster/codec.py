@@ -10,7 +10,7 @@ from aster._annotations import message_class, shown
 from aster._codecs import RootTable
 from aster._wire_type import wire_type
 from aster.rpc_types import SerializationMode
-from aster.status import ContractViolationError
+from aster.status import ContractViolationError, RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,10 @@ class ForyCodec:
         self._roots = RootTable(given)
         self._encode, self._decode = {
             SerializationMode.JSON: (_aster.RootCodec.encode_json, _aster.RootCodec.decode_json),
+            SerializationMode.ROW: (_aster.RootCodec.encode_row, self._decode_row),
         }.get(self.mode, (_aster.RootCodec.encode, _aster.RootCodec.decode))
+        # The definitions that were read last, with what they make of rows.
+        self._row_reader: tuple[bytes, _aster.RowReader] | None = None
 
     @property
     def registered_types(self) -> set[Any]:
@@ -96,10 +99,14 @@ class ForyCodec:
         return found[1]
 
     def _refuse_other(self, data: bytes, expected_type: Any) -> None:
+        """Say more of a body that holds a registered message, but not the expected one."""
         if self.mode in {SerializationMode.JSON, SerializationMode.ROW}:
             return
-        found = self._roots.by_wire_name(_aster.root_name(data))
-        if found is not None and found[0] != expected_type:
+        try:
+            found = self._roots.by_wire_name(_aster.root_name(data))
+        except RpcError:
+            return
+        if found is not None and found[0] != expected_type and message_class(found[0]) is not None:
             raise TypeError(f"Expected {shown(expected_type)}, got {shown(found[0])}") from None
 
     def encode_compressed(self, obj: Any) -> tuple[bytes, bool]:
@@ -123,19 +130,22 @@ class ForyCodec:
         return _aster.decompress(data)
 
     def encode_row_schema(self) -> bytes:
-        """Return the type definition that precedes rows. `ValueError` unless the mode is ROW."""
+        """Return the type definitions that precede rows. `ValueError` unless the mode is ROW."""
         return self._row_root().row_schema()
 
     def decode_row_data(self, data: bytes, schema: bytes | None = None) -> Any:
-        """Return the value of a row, written with the given schema, else with our own."""
-        root = self._row_root()
-        return root.decode_row(data, root.row_schema() if schema is None else schema)
+        """Return the value of a row that was written with these type definitions, else with our own."""
+        return self._decode_row(self._row_root(), data, schema)
 
     def _row_root(self) -> _aster.RootCodec:
         if self.mode is not SerializationMode.ROW:
             raise ValueError("rows need a codec with mode=SerializationMode.ROW")
         return self._named(b"")
 
-    @staticmethod
-    def _decode_own_row(root: _aster.RootCodec, data: bytes) -> Any:
-        return root.decode_row(data, root.row_schema())
+    def _decode_row(self, root: _aster.RootCodec, data: bytes, schema: bytes | None = None) -> Any:
+        if schema is None:
+            schema = root.row_schema()
+        kept = self._row_reader
+        if kept is None or kept[0] != schema:
+            kept = self._row_reader = (schema, root.row_reader(schema))
+        return kept[1].decode(data)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from aster import _aster, types
 from aster._annotations import SCALARS
 from aster._messages import CONTRACT_NAME, MessageTable
-from aster._wire_type import wire_type
+from aster._wire_type import assign_tag
 from aster._zero import zero
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class DynamicTypeFactory:
         for tag, entry in types.items():
             if "fields" in entry:
                 self._complete(self._classes[tag], entry["fields"])
-            wire_type(tag)(self._classes[tag])
+            assign_tag(self._classes[tag], tag)
 
     @classmethod
     def from_manifest(cls, manifest: str) -> DynamicTypeFactory:
         """Make the types of a manifest. `TypeError` if it does not have the contract id that it claims."""
-        return cls(json.loads(_aster.description_of(manifest))["types"])
+        return cls(json.loads(_aster.types_of_manifest(manifest)))
 
     @property
     def classes(self) -> dict[str, type[Any]]:

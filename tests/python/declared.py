@@ -1,25 +1,18 @@
-"""Python declarations for the service descriptions and schemas of the shared vectors."""
+"""Python values and services for the schemas and descriptions of the shared vectors."""
 
 from __future__ import annotations
 
 import base64
-import dataclasses
-import keyword
-from typing import Optional
+import datetime as dt
+import decimal
+import uuid
 
-from aster import all_of, any_of, rpc, service, wire_type
+from aster import all_of, any_of, rpc, service
+from aster.dynamic import DynamicTypeFactory
 
-PRIMITIVES = {
-    "string": str,
-    "bool": bool,
-    "int": int,
-    "varint64": int,
-    "float": float,
-    "float64": float,
-    "bytes": bytes,
-    "binary": bytes,
-}
-KEYS = {"string", "int", "varint64", "bool"}
+BARE = {"string": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
+FLOATS = {"float", "float64", "float32"}
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 
 class NotDeclarable(Exception):
@@ -27,98 +20,86 @@ class NotDeclarable(Exception):
 
 
 class Types:
-    """Dataclasses for the types of a vector."""
+    """Values for the types of a vector: instances of classes, or dicts and names of members."""
 
-    def __init__(self, types):
-        self._declared = types
-        self.classes = {}
-        for tag, declaration in types.items():
-            self.classes[tag] = self._declare(tag, declaration)
-        for tag, declaration in types.items():
-            self._complete(self.classes[tag], declaration)
+    def __init__(self, types, *, dicts=False):
+        self.declared = types
+        self.classes = {} if dicts else DynamicTypeFactory(types).classes
 
-    def _declare(self, tag, declaration):
-        if "fields" not in declaration:
-            raise NotDeclarable("enum")
-        name = tag.rpartition("/")[2]
-        if "." in name or "<" in name:
-            raise NotDeclarable("tag of a class without a tag of its own")
-        return type(name, (), {})
-
-    def _complete(self, cls, declaration):
-        tag = next(tag for tag, known in self.classes.items() if known is cls)
-        annotations = {}
-        for entry in declaration["fields"]:
-            name = entry["name"]
-            if not name.isidentifier() or keyword.iskeyword(name):
-                raise NotDeclarable("field name")
-            annotations[name] = self.annotation(entry["type"])
-            setattr(cls, name, self.default(entry))
-        cls.__annotations__ = annotations
-        wire_type(tag)(dataclasses.dataclass(cls))
-
-    def default(self, entry):
-        text = entry["type"]
-        if entry.get("factory") or ("default" in entry and isinstance(entry["default"], (dict, list))):
-            raise NotDeclarable("default")
-        if "default" in entry:
-            return self.value(text, entry["default"])
-        if text.endswith("?"):
-            return None
-        if text.startswith("list<"):
-            return dataclasses.field(default_factory=list)
-        if text.startswith("map<"):
-            return dataclasses.field(default_factory=dict)
-        if text in PRIMITIVES:
-            return PRIMITIVES[text]()
-        return dataclasses.field(default_factory=self.classes[text])
-
-    def annotation(self, text):
-        if text.endswith("?"):
-            return Optional[self.annotation(text.rstrip("?"))]
-        for container in ("list", "map"):
-            if text.startswith(container + "<"):
-                parts = split(text[len(container) + 1 : -1])
-                if container == "map" and parts[0] not in KEYS:
-                    raise NotDeclarable("key")
-                return (list if container == "list" else dict)[tuple(map(self.annotation, parts))]
-        if text in PRIMITIVES:
-            return PRIMITIVES[text]
-        if text not in self.classes:
-            raise NotDeclarable(text)
-        return self.classes[text]
+    def annotation(self, root):
+        return BARE.get(root) or self.classes[root]
 
     def value(self, text, plain):
-        """Build a value from its JSON form."""
+        """Build a value from its JSON form; what does not fit the type stays as it is."""
         if text.endswith("?"):
             return None if plain is None else self.value(text.rstrip("?"), plain)
-        if text.startswith("list<"):
-            return [self.value(text[5:-1], item) for item in plain] if isinstance(plain, list) else plain
-        if text.startswith("map<") and isinstance(plain, dict):
-            key, value = split(text[4:-1])
-            return {self.key(key, k): self.value(value, v) for k, v in plain.items()}
-        if text in self.classes and isinstance(plain, dict):
-            types = {entry["name"]: entry["type"] for entry in self._declared[text]["fields"]}
-            made = self.classes[text]()
-            for name, given in plain.items():
-                if name not in types:
-                    raise NotDeclarable("unknown field")
-                setattr(made, name, self.value(types[name], given))
-            return made
+        for container, parts in ((name, text[len(name) + 1 : -1]) for name in ("list", "set", "map")):
+            if text.startswith(container + "<"):
+                return self.container(container, split(parts), plain)
+        if text in self.declared:
+            return self.named(text, plain)
         return scalar(text, plain)
 
-    @staticmethod
-    def key(text, plain):
+    def container(self, kind, parts, plain):
+        if kind == "map":
+            if not isinstance(plain, dict):
+                return plain
+            return {self.key(parts[0], key): self.value(parts[1], item) for key, item in plain.items()}
+        if not isinstance(plain, list):
+            return plain
+        items = [self.value(parts[0], item) for item in plain]
+        if kind == "set":
+            if len(set(items)) < len(items):
+                raise NotDeclarable("a set has no element twice")
+            return set(items)
+        return items
+
+    def named(self, tag, plain):
+        declared = self.declared[tag]
+        if "enum" in declared:
+            cls = self.classes.get(tag)
+            return cls[plain] if cls is not None and plain in cls.__members__ else plain
+        if not isinstance(plain, dict):
+            return plain
+        types = {entry["name"]: entry["type"] for entry in declared["fields"]}
+        values = {name: self.value(types[name], item) if name in types else item for name, item in plain.items()}
+        if not self.classes:
+            return values
+        if set(values) != set(types):
+            raise NotDeclarable("an instance has exactly its fields")
+        made = self.classes[tag]()
+        attributes = [name for name in made.__dataclass_fields__]
+        for attribute, name in zip(attributes, types):
+            setattr(made, attribute, values[name])
+        return made
+
+    def key(self, text, plain):
         if text == "bool":
-            return {"true": True, "false": False}[plain]
-        return plain if text == "string" else int(plain)
+            return {"true": True, "false": False}.get(plain, plain)
+        if text == "string":
+            return plain
+        if text in self.declared:
+            return self.named(text, plain)
+        return int(plain) if plain.lstrip("-").isdigit() else plain
 
 
 def scalar(text, plain):
-    if text in {"bytes", "binary"} and isinstance(plain, str):
+    if not isinstance(plain, str) or text == "string":
+        return plain
+    if text in {"bytes", "binary"}:
         return base64.b64decode(plain)
-    if text in {"float", "float64"} and plain in {"NaN", "Infinity", "-Infinity"}:
+    if text in FLOATS and plain in {"NaN", "Infinity", "-Infinity"}:
         return float(plain)
+    if text == "uuid":
+        return plain
+    if text == "decimal":
+        return decimal.Decimal(plain)
+    if text == "date":
+        return dt.date.fromisoformat(plain)
+    if text == "timestamp":
+        return dt.datetime.fromisoformat(plain.replace("Z", "+00:00"))
+    if text == "duration":
+        return dt.timedelta(microseconds=int(decimal.Decimal(plain.rstrip("s")) * 1_000_000))
     return plain
 
 
@@ -140,7 +121,7 @@ def requirement(given):
 
 
 def declare_service(description):
-    """Return a decorated class for a description."""
+    """Return a decorated class for a description, and its types."""
     if description.get("scoped", "shared") != "shared" or description.get("producer_language"):
         raise NotDeclarable("session or native service")
     types = Types(description["types"])
@@ -148,7 +129,7 @@ def declare_service(description):
     for entry in description["methods"]:
         if entry["pattern"] != "unary":
             raise NotDeclarable("stream")
-        if entry["request"] in PRIMITIVES or entry["response"] in PRIMITIVES:
+        if entry["request"] in BARE or entry["response"] in BARE:
             raise NotDeclarable("bare scalar")
 
         async def method(self, request):
