@@ -75,6 +75,13 @@ impl RootCodec {
         &self.wire_name
     }
 
+    /// The header of the type definition that XLANG bodies of a message start with.
+    #[getter]
+    fn header<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        let message = self.compiled.schema.root_message(self.root)?;
+        message.definition().get(..8).map(|header| PyBytes::new(py, header))
+    }
+
     /// Returns the XLANG body of a value.
     #[pyo3(signature = (value, /))]
     fn encode<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {

@@ -13,6 +13,7 @@ from aster._wire_type import is_tagged
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_HEADER = slice(4, 12)
 BARE: dict[Any, str] = {str: "string", int: "int", float: "float", bool: "bool", bytes: "bytes"}
 
 
@@ -23,6 +24,7 @@ class RootTable:
         self._roots: dict[Any, _aster.RootCodec] = {}
         self._instances: dict[type[Any], _aster.RootCodec | None] = {}
         self._by_wire_name: dict[str, tuple[Any, _aster.RootCodec]] = {}
+        self._by_header: dict[bytes, _aster.RootCodec] = {}
         scalars = _aster.Codec(json.dumps({}), {}, {})
         for scalar, text in BARE.items():
             self._enter(scalar, text, scalars)
@@ -52,6 +54,8 @@ class RootTable:
         if known != root:
             raise ValueError(f"Duplicate wire_type tag '{tag}': {shown(known)} and {shown(root)}")
         self._roots[root] = compiled
+        if compiled.header is not None:
+            self._by_header[compiled.header] = compiled
         origin = message_class(root) or root
         # A generic class with two lists of arguments does not tell which one an instance is of.
         self._instances[origin] = None if origin in self._instances else compiled
@@ -81,6 +85,18 @@ class RootTable:
                 raise TypeError(f"{base.__name__} is registered with several type arguments; tag a subclass for each")
             return found
         return self.expected(cls)
+
+    def of_body(self, data: bytes) -> _aster.RootCodec:
+        """Return the root that an XLANG body names. `TypeError` if it is not registered."""
+        # Bodies of our own version tell it by the header of their first type definition.
+        found = self._by_header.get(data[_HEADER]) if type(data) is bytes else None
+        if found is not None:
+            return found
+        name = _aster.root_name(data)
+        named = self._by_wire_name.get(name)
+        if named is None:
+            raise TypeError(f"'{name}' is not a registered type; give types or expected_type")
+        return named[1]
 
     def by_wire_name(self, name: str) -> tuple[Any, _aster.RootCodec] | None:
         """Return the registered type that a body names."""

@@ -92,11 +92,7 @@ class ForyCodec:
             return self._roots.expected(self._roots.types[0])
         if self.mode is SerializationMode.JSON:
             raise TypeError("JSON does not tell its type; give expected_type")
-        name = _aster.root_name(data)
-        found = self._roots.by_wire_name(name)
-        if found is None:
-            raise TypeError(f"'{name}' is not a registered type; give types or expected_type")
-        return found[1]
+        return self._roots.of_body(data)
 
     def _refuse_other(self, data: bytes, expected_type: Any) -> None:
         """Say more of a body that holds a registered message, but not the expected one."""

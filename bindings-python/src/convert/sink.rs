@@ -20,8 +20,13 @@ pub struct PySink<'p, 'py> {
     pub error: Option<PyErr>,
 }
 
-/// A message that is being filled.
-pub enum Building<'py> {
+/// A message that is being filled, and its class.
+pub struct Building<'p, 'py> {
+    host: &'p MessageHost,
+    target: Target<'py>,
+}
+
+enum Target<'py> {
     /// An instance whose attributes are set.
     Instance(Bound<'py, PyAny>),
     /// A dict, or keywords for a constructor that the class wrote itself.
@@ -63,14 +68,14 @@ impl<'p, 'py> PySink<'p, 'py> {
     #[inline]
     fn assign(
         &mut self,
-        building: &mut Building<'py>,
+        building: &mut Building<'p, 'py>,
         message: &MessageSchema,
         name: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> Made<()> {
-        let done = match building {
-            Building::Instance(object) => set_directly(object, name, value),
-            Building::Keywords(keywords) => keywords.set_item(name, value),
+        let done = match &building.target {
+            Target::Instance(object) => set_directly(object, name, value),
+            Target::Keywords(keywords) => keywords.set_item(name, value),
         };
         done.map_err(|error| self.failed(message, error))
     }
@@ -119,11 +124,11 @@ fn unknown_place() -> Refusal {
     Refusal::Host("types of the program and of the service differ".to_owned())
 }
 
-impl<'py> Sink for PySink<'_, 'py> {
+impl<'p, 'py> Sink for PySink<'p, 'py> {
     type Value = Bound<'py, PyAny>;
     type List = Vec<Bound<'py, PyAny>>;
     type Map = Bound<'py, PyDict>;
-    type Record = Building<'py>;
+    type Record = Building<'p, 'py>;
 
     fn null(&mut self, _: &TypePlan) -> Made<Self::Value> {
         Ok(self.py.None().into_bound(self.py))
@@ -222,25 +227,28 @@ impl<'py> Sink for PySink<'_, 'py> {
     }
 
     fn record_open(&mut self, message: &MessageSchema) -> Made<Self::Record> {
-        let class = self.host(message)?;
-        let made = match &class.construct {
-            Construct::Keywords | Construct::Dict => return Ok(Building::Keywords(PyDict::new(self.py))),
+        let host = self.host(message)?;
+        let made = match &host.construct {
+            Construct::Keywords | Construct::Dict => {
+                return Ok(Building { host, target: Target::Keywords(PyDict::new(self.py)) });
+            }
             Construct::Slot(new) => {
                 // SAFETY: the slot of this very class, which inherits `object.__new__`; an empty argument tuple.
                 unsafe {
-                    let object = new(class.class.as_ptr().cast(), self.no_arguments.as_ptr(), ptr::null_mut());
+                    let object = new(host.class.as_ptr().cast(), self.no_arguments.as_ptr(), ptr::null_mut());
                     Bound::from_owned_ptr_or_err(self.py, object)
                 }
             }
-            Construct::Function(new) => new.bind(self.py).call1((&class.class,)),
+            Construct::Function(new) => new.bind(self.py).call1((&host.class,)),
         };
         let object = made.map_err(|error| self.failed(message, error))?;
-        if !class.locals.is_empty() {
-            self.set_locals(&object, class).map_err(|error| self.failed(message, error))?;
+        if !host.locals.is_empty() {
+            self.set_locals(&object, host).map_err(|error| self.failed(message, error))?;
         }
-        Ok(Building::Instance(object))
+        Ok(Building { host, target: Target::Instance(object) })
     }
 
+    #[inline]
     fn record_set(
         &mut self,
         record: &mut Self::Record,
@@ -248,17 +256,16 @@ impl<'py> Sink for PySink<'_, 'py> {
         index: usize,
         value: Self::Value,
     ) -> Made<()> {
-        let class = self.host(message)?;
-        let Some(name) = class.fields.get(index) else { return Err(unknown_place()) };
+        let Some(name) = record.host.fields.get(index) else { return Err(unknown_place()) };
         self.assign(record, message, name.bind(self.py).as_any(), &value)
     }
 
     fn record_computed(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize) -> Made<()> {
-        if matches!(record, Building::Keywords(_)) {
+        if matches!(record.target, Target::Keywords(_)) {
             return Ok(()); // The constructor computes it.
         }
-        let class = self.host(message)?;
-        let (Some(name), Some(Some(default))) = (class.fields.get(index), class.defaults.get(index)) else {
+        let host = record.host;
+        let (Some(name), Some(Some(default))) = (host.fields.get(index), host.defaults.get(index)) else {
             return Err(unknown_place());
         };
         let value = default.make(self.py).map_err(|error| self.failed(message, error))?;
@@ -266,14 +273,11 @@ impl<'py> Sink for PySink<'_, 'py> {
     }
 
     fn record_close(&mut self, message: &MessageSchema, record: Self::Record) -> Made<Self::Value> {
-        match record {
-            Building::Instance(object) => Ok(object),
-            Building::Keywords(keywords) => {
-                let host = self.host(message)?;
-                if matches!(host.construct, Construct::Dict) {
-                    return Ok(keywords.into_any());
-                }
-                let class = host.class.bind(self.py);
+        match record.target {
+            Target::Instance(object) => Ok(object),
+            Target::Keywords(fields) if matches!(record.host.construct, Construct::Dict) => Ok(fields.into_any()),
+            Target::Keywords(keywords) => {
+                let class = record.host.class.bind(self.py);
                 class.call((), Some(&keywords)).map_err(|error| self.failed(message, error))
             }
         }

@@ -36,6 +36,12 @@ pub enum Items<'py> {
     Tuple(Bound<'py, PyTuple>, usize),
 }
 
+/// An instance or dict whose fields are read, and its class.
+pub struct Opened<'p, 'py> {
+    value: Bound<'py, PyAny>,
+    host: &'p MessageHost,
+}
+
 /// A walk over a dict.
 pub struct Pairs<'py> {
     dict: Bound<'py, PyDict>,
@@ -131,11 +137,11 @@ fn whole(value: &Bound<'_, PyAny>) -> Read<i128> {
     }
 }
 
-impl<'py> Source for PySource<'_, 'py> {
+impl<'p, 'py> Source for PySource<'p, 'py> {
     type Value = Bound<'py, PyAny>;
     type List = Items<'py>;
     type Map = Pairs<'py>;
-    type Record = Bound<'py, PyAny>;
+    type Record = Opened<'p, 'py>;
 
     #[inline]
     fn is_null(&mut self, value: &Self::Value) -> bool {
@@ -270,16 +276,17 @@ impl<'py> Source for PySource<'_, 'py> {
         } else if value.get_type_ptr() != host.class.as_ptr().cast() {
             self.check_subclass(message, host, value)?;
         }
-        Ok(value.clone())
+        Ok(Opened { value: value.clone(), host })
     }
 
+    #[inline]
     fn field(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize) -> Read<Option<Self::Value>> {
-        let host = self.hosts.message(message).ok_or(Mismatch::Type)?;
+        let Opened { value, host } = record;
         let Some(name) = host.fields.get(index) else { return Ok(None) };
         let name = name.bind(self.py);
         let read = match &host.construct {
-            Construct::Dict => record.cast::<PyDict>().map_err(PyErr::from).and_then(|dict| dict.get_item(name)),
-            _ => record.getattr(name).map(Some),
+            Construct::Dict => value.cast::<PyDict>().map_err(PyErr::from).and_then(|dict| dict.get_item(name)),
+            _ => value.getattr(name).map(Some),
         };
         match read {
             Ok(value) => Ok(value),

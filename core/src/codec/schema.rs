@@ -250,11 +250,16 @@ impl Schema {
         }
     }
 
-    /// Returns the simple name of a root message.
-    pub(super) fn root_class(&self, root: RootId) -> Option<&str> {
+    /// Returns the message that a root is; a bare scalar is none.
+    pub fn root_message(&self, root: RootId) -> Option<&MessageSchema> {
         match root.0 {
-            RootKind::Message(id) => self.message(id).map(|message| message.simple_name.as_str()),
+            RootKind::Message(id) => self.message(id),
             RootKind::Scalar(_) => None,
         }
+    }
+
+    /// Returns the simple name of a root message.
+    pub(super) fn root_class(&self, root: RootId) -> Option<&str> {
+        self.root_message(root).map(|message| message.simple_name.as_str())
     }
 }
