@@ -2,6 +2,7 @@
 
 use aster_core::error::ErrorKind;
 use aster_core::status::{STATUS_TABLE, StatusCode};
+use aster_core::types;
 use aster_core::wire::Mode;
 use napi_derive::napi;
 use serde_json::json;
@@ -36,5 +37,11 @@ pub fn tables() -> String {
 /// Returns the wire name of a field: its snake_case form.
 #[napi]
 pub fn wire_name(name: String) -> String {
-    aster_core::types::wire_name(&name)
+    types::wire_name(&name)
+}
+
+/// Returns the tag of a generic message applied to arguments, given as type texts; throws if one is no type.
+#[napi]
+pub fn flattened_name(tag: String, arguments: Vec<String>) -> napi::Result<String> {
+    types::flattened_name(&tag, &arguments).map_err(|error| napi::Error::from_reason(error.message()))
 }

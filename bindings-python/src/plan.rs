@@ -59,7 +59,6 @@ pub fn wire_name(name: &str) -> String {
 /// Returns the tag of a generic class with arguments.
 #[pyfunction]
 pub fn flattened_name(py: Python<'_>, tag: &str, arguments: Vec<String>) -> PyResult<String> {
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     aster_core::types::flattened_name(tag, &arguments).map_err(|error| errors::exception(py, &error))
 }
 

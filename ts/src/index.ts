@@ -20,6 +20,7 @@ export {
   TrustDomainError,
 } from "./errors.js";
 export { type Field, type FieldLike, type FieldOptions, type Fields, type Infer, type ValueOf, f } from "./fields.js";
+export { type Applied, type Filled, type TypeParameter, type WireGeneric, wireGeneric } from "./generics.js";
 export { type Metadata, WireType, type WireClass, type WireTypeOptions, wireType } from "./messages.js";
 export { AsterError, RpcError, type RpcErrorOptions, statusName } from "./rpc-error.js";
 export { AsterServer, type ServerOptions, type ServiceInput } from "./server.js";

@@ -15,6 +15,8 @@ export interface Metadata {
 export interface WireTypeOptions {
   /** How property names become contract names. */
   names?: "as-is" | "snake_case";
+  /** Documentation of the type. */
+  metadata?: Metadata;
 }
 
 /** A field as it was declared. */
@@ -30,6 +32,7 @@ export interface WireInfo {
   readonly tag: string;
   readonly fields: readonly FieldInfo[];
   readonly snakeCase: boolean;
+  readonly metadata: Metadata;
 }
 
 const wireTypes = new WeakMap<object, WireInfo>();
@@ -53,15 +56,21 @@ export function fieldTable(where: string, fields: Fields): FieldInfo[] {
   });
 }
 
-function declare(tag: string, fields: Fields | undefined, options: WireTypeOptions = {}): WireInfo {
-  if (typeof tag !== "string" || tag === "") throw new TypeError("WireType: expected a tag");
-  if (typeof fields !== "object" || fields === null) throw new TypeError(`WireType("${tag}"): expected a field table`);
-  const names = options.names ?? "as-is";
-  if (names !== "as-is" && names !== "snake_case") throw new TypeError(`WireType("${tag}"): unknown names '${names}'`);
-  return { tag, fields: fieldTable(`WireType("${tag}")`, fields), snakeCase: names === "snake_case" };
+/** Reads a field table with its options. */
+export function tableOf(where: string, fields: Fields | undefined, options: WireTypeOptions = {}): Omit<WireInfo, "tag"> {
+  if (typeof fields !== "object" || fields === null) throw new TypeError(`${where}: expected a field table`);
+  const { names = "as-is", metadata = {} } = options;
+  if (names !== "as-is" && names !== "snake_case") throw new TypeError(`${where}: unknown names '${names}'`);
+  if (typeof metadata !== "object" || metadata === null) throw new TypeError(`${where}: expected metadata as an object`);
+  return { fields: fieldTable(where, fields), snakeCase: names === "snake_case", metadata };
 }
 
-/** Registers a class made for a method's parameters. */
+function declare(tag: string, fields: Fields | undefined, options?: WireTypeOptions): WireInfo {
+  if (typeof tag !== "string" || tag === "") throw new TypeError("WireType: expected a tag");
+  return { tag, ...tableOf(`WireType("${tag}")`, fields, options) };
+}
+
+/** Registers a class that the package made. */
 export function registerClass(type: WireClass, info: WireInfo): void {
   wireTypes.set(type, info);
 }
@@ -87,20 +96,25 @@ export function wireType<F extends Fields>(
   options?: WireTypeOptions,
 ): new (init?: Partial<Infer<F>>) => Infer<F> {
   const info = declare(tag, fields, options);
+  const Base = makeClass(info);
+  registerClass(Base, info);
+  return Base as unknown as new (init?: Partial<Infer<F>>) => Infer<F>;
+}
+
+/** Makes a class from a declaration. */
+export function makeClass(info: WireInfo): WireClass {
   const known = new Set(info.fields.map((field) => field.property));
-  const Base = class {
+  return class {
     constructor(init?: object) {
       const self = this as Record<string, unknown>;
       for (const field of info.fields) self[field.property] = initial(field);
       if (init === undefined || init === null) return;
       for (const [property, value] of Object.entries(init)) {
-        if (!known.has(property)) throw new TypeError(`${new.target.name || tag}: unknown field '${property}'`);
+        if (!known.has(property)) throw new TypeError(`${new.target.name || info.tag}: unknown field '${property}'`);
         if (value !== undefined) self[property] = value;
       }
     }
   };
-  wireTypes.set(Base, info);
-  return Base as unknown as new (init?: Partial<Infer<F>>) => Infer<F>;
 }
 
 function initial(field: FieldInfo): unknown {

@@ -98,6 +98,7 @@ export interface NativeModule {
   version(): string;
   tables(): string;
   wireName(name: string): string;
+  flattenedName(tag: string, argumentTexts: string[]): string;
   Engine: new (wake: () => void, host: Host) => NativeEngine;
 }
 

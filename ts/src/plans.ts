@@ -106,7 +106,7 @@ class Description {
     const slash = response.lastIndexOf("/");
     const tag = slash < 0 ? simple : response.slice(0, slash + 1) + simple;
     const type = { [simple]: class {} }[simple] as WireClass;
-    registerClass(type, { tag, fields: params, snakeCase: false });
+    registerClass(type, { tag, fields: params, snakeCase: false, metadata: {} });
     return this.#message(`method '${method}': params`, type);
   }
 

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use crate::error::Result;
 use crate::limits;
 use crate::types::reason::{bad, quote, within};
-use crate::types::{EnumMember, FieldDecl, TypeDecl, TypeExpr, TypeTable, tag};
+use crate::types::{EnumMember, FieldDecl, TypeDecl, TypeExpr, TypeTable, flatten, tag};
 
 use super::kinds::{ContainerKind, TypeDefKind, TypeKind};
 use super::model::{EnumValueDef, FieldDef, TypeDef};
@@ -161,12 +161,5 @@ impl Lowering {
 
 /// Returns the signature of a type, which names its container type.
 fn signature(ty: &TypeExpr) -> String {
-    match ty {
-        TypeExpr::Primitive(primitive) => primitive.name().to_owned(),
-        TypeExpr::Named(tag) => tag::fqn(tag),
-        TypeExpr::List(element) => format!("list<{}>", signature(element)),
-        TypeExpr::Set(element) => format!("set<{}>", signature(element)),
-        TypeExpr::Map(key, value) => format!("map<{},{}>", signature(key), signature(value)),
-        TypeExpr::Optional(inner) => format!("optional<{}>", signature(inner)),
-    }
+    flatten::signature(ty, &tag::fqn)
 }

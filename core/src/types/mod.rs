@@ -8,7 +8,7 @@
 mod decl;
 pub(crate) mod document;
 mod expr;
-mod flatten;
+pub(crate) mod flatten;
 mod primitive;
 pub(crate) mod reason;
 mod table;

@@ -1,5 +1,5 @@
 /** Types that must hold, and programs that must not compile; `tsc` runs this file. */
-import { AsterClient, type CallOptions, Rpc, Service, WireType, defineService, f, wireType } from "@aster/rpc";
+import { AsterClient, type CallOptions, Rpc, Service, WireType, defineService, f, wireGeneric, wireType } from "@aster/rpc";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<T extends true>(value?: T): void {
@@ -37,9 +37,28 @@ holds<Equal<typeof item.color, "red" | "blue">>();
 holds<Equal<typeof item.at, Date>>();
 holds<Equal<typeof item.exact, bigint>>();
 
+const Page = wireGeneric("t/Page", (T) => ({ items: f.list(T), first: f.optional(T), total: f.int(), byName: f.record(T) }));
+class ItemPage extends Page(Item) {}
+declare const page: ItemPage;
+holds<Equal<typeof page.items, Item[]>>();
+holds<Equal<typeof page.first, Item | null>>();
+holds<Equal<typeof page.total, number>>();
+holds<Equal<typeof page.byName, Record<string, Item>>>();
+const Pair = wireGeneric("t/Pair", (A, B) => ({ one: A, all: f.map(A, f.list(B)), at: f.timestamp(), item: f.ref(Item) }));
+declare const both: InstanceType<ReturnType<typeof Pair<[typeof text, typeof big]>>>;
+const [text, big] = [f.string(), f.list(f.int64())];
+holds<Equal<typeof both.one, string>>();
+holds<Equal<typeof both.all, Map<string, bigint[][]>>>();
+holds<Equal<typeof both.at, Date>>();
+holds<Equal<typeof both.item, Item>>();
+
 export function declarations(): void {
   // @ts-expect-error a field of another type
   new Item({ name: 1 });
+  // @ts-expect-error elements of another type than the argument
+  new ItemPage({ items: [1] });
+  // @ts-expect-error no type argument
+  Page();
   // @ts-expect-error an unknown field
   new Item({ nom: "x" });
   // @ts-expect-error a default of another type
