@@ -117,6 +117,8 @@ pub const MAX_WINDOW_LOG: u32 = 24;
 
 /// Bytes of a declared default, completed and encoded.
 pub const MAX_DEFAULT_SIZE: usize = 1024 * 1024;
+/// Encoded bytes and memory estimate of all declared defaults of a schema.
+pub const MAX_SCHEMA_DEFAULTS: usize = 16 * 1024 * 1024;
 
 /// Fields of a message in a contract.
 pub const MAX_CONTRACT_FIELDS: usize = 1000;

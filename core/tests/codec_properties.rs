@@ -9,6 +9,7 @@ use aster_core::codec::{
     CodecError, CodecErrorKind, Record, RootId, Schema, Value, ValueSink, ValueSource, decode_json, decode_xlang,
     encode_json, encode_xlang,
 };
+use aster_core::error::ErrorKind;
 use aster_core::types::TypeTable;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -227,6 +228,24 @@ fn bad_defaults_do_not_compile() {
         })
         .collect();
     assert!(refused(Json::Object(types)).message().contains("bad default"));
+}
+
+#[test]
+fn all_defaults_of_a_schema_together_are_bounded() {
+    // Each counts 16 bytes per element and its encoded bytes.
+    let most = 16 * 1024 * 1024 / (16 * 1000 + 1003);
+    let split = |count: usize| {
+        let fields: Vec<Json> = (0..100)
+            .map(|i| json!({"name": format!("f{i}"), "type": "list<bool>", "default": vec![true; 1000]}))
+            .collect();
+        let types: serde_json::Map<String, Json> =
+            (0..count).map(|i| (format!("p/M{i}"), json!({"fields": fields}))).collect();
+        Schema::compile(&TypeTable::from_json(&Json::Object(types)).expect("types"))
+    };
+    assert!(split(most / 100).is_ok());
+    let error = split(most / 100 + 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Contract);
+    assert!(error.message().contains("bad default") || error.message().contains("exceed"), "{error}");
 }
 
 #[test]

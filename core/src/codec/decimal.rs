@@ -28,7 +28,8 @@ impl Decimal {
     }
 
     /// Returns what a decimal of this many bytes counts in the estimate of a value graph. Changing its base takes
-    /// time that grows with the square, so a body of huge decimals is refused before it costs seconds.
+    /// time that grows with the square, so a body of huge decimals is refused before it costs more than one of many
+    /// small values.
     pub(super) fn cost(bytes: usize) -> usize {
         bytes.saturating_add(bytes.saturating_mul(bytes) / 64)
     }
@@ -122,24 +123,26 @@ fn parse_exponent(text: &str) -> Option<i64> {
     Some(if negative { -out } else { out })
 }
 
-const CHUNK: u64 = 1_000_000_000;
-const CHUNK_DIGITS: usize = 9;
+/// The largest power of ten in 64 bits; its top bit is set.
+const CHUNK: u64 = 10_000_000_000_000_000_000;
+const CHUNK_DIGITS: usize = 19;
+/// What [`divide`] multiplies with: (2^128 - 1) / [`CHUNK`], of which only the top bit is cut off.
+const RECIPROCAL: u64 = (u128::MAX / CHUNK as u128) as u64;
 
 /// Turns digits into minimal little-endian bytes.
 fn magnitude(digits: &str) -> Vec<u8> {
-    let mut limbs: Vec<u32> = Vec::new();
+    let mut limbs: Vec<u64> = Vec::new();
     let raw = digits.as_bytes();
     let (first, rest) = raw.split_at_checked(raw.len() % CHUNK_DIGITS).unwrap_or_default();
     for chunk in std::iter::once(first).chain(rest.chunks(CHUNK_DIGITS)) {
-        let value = chunk.iter().fold(0u64, |n, c| n * 10 + u64::from(c.saturating_sub(b'0')));
-        let mut carry = value;
+        let mut carry = chunk.iter().fold(0u64, |n, c| n * 10 + u64::from(c.saturating_sub(b'0')));
         for limb in &mut limbs {
-            let wide = u64::from(*limb) * CHUNK + carry;
-            *limb = wide as u32;
-            carry = wide >> 32;
+            let wide = u128::from(*limb) * u128::from(CHUNK) + u128::from(carry);
+            *limb = wide as u64;
+            carry = (wide >> 64) as u64;
         }
         if carry > 0 {
-            limbs.push(carry as u32);
+            limbs.push(carry);
         }
     }
     let mut out: Vec<u8> = limbs.iter().flat_map(|limb| limb.to_le_bytes()).collect();
@@ -151,15 +154,13 @@ fn magnitude(digits: &str) -> Vec<u8> {
 
 /// Turns little-endian bytes into digits, leading zeros included.
 fn digits(raw: &[u8]) -> String {
-    let limb = |chunk: &[u8]| chunk.iter().rev().fold(0u32, |n, byte| n << 8 | u32::from(*byte));
-    let mut limbs: Vec<u32> = raw.chunks(4).map(limb).collect();
+    let limb = |chunk: &[u8]| chunk.iter().rev().fold(0u64, |n, byte| n << 8 | u64::from(*byte));
+    let mut limbs: Vec<u64> = raw.chunks(8).map(limb).collect();
     let mut chunks = Vec::new();
     while !limbs.is_empty() {
         let mut rest = 0u64;
         for limb in limbs.iter_mut().rev() {
-            let wide = rest << 32 | u64::from(*limb);
-            *limb = (wide / CHUNK) as u32;
-            rest = wide % CHUNK;
+            (*limb, rest) = divide(rest, *limb);
         }
         chunks.push(rest);
         while limbs.last() == Some(&0) {
@@ -167,6 +168,24 @@ fn digits(raw: &[u8]) -> String {
         }
     }
     chunks.iter().rev().map(|chunk| format!("{chunk:0width$}", width = CHUNK_DIGITS)).collect()
+}
+
+/// Divides `high * 2^64 + low` by [`CHUNK`]; returns quotient and remainder. `high` is less than [`CHUNK`].
+///
+/// Multiplies with the reciprocal (Möller and Granlund, 2011), because a body can ask for millions of divisions.
+fn divide(high: u64, low: u64) -> (u64, u64) {
+    let estimate = u128::from(RECIPROCAL) * u128::from(high) + (u128::from(high) << 64 | u128::from(low));
+    let (mut quotient, fraction) = (((estimate >> 64) as u64).wrapping_add(1), estimate as u64);
+    let mut rest = low.wrapping_sub(quotient.wrapping_mul(CHUNK));
+    if rest > fraction {
+        quotient = quotient.wrapping_sub(1);
+        rest = rest.wrapping_add(CHUNK);
+    }
+    if rest >= CHUNK {
+        quotient = quotient.wrapping_add(1);
+        rest = rest.wrapping_sub(CHUNK);
+    }
+    (quotient, rest)
 }
 
 #[cfg(test)]
@@ -196,5 +215,37 @@ mod tests {
         assert_eq!(largest.len(), MAX_DIGITS);
         assert!(Decimal::parse(largest).is_some());
         assert!(Decimal::parse(&"9".repeat(MAX_DIGITS)).is_none());
+    }
+
+    #[test]
+    fn division_by_reciprocal_is_division() {
+        let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+        let mut next = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed >> (seed % 64)
+        };
+        let borders = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, u64::MAX - 1, u64::MAX, 1 << 63];
+        let random: Vec<(u64, u64)> = (0..200_000).map(|_| (next(), next())).collect();
+        let pairs = borders.iter().flat_map(|high| borders.iter().map(|low| (*high, *low))).chain(random);
+        for (high, low) in pairs.map(|(high, low)| (high % CHUNK, low)) {
+            let wide = u128::from(high) << 64 | u128::from(low);
+            let expected = ((wide / u128::from(CHUNK)) as u64, (wide % u128::from(CHUNK)) as u64);
+            assert_eq!(divide(high, low), expected, "{high} {low}");
+        }
+    }
+
+    #[test]
+    fn every_length_round_trips() {
+        for length in (1..200).chain([1000, limits::MAX_DECIMAL_MAGNITUDE]) {
+            for fill in [0x01, 0x80, 0xff] {
+                let mut raw = vec![fill; length];
+                raw[length / 2] = 0;
+                raw[length - 1] = fill;
+                assert_eq!(magnitude(digits(&raw).trim_start_matches('0')), raw, "{length} of {fill}");
+            }
+        }
+        assert_eq!(digits(&[0, 0, 0, 0, 0, 0, 0, 0, 1]).trim_start_matches('0'), "18446744073709551616");
     }
 }

@@ -26,11 +26,13 @@ pub(super) fn compile(schema: &mut Schema, types: &TypeTable) -> Result<()> {
             }
         }
     }
+    // What a peer's manifest declares must not take memory without bound: a default may hold the ones of other types.
+    let mut budget = limits::MAX_SCHEMA_DEFAULTS;
     for _ in 0..limits::MAX_MESSAGE_DEPTH {
         let mut later = Vec::new();
         let mut ready = Vec::new();
         for (id, index, text) in pending {
-            let compiled = one(schema, RootId(RootKind::Message(id)), index, &text);
+            let compiled = one(schema, RootId(RootKind::Message(id)), index, &text, &mut budget);
             let named = compiled.map_err(|e| in_type(schema.messages.get(id.index()).map_or("", |m| &m.tag), &e))?;
             match named {
                 Some(default) => ready.push((id, index, default)),
@@ -55,14 +57,14 @@ pub(super) fn compile(schema: &mut Schema, types: &TypeTable) -> Result<()> {
 }
 
 /// Compiles one default; `None` if it needs another one that is not there yet.
-fn one(schema: &Schema, root: RootId, index: usize, text: &str) -> Result<Option<DefaultValue>> {
+fn one(schema: &Schema, root: RootId, index: usize, text: &str, budget: &mut usize) -> Result<Option<DefaultValue>> {
     let message = schema.root_type(root).and_then(|ty| match ty.kind {
         super::plan::Kind::Message(id) => schema.message(id),
         _ => None,
     });
     let Some(field) = message.and_then(|message| message.fields.get(index)) else { return Ok(None) };
     let wrong = |reason: String| bad(format!("field `{}`: bad default: {reason}", field.name));
-    let value = match json::decode_default(schema, root, &field.ty, text) {
+    let value = match json::decode_default(schema, root, &field.ty, text, budget) {
         Ok(Some(value)) => value,
         Ok(None) => return Ok(None),
         Err(error) => return Err(wrong(error.reason)),
@@ -71,5 +73,8 @@ fn one(schema: &Schema, root: RootId, index: usize, text: &str) -> Result<Option
     if body.len() > limits::MAX_DEFAULT_SIZE {
         return Err(wrong(format!("it exceeds {} bytes", limits::MAX_DEFAULT_SIZE)));
     }
+    *budget = budget.checked_sub(body.len()).ok_or_else(|| {
+        bad(format!("field `{}`: the defaults of all types exceed {} bytes", field.name, limits::MAX_SCHEMA_DEFAULTS))
+    })?;
     Ok(Some(DefaultValue { value, body }))
 }

@@ -20,19 +20,25 @@ use super::lexer::{Lexer, check};
 /// If the body is not JSON, hits a limit, or does not fit the root type.
 pub fn decode_json<K: Sink>(schema: &Schema, root: RootId, body: &[u8], sink: &mut K) -> Result<K::Value, CodecError> {
     let ty = schema.root_type(root).ok_or_else(|| broken().finish(String::new(), None))?;
-    Reader::decode(schema, root, ty, body, sink).0
+    Reader::decode(schema, root, ty, body, sink, &mut { limits::MAX_VALUE_GRAPH }).0
 }
 
-/// Decodes a declared default; `None` if it needs a default that is not compiled yet.
+/// Decodes a declared default; `None` if it needs a default that is not compiled yet. `budget` is the memory estimate
+/// that is left, and counts only what is returned.
 pub(in super::super) fn decode_default(
     schema: &Schema,
     root: RootId,
     ty: &TypePlan,
     text: &str,
+    budget: &mut usize,
 ) -> Result<Option<Value>, CodecError> {
-    match Reader::decode(schema, root, ty, text.as_bytes(), &mut ValueSink) {
+    let mut left = *budget;
+    match Reader::decode(schema, root, ty, text.as_bytes(), &mut ValueSink, &mut left) {
         (_, true) => Ok(None),
-        (outcome, false) => outcome.map(Some),
+        (outcome, false) => {
+            *budget = left;
+            outcome.map(Some)
+        }
     }
 }
 
@@ -95,14 +101,16 @@ impl<'a, 'b> Reader<'a, 'b> {
         ty: &'a TypePlan,
         body: &'b [u8],
         sink: &mut K,
+        budget: &mut usize,
     ) -> (Result<K::Value, CodecError>, bool) {
         let at_root = |fault| locate(fault, schema, root, std::iter::empty());
         let lexer = match Lexer::new(body) {
             Ok(lexer) => lexer,
             Err(fault) => return (Err(at_root(fault)), false),
         };
-        let mut reader = Reader { schema, root, lexer, budget: limits::MAX_VALUE_GRAPH, depth: 0, pending: false };
+        let mut reader = Reader { schema, root, lexer, budget: *budget, depth: 0, pending: false };
         let value = reader.run(sink, ty);
+        *budget = reader.budget;
         let outcome = match value {
             Ok(value) => reader.lexer.end().map(|()| value).map_err(at_root),
             // Text that is no JSON at all is malformed, wherever the walk stopped.
