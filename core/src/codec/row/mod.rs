@@ -1,8 +1,9 @@
 //! ROW mode: rows of one message type, described once (`codec.md` section 8).
 //!
 //! [`encode_row_schema`] makes the payload of the R frame, [`encode_row`] the body of each D frame; a [`RowReader`] is
-//! opened with the former and decodes the latter. The layout follows Apache Fory's row format. Where the specification
-//! leaves a choice open, this is what is written, and all that is read. Numbers are little endian, "aligned" is a
+//! opened with the former and decodes the latter. The layout is that of Apache Fory's row format: pyfory 1.7.7 writes
+//! the same rows for the types it has there, but leaves old bytes in the slots of nulls. Where the specification leaves a
+//! choice open, this is what is written, and all that is read. Numbers are little endian, "aligned" is a
 //! multiple of 8.
 //!
 //! **R frame.** The type definition of the root, then the type definition of every other message that the root reaches,
