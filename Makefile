@@ -50,7 +50,7 @@ install: ## installs release libraries below PREFIX (default /usr/local), DESTDI
 demo: setup stage ## a server and a second process calling it, in Python, Node and C, over QUIC, offline
 	@scripts/demo.sh "$(STAGE)"
 
-test: test-rust test-python test-node test-c test-go test-interop ## everything
+test: test-rust test-python test-node test-c test-go test-interop test-fuzz ## everything
 	@echo "== all tests passed"
 
 test-rust: ## unit, property, vector and loopback tests of core
@@ -77,8 +77,13 @@ test-interop: setup stage ## every language's client against every language's se
 	@echo "== interop"
 	STAGE_DIR="$(STAGE)" $(PY) -m pytest tests/interop
 
+test-fuzz: ## half a minute of fuzzing over all targets; FUZZ_SECONDS for longer
+	@echo "== fuzz"
+	scripts/fuzz.sh $(or $(FUZZ_SECONDS),30)
+
 check: $(PY) ts/node_modules ## format, lints, types, layers, header and stub drift, file sizes
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -111,4 +116,4 @@ clean: ## removes what was built inside the clone; the cache stays in CARGO_TARG
 	rm -rf .venv ts/node_modules ts/dist ts/native/*.node tests/node/dist python/aster/_aster*.so bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop check header lib wheel bench clean
+.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop test-fuzz check header lib wheel bench clean

@@ -23,6 +23,7 @@ pub mod error;
 pub mod frame;
 pub mod ids;
 pub mod limits;
+#[cfg(feature = "node")]
 pub mod node;
 pub mod rpc;
 pub mod status;

@@ -61,11 +61,18 @@ pub(super) fn write<'f>(
         put_type(&mut body, ty, true);
         body.extend_from_slice(&raw);
     }
-    let mut out = header(&body).to_le_bytes().to_vec();
+    seal_definition(&body)
+}
+
+/// Returns a whole type definition for a body: a header with hash and size, and the body.
+///
+/// Writers need no more than the definitions of a schema; tests make definitions of peers with it.
+pub fn seal_definition(body: &[u8]) -> Vec<u8> {
+    let mut out = header(body).to_le_bytes().to_vec();
     if body.len() >= 0xff {
         put_uvarint32(&mut out, (body.len() - 0xff) as u32);
     }
-    out.extend_from_slice(&body);
+    out.extend_from_slice(body);
     out
 }
 

@@ -32,6 +32,7 @@ mod walk;
 
 pub use compress::{Expansion, compress, decompress, zstd_frame};
 pub use decode::decode_xlang;
+pub use definition::seal_definition;
 pub use encode::encode_xlang;
 pub use json::{decode_json, encode_json};
 pub use names::quote;

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets from the shared vectors: `seeds.py VECTORS_DIR OUT_DIR`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+Vectors = dict[str, Any]
+
+
+def codec_seeds(vectors: Vectors) -> tuple[list[bytes], list[bytes]]:
+    """Returns bodies in XLANG and in JSON, each behind the number of its subject (`fuzz/src/subject.rs`)."""
+    subjects = {name: index for index, name in enumerate(vectors["schemas"])}
+    xlang: list[bytes] = []
+    text: list[bytes] = []
+
+    def add(into: list[bytes], subject: int, body: bytes) -> None:
+        into.append(subject.to_bytes(2, "little") + body)
+
+    for case in vectors["cases"]:
+        subject = subjects[case["schema"]]
+        add(xlang, subject, bytes.fromhex(case["hex"]))
+        add(text, subject, json.dumps(case["value"], ensure_ascii=False).encode())
+    for case in vectors["decode"]:
+        add(xlang, subjects[case["schema"]], bytes.fromhex(case["hex"]))
+    for index, case in enumerate(vectors["evolution"], len(subjects)):
+        add(xlang, index, bytes.fromhex(case["hex"]))
+        add(text, index, json.dumps(case["value"], ensure_ascii=False).encode())
+    for case in vectors["json"]:
+        body = case["text"].encode() if "text" in case else bytes.fromhex(case["hex"])
+        add(text, subjects[case["schema"]], body)
+    return xlang, text
+
+
+def canonical_seeds(vectors: Vectors) -> list[bytes]:
+    """Returns canonical bytes, sets of them and manifests behind their kind (`fuzz/targets/canonical.rs`)."""
+    out = [b"\0" + bytes.fromhex(case["hex"]) for case in vectors["type_defs"]]
+    out += [b"\1" + bytes.fromhex(case["hex"]) for case in vectors["contracts"]]
+    for case in vectors["negative"]:
+        if "hex" in case:
+            kind = b"\1" if case["kind"] == "contract" else b"\0"
+            out.append(kind + bytes.fromhex(case["hex"]))
+    for case in vectors["graphs"]:
+        bodies = [bytes.fromhex(body["hex"]) for body in case["type_defs"].values()]
+        out += [b"\0" + body for body in bodies]
+        # The type that refers to the others comes last in a graph, and first in a set.
+        out.append(b"\2" + b"".join(len(body).to_bytes(2, "little") + body for body in reversed(bodies)))
+    out += [b"\3" + json.dumps(case["manifest"]).encode() for case in vectors["manifests"]]
+    return out
+
+
+def main() -> None:
+    vectors, target = Path(sys.argv[1]), Path(sys.argv[2])
+    xlang, text = codec_seeds(json.loads((vectors / "codec.json").read_text()))
+    canonical = canonical_seeds(json.loads((vectors / "contract.json").read_text()))
+    for name, seeds in {"codec_decode": xlang, "type_definition": xlang, "json": text, "canonical": canonical}.items():
+        folder = target / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed in seeds:
+            (folder / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+
+
+if __name__ == "__main__":
+    main()
