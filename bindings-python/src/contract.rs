@@ -48,3 +48,9 @@ pub fn manifest_of(py: Python<'_>, description: &str) -> PyResult<String> {
 pub fn verified_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
     Ok(raised(py, Contract::from_manifest(text))?.manifest_text())
 }
+
+/// Verifies a manifest and returns the description it stands for, in JSON.
+#[pyfunction]
+pub fn description_of_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
+    Ok(raised(py, Contract::describe_manifest(text))?.1.to_string())
+}

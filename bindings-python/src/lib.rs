@@ -38,7 +38,8 @@ mod _aster {
     use crate::config::{Config, check_address};
     #[pymodule_export]
     use crate::contract::{
-        canonical_bytes, contract_identity, manifest_of, read_canonical, type_graph, verified_manifest,
+        canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
+        verified_manifest,
     };
     #[pymodule_export]
     use crate::plan::{Plan, flattened_name, type_tree, wire_name};

@@ -57,7 +57,7 @@ class DynamicTypeFactory:
     @classmethod
     def from_manifest(cls, manifest: str) -> DynamicTypeFactory:
         """Make the types of a manifest. `TypeError` if it does not have the contract id that it claims."""
-        return cls(json.loads(_aster.types_of_manifest(manifest)))
+        return cls(json.loads(_aster.description_of_manifest(manifest))["types"])
 
     @property
     def classes(self) -> dict[str, type[Any]]:

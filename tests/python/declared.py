@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import decimal
-import uuid
 
 from aster import all_of, any_of, rpc, service
 from aster.dynamic import DynamicTypeFactory
@@ -68,7 +67,7 @@ class Types:
         if set(values) != set(types):
             raise NotDeclarable("an instance has exactly its fields")
         made = self.classes[tag]()
-        attributes = [name for name in made.__dataclass_fields__]
+        attributes = list(made.__dataclass_fields__)
         for attribute, name in zip(attributes, types):
             setattr(made, attribute, values[name])
         return made

@@ -8,7 +8,7 @@ import json
 import pytest
 
 import aster.status
-from aster import AsterClient, AsterConfig, AsterServer, RpcError, SerializationMode, StatusCode, _aster
+from aster import AsterClient, AsterConfig, AsterServer, RpcError, StatusCode, _aster
 from conftest import VECTORS
 from support import Echo, Num, asynchronous, raised, served
 

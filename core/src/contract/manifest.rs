@@ -71,6 +71,15 @@ impl Contract {
     ///
     /// Kind CONTRACT if it is over the limit, not complete, breaks a rule, or has another id.
     pub fn from_manifest(text: &str) -> Result<Arc<Self>> {
+        Self::describe_manifest(text).map(|(contract, _)| contract)
+    }
+
+    /// Reads and verifies a manifest, and returns the description it stands for as well (`contract.md` section 3).
+    ///
+    /// # Errors
+    ///
+    /// As [`from_manifest`](Self::from_manifest).
+    pub fn describe_manifest(text: &str) -> Result<(Arc<Self>, Value)> {
         if text.len() > limits::MAX_MANIFEST_BYTES {
             return Err(bad(format!("a manifest exceeds {} bytes", limits::MAX_MANIFEST_BYTES)));
         }
@@ -209,7 +218,7 @@ fn flat_kind(ty: &TypeExpr, types: &TypeTable) -> &'static str {
     }
 }
 
-fn read(document: &Value) -> Result<Arc<Contract>> {
+fn read(document: &Value) -> Result<(Arc<Contract>, Value)> {
     let members = Members::lenient(document)?;
     if members.int32("v")? != Some(VERSION) || members.value("types").is_none() {
         return Err(bad("a legacy manifest, which cannot be verified"));
@@ -218,12 +227,13 @@ fn read(document: &Value) -> Result<Arc<Contract>> {
     if encoding != CANONICAL_ENCODING {
         return Err(bad(format!("unknown canonical encoding {}", quote(encoding))));
     }
-    let contract = Contract::new(ServiceDescription::from_value(&description_of(&members)?)?)?;
+    let description = description_of(&members)?;
+    let contract = Contract::new(ServiceDescription::from_value(&description)?)?;
     let claimed = members.required_text("contract_id")?;
     if claimed != contract.id() {
         return Err(bad(format!("its contract id is {}, not {}", contract.id(), quote(claimed))));
     }
-    Ok(contract)
+    Ok((contract, description))
 }
 
 /// Turns a manifest back into the description it was made from; types that nobody reaches were never in it.
