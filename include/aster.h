@@ -82,13 +82,13 @@
 // An operation is done: `op`, `code` = its result, `error` = why.
 #define ASTER_EVENT_OP_DONE 1
 
-// Client, terminal: the call succeeded; the response is in `data`.
+// Client, terminal: the call succeeded; the response is in `data`, or in `value`.
 #define ASTER_EVENT_RESPONSE 10
 
 // Client, terminal: the call ended with the status `code`; `error` is set unless it is 0.
 #define ASTER_EVENT_FINISHED 12
 
-// Server: a call that passed all checks; `incoming` is yours, the request is in `data`.
+// Server: a call that passed all checks; `incoming` is yours, the request is in `data`, or in `value`.
 #define ASTER_EVENT_CALL_STARTED 20
 
 // Server: stop; answers are discarded. `code`: 1 by the peer, 4 deadline, 14 connection lost or server stopping.
@@ -100,7 +100,7 @@
 // JSON text, checked against the contract. Travels in the negotiated encoding.
 #define ASTER_PAYLOAD_JSON 2
 
-// A tree of values. Comes with a later version: UNSUPPORTED.
+// A tree of values, checked against the contract. Travels in the negotiated encoding.
 #define ASTER_PAYLOAD_VALUE 3
 
 // One request, one response.
@@ -129,6 +129,51 @@
 
 // JSON.
 #define ASTER_MODE_JSON 4
+
+// Null.
+#define ASTER_VALUE_NULL 0
+
+// Truth value.
+#define ASTER_VALUE_BOOL 1
+
+// Whole number; those of signed types are received as such.
+#define ASTER_VALUE_INT 2
+
+// Whole number; those of unsigned types are received as such.
+#define ASTER_VALUE_UINT 3
+
+// Floating-point number.
+#define ASTER_VALUE_FLOAT 4
+
+// Text.
+#define ASTER_VALUE_STRING 5
+
+// Bytes.
+#define ASTER_VALUE_BYTES 6
+
+// Microseconds since 1970 in UTC.
+#define ASTER_VALUE_TIMESTAMP 7
+
+// Days since 1970-01-01.
+#define ASTER_VALUE_DATE 8
+
+// Microseconds.
+#define ASTER_VALUE_DURATION 9
+
+// Decimal, as text.
+#define ASTER_VALUE_DECIMAL 10
+
+// Member of an enum, by name.
+#define ASTER_VALUE_ENUM 11
+
+// List or set.
+#define ASTER_VALUE_LIST 12
+
+// Map.
+#define ASTER_VALUE_MAP 13
+
+// Message.
+#define ASTER_VALUE_RECORD 14
 
 // Major number of this interface: only additions within one.
 #define ASTER_ABI_MAJOR 1
@@ -181,7 +226,10 @@ typedef struct aster_server_t aster_server_t;
 // A session with a server. Comes with a later version.
 typedef struct aster_session_t aster_session_t;
 
-// A value of a contract type. Comes with a later version: no function takes or makes one yet.
+// A value of a contract type: a scalar, or a tree.
+//
+// Lists, maps and records that were made here can be filled until they are cloned or become part of another; all
+// others never change. Parts are borrowed from their container and live as long as it: freeing one does nothing.
 typedef struct aster_value_t aster_value_t;
 
 // Number of a result: 0 is success, see `ASTER_ERR_*`.
@@ -256,7 +304,8 @@ typedef struct {
     size_t len;
 } aster_slice_t;
 
-// A request or response. Make it with `aster_payload_json` or `aster_payload_raw`; it is read during the call only.
+// A request or response. Make it with `aster_payload_json`, `aster_payload_value` or `aster_payload_raw`; it is read
+// during the call only, and what it points to stays the caller's.
 typedef struct {
     // `ASTER_PAYLOAD_*`; 0: JSON.
     uint32_t kind;
@@ -264,7 +313,7 @@ typedef struct {
     uint32_t reserved;
     // RAW: the bytes; JSON: the text.
     aster_slice_t bytes;
-    // Reserved for VALUE.
+    // VALUE: the value.
     const aster_value_t *value;
 } aster_payload_t;
 
@@ -355,7 +404,7 @@ typedef struct {
     const uint8_t *data;
     // Bytes of the payload.
     size_t data_len;
-    // Reserved for payloads as values.
+    // Payload, where values were asked for; see `aster_value_clone`.
     const aster_value_t *value;
     // Why something failed.
     const aster_error_t *error;
@@ -619,7 +668,7 @@ aster_result_t aster_call_start(aster_client_t *client,
 // Makes a unary call and waits for its response, which the caller owns.
 //
 // Blocking, as long as the call runs. Errors: as for `aster_call_start`; RPC if the call ended with another status than
-// OK; STATE on a thread of the library.
+// OK; STATE on a thread of the library, or if values are to be delivered.
 aster_result_t aster_call_unary(aster_client_t *client,
                                 const aster_call_options_t *options,
                                 const aster_payload_t *request,
@@ -629,12 +678,17 @@ aster_result_t aster_call_unary(aster_client_t *client,
 // Waits for the next response of a call that was started with `q` NULL: OK and the response, then END.
 //
 // Blocking. `timeout_ms`: 0 is 30 s, negative waits for ever. Errors: RPC if the call ended with another status than OK,
-// TIMEOUT (the call goes on), STATE if it reports to a queue, while another thread reads it, or on a thread of the
-// library.
+// TIMEOUT (the call goes on), STATE if it reports to a queue or delivers values, while another thread reads it, or on a
+// thread of the library.
 aster_result_t aster_call_read(aster_call_t *call,
                                int64_t timeout_ms,
                                aster_bytes_t *out,
                                aster_error_t **err);
+
+// Waits for the next response of a call that delivers values: OK and the response, which the caller owns, then END.
+//
+// Blocking. `timeout_ms` and errors: as for `aster_call_read`; STATE if the call delivers its response in another form.
+aster_result_t aster_call_read_value(aster_call_t *call, int64_t timeout_ms, aster_value_t **out, aster_error_t **err);
 
 // Fills `out` with how the call ended; its texts live as long as the call.
 //
@@ -700,6 +754,11 @@ void aster_config_free(aster_config_t *config);
 // Any thread. Errors: CONTRACT if it breaks a rule.
 aster_result_t aster_contract_parse(aster_str_t description, aster_contract_t **out, aster_error_t **err);
 
+// Reads a manifest in JSON and verifies it: the id that it tells must be that of what it describes.
+//
+// Any thread. Errors: CONTRACT if it is not complete, breaks a rule, or has another id.
+aster_result_t aster_contract_from_manifest(aster_str_t manifest, aster_contract_t **out, aster_error_t **err);
+
 // Returns the contract id, 64 hex digits, borrowed from the contract.
 aster_str_t aster_contract_id(const aster_contract_t *contract);
 
@@ -712,8 +771,33 @@ int32_t aster_contract_version(const aster_contract_t *contract);
 // Writes the canonical bytes, whose BLAKE3 hash is the id. The caller owns them.
 aster_result_t aster_contract_canonical(const aster_contract_t *contract, aster_bytes_t *out, aster_error_t **err);
 
-// Writes the description it was made from, JSON text. The caller owns it.
+// Writes the manifest, JSON text with a newline at its end. The caller owns it.
+aster_result_t aster_contract_manifest(const aster_contract_t *contract, aster_bytes_t *json, aster_error_t **err);
+
+// Writes the description it was made from, or that its manifest stands for, JSON text. The caller owns it.
 aster_result_t aster_contract_description(const aster_contract_t *contract, aster_bytes_t *json, aster_error_t **err);
+
+// Encodes a value as a payload of a type: a message tag, or a bare `string int float bool bytes`. `mode` is
+// `ASTER_MODE_*`; AUTO is XLANG. The caller owns the bytes, which are those of a data frame before compression.
+//
+// Any thread. Errors: CODEC if the value does not fit, NOT_FOUND for an unknown type, UNSUPPORTED for ROW.
+aster_result_t aster_contract_encode(const aster_contract_t *contract,
+                                     aster_str_t type_,
+                                     int32_t mode,
+                                     const aster_value_t *v,
+                                     aster_bytes_t *out,
+                                     aster_error_t **err);
+
+// Decodes a payload of a type; type and mode as for `aster_contract_encode`. The caller owns the value.
+//
+// Any thread. Errors: CODEC with status 3 if the bytes are malformed and 101 if they do not fit, NOT_FOUND for an
+// unknown type, UNSUPPORTED for ROW.
+aster_result_t aster_contract_decode(const aster_contract_t *contract,
+                                     aster_str_t type_,
+                                     int32_t mode,
+                                     aster_slice_t data,
+                                     aster_value_t **out,
+                                     aster_error_t **err);
 
 // Returns a handle to the same contract, to be freed; NULL for NULL.
 aster_contract_t *aster_contract_clone(const aster_contract_t *contract);
@@ -794,7 +878,7 @@ aster_str_t aster_status_name(int32_t status);
 
 // Takes the payload of an event without a copy; it is the caller's from here. Before the next `aster_cq_next`.
 //
-// Errors: STATE if the event has no payload or it was taken.
+// Errors: STATE if the event has no payload, has a value, or it was taken.
 aster_result_t aster_event_take_data(aster_event_t *event, aster_bytes_t *out, aster_error_t **err);
 
 // Fills `out` with what is known of the call; its texts live as long as the handle.
@@ -944,6 +1028,138 @@ void aster_server_free(aster_server_t *server);
 // Any thread. Never fails.
 void aster_bytes_free(aster_bytes_t *bytes);
 
+// Makes a null. Free it, or give it to a container; so for every value made here. Any thread, never fails.
+aster_value_t *aster_value_null(void);
+
+// Makes a truth value: false for 0.
+aster_value_t *aster_value_bool(int32_t b);
+
+// Makes a whole number, for any integer type that holds it; also for floats, if exact.
+aster_value_t *aster_value_int(int64_t n);
+
+// Makes a whole number, for any integer type that holds it; also for floats, if exact.
+aster_value_t *aster_value_uint(uint64_t n);
+
+// Makes a floating-point number.
+aster_value_t *aster_value_float(double x);
+
+// Makes bytes, copied; absent ones are empty. NULL if `data` is not readable: NULL with a length.
+aster_value_t *aster_value_bytes(aster_slice_t data);
+
+// Makes a timestamp: microseconds since 1970 in UTC. Encoding refuses years before 1 and after 9999.
+aster_value_t *aster_value_timestamp(int64_t epoch_us);
+
+// Makes a date: days since 1970-01-01. Encoding refuses years before 1 and after 9999.
+aster_value_t *aster_value_date(int32_t epoch_days);
+
+// Makes a duration: microseconds.
+aster_value_t *aster_value_duration(int64_t us);
+
+// Makes an empty list, for lists and sets; see `aster_value_push`.
+aster_value_t *aster_value_list(void);
+
+// Makes an empty map; see `aster_value_put`.
+aster_value_t *aster_value_map(void);
+
+// Makes an empty record, for messages; see `aster_value_set`.
+aster_value_t *aster_value_record(void);
+
+// Makes text, copied; a UUID is text too.
+//
+// Any thread. Errors: INVALID_UTF8.
+aster_result_t aster_value_string(aster_str_t text, aster_value_t **out, aster_error_t **err);
+
+// Makes a decimal of its text, such as `-12.50` or `5E+3`. The scale is kept.
+//
+// Any thread. Errors: CODEC if it is no decimal, or beyond the limits.
+aster_result_t aster_value_decimal(aster_str_t text, aster_value_t **out, aster_error_t **err);
+
+// Makes a member of an enum of its name. Whether the enum has it is checked when it is encoded.
+//
+// Any thread. Errors: INVALID_UTF8, INVALID_ARGUMENT for empty text.
+aster_result_t aster_value_enum(aster_str_t member, aster_value_t **out, aster_error_t **err);
+
+// Makes a value of JSON text of any shape: null, BOOL, INT, UINT, FLOAT, STRING, LIST and RECORD. It never changes.
+//
+// Any thread. Errors: CODEC if it is not JSON, nested too deeply, or holds an integer beyond 64 bits.
+aster_result_t aster_value_from_json(aster_str_t text, aster_value_t **out, aster_error_t **err);
+
+// Adds an element to a list. `item` is taken in every case, but for the list itself; it stays readable as a part.
+//
+// Any thread. Errors: STATE if the list was cloned, is part of another value or was received, or if `item` is a part of
+// another; INVALID_ARGUMENT if `value` is no list; LIMIT if it is nested too deeply.
+aster_result_t aster_value_push(aster_value_t *value, aster_value_t *item, aster_error_t **err);
+
+// Adds an entry to a map. `key` and `item` are taken in every case, but for the map itself.
+//
+// Any thread. Encoding refuses equal keys. Errors: as for `aster_value_push`.
+aster_result_t aster_value_put(aster_value_t *value, aster_value_t *key, aster_value_t *item, aster_error_t **err);
+
+// Sets a field of a record, by its contract name, once. `item` is taken in every case, but for the record itself.
+//
+// Any thread. Errors: as for `aster_value_push`; STATE if the field is set already.
+aster_result_t aster_value_set(aster_value_t *value, aster_str_t field, aster_value_t *item, aster_error_t **err);
+
+// Returns `ASTER_VALUE_*`; NULL for NULL.
+uint32_t aster_value_kind(const aster_value_t *value);
+
+// Returns the number of elements, entries or fields; 0 for scalars.
+size_t aster_value_len(const aster_value_t *value);
+
+// Returns one more handle of the value, to be freed; NULL for NULL. It shares the value, which can be filled no more.
+// Keeps values of events and parts of others.
+aster_value_t *aster_value_clone(const aster_value_t *value);
+
+// Writes the value as JSON text, in the forms of JSON mode. The caller owns it.
+//
+// Any thread. Errors: CODEC for map keys that JSON has no form for, and times out of range.
+aster_result_t aster_value_json(const aster_value_t *value, aster_bytes_t *out, aster_error_t **err);
+
+// Reads a BOOL: 1 or 0.
+//
+// Any thread. Errors: CODEC for other kinds.
+aster_result_t aster_value_as_bool(const aster_value_t *value, int32_t *out, aster_error_t **err);
+
+// Reads an INT or UINT, and the number of a TIMESTAMP, DATE or DURATION.
+//
+// Any thread. Errors: CODEC for other kinds, and for numbers that do not fit.
+aster_result_t aster_value_as_int(const aster_value_t *value, int64_t *out, aster_error_t **err);
+
+// Reads a UINT, or an INT that is not negative.
+//
+// Any thread. Errors: CODEC for other kinds, and for negative numbers.
+aster_result_t aster_value_as_uint(const aster_value_t *value, uint64_t *out, aster_error_t **err);
+
+// Reads a FLOAT, or an INT or UINT that a double holds exactly.
+//
+// Any thread. Errors: CODEC for other kinds, and for numbers that would be rounded.
+aster_result_t aster_value_as_float(const aster_value_t *value, double *out, aster_error_t **err);
+
+// Reads a STRING, the text of a DECIMAL, or the name of an ENUM; borrowed from the value.
+//
+// Any thread. Errors: CODEC for other kinds.
+aster_result_t aster_value_as_str(const aster_value_t *value, aster_str_t *out, aster_error_t **err);
+
+// Reads BYTES, borrowed from the value.
+//
+// Any thread. Errors: CODEC for other kinds.
+aster_result_t aster_value_as_bytes(const aster_value_t *value, aster_slice_t *out, aster_error_t **err);
+
+// Returns an element of a list, the value of an entry of a map, or a field of a record, borrowed; NULL if absent.
+const aster_value_t *aster_value_at(const aster_value_t *value, size_t i);
+
+// Returns the key of an entry of a map, borrowed; NULL if absent.
+const aster_value_t *aster_value_key_at(const aster_value_t *value, size_t i);
+
+// Returns the name of a field of a record, borrowed; absent if there is none at `i`.
+aster_str_t aster_value_name_at(const aster_value_t *value, size_t i);
+
+// Returns a field of a record by its contract name, borrowed; NULL if absent.
+const aster_value_t *aster_value_field(const aster_value_t *value, aster_str_t name);
+
+// Releases a value. NULL does nothing, nor does a part of another value. Never blocks.
+void aster_value_free(aster_value_t *value);
+
 // Returns `major << 16 | minor` of the library that is running.
 uint32_t aster_abi_version(void);
 
@@ -999,6 +1215,13 @@ static inline aster_payload_t aster_payload_raw(aster_slice_t bytes) {
 // Makes a payload of JSON text.
 static inline aster_payload_t aster_payload_json(aster_str_t text) {
     return aster_payload_of(ASTER_PAYLOAD_JSON, aster_slice(text.ptr, text.len));
+}
+
+// Makes a payload of a value, which stays the caller's.
+static inline aster_payload_t aster_payload_value(const aster_value_t *value) {
+    aster_payload_t payload = aster_payload_of(ASTER_PAYLOAD_VALUE, aster_slice(NULL, 0));
+    payload.value = value;
+    return payload;
 }
 
 // Tells whether the library that is running fits this header: 1 or 0.

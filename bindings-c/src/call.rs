@@ -16,11 +16,12 @@ use crate::event::{ASTER_EVENT_FINISHED, ASTER_EVENT_RESPONSE, Batch, aster_even
 use crate::guard;
 use crate::handle::{Home, borrow, borrow_optional, give, handle, null_argument, out, take};
 use crate::options::{self, Growing};
-use crate::payload::{Deliver, Payload, aster_payload_t, parse, print};
+use crate::payload::{Deliver, Delivered, Payload, aster_payload_t, deliver, parse};
 use crate::queue::CompletionQueue;
 use crate::request::{Request, aster_call_options_t};
 use crate::runtime::{patience, refuse_own_thread};
 use crate::slice::{LentPairs, aster_bytes_t, aster_pair_t, aster_str_t};
+use crate::value::aster_value_t;
 
 /// How a call ended. Make it with `ASTER_TRAILER_INIT`; its texts are borrowed from the call.
 #[repr(C)]
@@ -72,7 +73,7 @@ struct OwnQueue {
 
 #[derive(Default)]
 struct ReadState {
-    result: Option<Result<Vec<u8>>>,
+    result: Option<Result<Delivered>>,
     delivered: bool,
 }
 
@@ -124,12 +125,12 @@ impl CallState {
     }
 
     /// Decodes a response into the form that the caller asked for.
-    fn payload(&self, body: &Body) -> Result<Vec<u8>> {
+    fn payload(&self, body: &Body) -> Result<Delivered> {
         match self.deliver {
-            Deliver::Raw => self.call.raw_response(body).map(|(_, bytes)| bytes),
-            Deliver::Json => {
+            Deliver::Raw => self.call.raw_response(body).map(|(_, bytes)| Delivered::Bytes(bytes)),
+            form => {
                 let value = self.call.decode_response(body, &mut ValueSink)?;
-                print(self.call.plan().schema(), self.call.method().response, &value)
+                deliver(form, self.call.plan().schema(), self.call.method().response, value)
             }
         }
     }
@@ -148,6 +149,9 @@ impl Request<'_> {
         let bound = self.client.bind(&self.contract.plan)?;
         let call = match self.payload {
             Payload::Raw(bytes) => bound.start_raw(self.method, &self.options, queue, bytes)?,
+            Payload::Value(value) => {
+                value.with(|value| bound.start(self.method, &self.options, queue, &mut ValueSource::new(), &value))?
+            }
             Payload::Json(text) => {
                 let plan = &self.contract.plan;
                 let value = parse(plan.schema(), plan.methods()[self.method].request, text)
@@ -192,8 +196,11 @@ impl Request<'_> {
 
 impl aster_call_t {
     /// Waits for the response of a call with a queue of its own. `None`: it was read before.
-    fn read(&self, timeout: Option<Duration>) -> Result<Option<Vec<u8>>> {
+    fn read(&self, values: bool, timeout: Option<Duration>) -> Result<Option<Delivered>> {
         refuse_own_thread()?;
+        if values != (self.state.deliver == Deliver::Value) {
+            return Err(not_in_this_form());
+        }
         let Reporting::Own(own) = &self.reporting else {
             return Err(Error::new(ErrorKind::State, "the call reports to a queue"));
         };
@@ -217,7 +224,7 @@ impl aster_call_t {
     }
 
     /// Waits for the terminal event; fails only for want of time.
-    fn terminal(&self, own: &OwnQueue, timeout: Option<Duration>) -> Result<Result<Vec<u8>>> {
+    fn terminal(&self, own: &OwnQueue, timeout: Option<Duration>) -> Result<Result<Delivered>> {
         let until = timeout.map(|timeout| Instant::now() + timeout);
         let mut events = Vec::new();
         loop {
@@ -278,7 +285,7 @@ pub unsafe extern "C" fn aster_call_start(
 /// Makes a unary call and waits for its response, which the caller owns.
 ///
 /// Blocking, as long as the call runs. Errors: as for `aster_call_start`; RPC if the call ended with another status than
-/// OK; STATE on a thread of the library.
+/// OK; STATE on a thread of the library, or if values are to be delivered.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_call_unary(
     client: *mut aster_client_t,
@@ -293,8 +300,12 @@ pub unsafe extern "C" fn aster_call_unary(
             let slot = self::out(out, "out")?;
             let call = Request::read(client, options, request)?;
             refuse_own_thread()?;
-            let response = call.start_own()?.read(None)?;
-            slot.write(aster_bytes_t::give(response.unwrap_or_default()));
+            if call.deliver == Deliver::Value {
+                return Err(Error::new(ErrorKind::State, "the response is delivered as bytes: JSON or RAW"));
+            }
+            let response = call.start_own()?.read(false, None)?;
+            let Some(Delivered::Bytes(bytes)) = response else { return Err(not_in_this_form()) };
+            slot.write(aster_bytes_t::give(bytes));
             Ok(())
         })
     }
@@ -303,8 +314,8 @@ pub unsafe extern "C" fn aster_call_unary(
 /// Waits for the next response of a call that was started with `q` NULL: OK and the response, then END.
 ///
 /// Blocking. `timeout_ms`: 0 is 30 s, negative waits for ever. Errors: RPC if the call ended with another status than OK,
-/// TIMEOUT (the call goes on), STATE if it reports to a queue, while another thread reads it, or on a thread of the
-/// library.
+/// TIMEOUT (the call goes on), STATE if it reports to a queue or delivers values, while another thread reads it, or on a
+/// thread of the library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_call_read(
     call: *mut aster_call_t,
@@ -316,15 +327,46 @@ pub unsafe extern "C" fn aster_call_read(
     unsafe {
         guard::run_with_code(err, || {
             let (call, slot) = (borrow(call, "call")?, self::out(out, "out")?);
-            Ok(match call.read(patience(timeout_ms))? {
-                Some(response) => {
+            Ok(match call.read(false, patience(timeout_ms))? {
+                Some(Delivered::Bytes(response)) => {
                     slot.write(aster_bytes_t::give(response));
                     ASTER_OK
                 }
+                Some(_) => return Err(not_in_this_form()),
                 None => ASTER_END,
             })
         })
     }
+}
+
+/// Waits for the next response of a call that delivers values: OK and the response, which the caller owns, then END.
+///
+/// Blocking. `timeout_ms` and errors: as for `aster_call_read`; STATE if the call delivers its response in another form.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_call_read_value(
+    call: *mut aster_call_t,
+    timeout_ms: i64,
+    out: *mut *mut aster_value_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run_with_code(err, || {
+            let (call, slot) = (borrow(call, "call")?, self::out(out, "out")?);
+            Ok(match call.read(true, patience(timeout_ms))? {
+                Some(Delivered::Value(response)) => {
+                    slot.write(give(aster_value_t::done(response)));
+                    ASTER_OK
+                }
+                Some(_) => return Err(not_in_this_form()),
+                None => ASTER_END,
+            })
+        })
+    }
+}
+
+fn not_in_this_form() -> Error {
+    Error::new(ErrorKind::State, "the call delivers its response in another form")
 }
 
 /// Fills `out` with how the call ended; its texts live as long as the call.

@@ -13,11 +13,11 @@ use crate::cq::aster_cq_t;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{Home, borrow, handle, out, take};
+use crate::later::aster_node_t;
 use crate::op::{Outcome, Submission, aster_op_t};
 use crate::options::{self, Growing};
 use crate::runtime::{Child, Runtime, aster_runtime_t, duration};
 use crate::slice::{aster_bytes_t, aster_str_t};
-use crate::value::aster_node_t;
 
 /// Bound services that a client remembers; more are bound again at each call.
 const MAX_BOUND: usize = 64;

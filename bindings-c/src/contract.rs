@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
+use aster_core::codec::{RootId, ValueSink, ValueSource};
+use aster_core::contract::Contract;
 use aster_core::engine::ServicePlan;
+use aster_core::error::Result;
+use aster_core::wire::Mode;
 
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
-use crate::handle::{Home, borrow, give, handle, out, take};
-use crate::slice::{aster_bytes_t, aster_str_t};
+use crate::handle::{Home, borrow, give, handle, null_argument, out, take};
+use crate::request::read_mode;
+use crate::slice::{aster_bytes_t, aster_slice_t, aster_str_t};
+use crate::value::aster_value_t;
 
 /// A service as both sides of a call use it. Immutable, free of any parent.
 pub struct aster_contract_t {
@@ -34,6 +40,28 @@ pub unsafe extern "C" fn aster_contract_parse(
             let text = description.require("description")?;
             let plan = ServicePlan::from_json(text)?;
             slot.write(give(aster_contract_t { home: Home::here(), plan, description: text.into() }));
+            Ok(())
+        })
+    }
+}
+
+/// Reads a manifest in JSON and verifies it: the id that it tells must be that of what it describes.
+///
+/// Any thread. Errors: CONTRACT if it is not complete, breaks a rule, or has another id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_contract_from_manifest(
+    manifest: aster_str_t,
+    out: *mut *mut aster_contract_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let slot = self::out(out, "out")?;
+            let (contract, description) = Contract::describe_manifest(manifest.require("manifest")?)?;
+            let plan = ServicePlan::from_contract(contract)?;
+            let description = description.to_string().into();
+            slot.write(give(aster_contract_t { home: Home::here(), plan, description }));
             Ok(())
         })
     }
@@ -79,7 +107,24 @@ pub unsafe extern "C" fn aster_contract_canonical(
     }
 }
 
-/// Writes the description it was made from, JSON text. The caller owns it.
+/// Writes the manifest, JSON text with a newline at its end. The caller owns it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_contract_manifest(
+    contract: *const aster_contract_t,
+    json: *mut aster_bytes_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let (contract, slot) = (borrow(contract, "contract")?, out(json, "json")?);
+            slot.write(aster_bytes_t::give(contract.plan.contract().manifest_text().into_bytes()));
+            Ok(())
+        })
+    }
+}
+
+/// Writes the description it was made from, or that its manifest stands for, JSON text. The caller owns it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_contract_description(
     contract: *const aster_contract_t,
@@ -91,6 +136,71 @@ pub unsafe extern "C" fn aster_contract_description(
         guard::run(err, || {
             let (contract, slot) = (borrow(contract, "contract")?, out(json, "json")?);
             slot.write(aster_bytes_t::give(contract.description.as_bytes().to_vec()));
+            Ok(())
+        })
+    }
+}
+
+impl aster_contract_t {
+    /// Reads a type and a mode of payloads.
+    ///
+    /// # Safety
+    ///
+    /// The text is readable.
+    unsafe fn payload_of(&self, ty: aster_str_t, mode: i32) -> Result<(RootId, Mode)> {
+        // SAFETY: passed on from the caller.
+        let root = self.plan.root(unsafe { ty.require("type") }?)?;
+        Ok((root, read_mode(mode)?.unwrap_or(Mode::Xlang)))
+    }
+}
+
+/// Encodes a value as a payload of a type: a message tag, or a bare `string int float bool bytes`. `mode` is
+/// `ASTER_MODE_*`; AUTO is XLANG. The caller owns the bytes, which are those of a data frame before compression.
+///
+/// Any thread. Errors: CODEC if the value does not fit, NOT_FOUND for an unknown type, UNSUPPORTED for ROW.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_contract_encode(
+    contract: *const aster_contract_t,
+    type_: aster_str_t,
+    mode: i32,
+    v: *const aster_value_t,
+    out: *mut aster_bytes_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let (contract, value) = (borrow(contract, "contract")?, borrow(v, "v")?);
+            let slot = self::out(out, "out")?;
+            let (root, mode) = contract.payload_of(type_, mode)?;
+            let bytes = value.with(|value| contract.plan.encode(root, mode, &mut ValueSource::new(), &value))?;
+            slot.write(aster_bytes_t::give(bytes));
+            Ok(())
+        })
+    }
+}
+
+/// Decodes a payload of a type; type and mode as for `aster_contract_encode`. The caller owns the value.
+///
+/// Any thread. Errors: CODEC with status 3 if the bytes are malformed and 101 if they do not fit, NOT_FOUND for an
+/// unknown type, UNSUPPORTED for ROW.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_contract_decode(
+    contract: *const aster_contract_t,
+    type_: aster_str_t,
+    mode: i32,
+    data: aster_slice_t,
+    out: *mut *mut aster_value_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let contract = borrow(contract, "contract")?;
+            let slot = self::out(out, "out")?;
+            let (root, mode) = contract.payload_of(type_, mode)?;
+            let data = data.read("data")?.ok_or_else(|| null_argument("data"))?;
+            slot.write(give(aster_value_t::done(contract.plan.decode(root, mode, data, &mut ValueSink)?)));
             Ok(())
         })
     }

@@ -10,16 +10,17 @@ use crate::guard;
 use crate::handle::{null_argument, out};
 use crate::incoming::{aster_incoming_free, aster_incoming_t};
 use crate::op::{ShownOp, aster_op_t};
+use crate::payload::Delivered;
 use crate::slice::aster_bytes_t;
-use crate::value::aster_value_t;
+use crate::value::{Held, aster_value_t};
 
 /// An operation is done: `op`, `code` = its result, `error` = why.
 pub const ASTER_EVENT_OP_DONE: u32 = 1;
-/// Client, terminal: the call succeeded; the response is in `data`.
+/// Client, terminal: the call succeeded; the response is in `data`, or in `value`.
 pub const ASTER_EVENT_RESPONSE: u32 = 10;
 /// Client, terminal: the call ended with the status `code`; `error` is set unless it is 0.
 pub const ASTER_EVENT_FINISHED: u32 = 12;
-/// Server: a call that passed all checks; `incoming` is yours, the request is in `data`.
+/// Server: a call that passed all checks; `incoming` is yours, the request is in `data`, or in `value`.
 pub const ASTER_EVENT_CALL_STARTED: u32 = 20;
 /// Server: stop; answers are discarded. `code`: 1 by the peer, 4 deadline, 14 connection lost or server stopping.
 pub const ASTER_EVENT_CANCELLED: u32 = 23;
@@ -47,7 +48,7 @@ pub struct aster_event_t {
     pub data: *const u8,
     /// Bytes of the payload.
     pub data_len: usize,
-    /// Reserved for payloads as values.
+    /// Payload, where values were asked for; see `aster_value_clone`.
     pub value: *const aster_value_t,
     /// Why something failed.
     pub error: *const aster_error_t,
@@ -107,6 +108,8 @@ impl aster_event_t {
 pub(crate) struct Holding {
     payload: Mutex<Option<aster_bytes_t>>,
     #[expect(dead_code, reason = "held for the event that points to it")]
+    value: Option<Held>,
+    #[expect(dead_code, reason = "held for the event that points to it")]
     error: Option<Box<aster_error_t>>,
     #[expect(dead_code, reason = "held for the event that points to it")]
     op: Option<Box<aster_op_t>>,
@@ -155,10 +158,16 @@ impl Batch {
     }
 
     /// Adds an event with a payload.
-    pub(crate) fn push_payload(&mut self, mut event: aster_event_t, payload: Vec<u8>) {
-        let bytes = aster_bytes_t::give(payload);
-        (event.data, event.data_len) = (bytes.ptr, bytes.len);
-        self.hold(event, Holding { payload: Mutex::new(Some(bytes)), error: None, op: None });
+    pub(crate) fn push_payload(&mut self, mut event: aster_event_t, payload: Delivered) {
+        let (mut bytes, mut value) = (None, None);
+        match payload {
+            Delivered::Bytes(payload) => {
+                let payload = bytes.insert(aster_bytes_t::give(payload));
+                (event.data, event.data_len) = (payload.ptr, payload.len);
+            }
+            Delivered::Value(payload) => event.value = value.insert(aster_value_t::lent(payload)).address(),
+        }
+        self.hold(event, Holding { payload: Mutex::new(bytes), value, error: None, op: None });
     }
 
     /// Adds an event that says why something failed.
@@ -166,7 +175,7 @@ impl Batch {
         let error = Box::new(aster_error_t::new(error));
         event.code = code;
         event.error = std::ptr::from_ref(&*error);
-        self.hold(event, Holding { payload: Mutex::default(), error: Some(error), op: None });
+        self.hold(event, Holding { payload: Mutex::default(), value: None, error: Some(error), op: None });
     }
 
     /// Adds the event of an operation.
@@ -187,7 +196,7 @@ impl Batch {
                 Some(op)
             }
         };
-        self.hold(event, Holding { payload: Mutex::default(), error, op });
+        self.hold(event, Holding { payload: Mutex::default(), value: None, error, op });
     }
 
     fn hold(&mut self, mut event: aster_event_t, holding: Holding) {
@@ -200,7 +209,7 @@ impl Batch {
 
 /// Takes the payload of an event without a copy; it is the caller's from here. Before the next `aster_cq_next`.
 ///
-/// Errors: STATE if the event has no payload or it was taken.
+/// Errors: STATE if the event has no payload, has a value, or it was taken.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_event_take_data(
     event: *mut aster_event_t,

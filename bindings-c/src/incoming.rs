@@ -14,7 +14,7 @@ use crate::event::{ASTER_EVENT_CALL_STARTED, ASTER_EVENT_CANCELLED, Batch, aster
 use crate::guard;
 use crate::handle::{Home, borrow, give, handle, null_argument, take};
 use crate::options::{self, Growing};
-use crate::payload::{Deliver, Payload, aster_payload_t, parse, print};
+use crate::payload::{Deliver, Delivered, Payload, aster_payload_t, deliver, parse};
 use crate::queue::CompletionQueue;
 use crate::request::{ASTER_PATTERN_UNARY, show_mode};
 use crate::server::{HostedService, ServerState};
@@ -91,11 +91,11 @@ impl IncomingState {
         batch: &mut Batch,
     ) -> Option<Arc<Self>> {
         let payload = match service.deliver {
-            Deliver::Raw => call.raw_request(body)?.1,
-            Deliver::Json => {
+            Deliver::Raw => Delivered::Bytes(call.raw_request(body)?.1),
+            form => {
                 let value = call.decode_request(body, &mut ValueSink)?;
-                match print(call.plan().schema(), call.method().request, &value) {
-                    Ok(text) => text,
+                match deliver(form, call.plan().schema(), call.method().request, value) {
+                    Ok(payload) => payload,
                     Err(error) => {
                         let _ = call.finish(error.to_status());
                         call.release();
@@ -176,6 +176,7 @@ impl IncomingState {
     fn reply(&self, payload: Payload<'_>) -> Result<()> {
         match payload {
             Payload::Raw(bytes) => self.call.reply_raw(bytes),
+            Payload::Value(value) => value.with(|value| self.call.reply(&mut ValueSource::new(), &value)),
             Payload::Json(text) => match parse(self.call.plan().schema(), self.call.method().response, text) {
                 Ok(value) => self.call.reply(&mut ValueSource::new(), &&value),
                 Err(error) => {

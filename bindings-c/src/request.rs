@@ -9,10 +9,10 @@ use aster_core::wire::Mode;
 use crate::client::{ClientState, aster_client_t};
 use crate::contract::aster_contract_t;
 use crate::handle::{borrow, borrow_optional, null_argument};
+use crate::later::aster_session_t;
 use crate::options::{self, Growing};
 use crate::payload::{Deliver, Payload, aster_payload_t};
 use crate::slice::{aster_pair_t, aster_str_t, invalid_argument, read_pairs};
-use crate::value::aster_session_t;
 
 /// One request, one response.
 pub const ASTER_PATTERN_UNARY: u32 = 1;
@@ -148,7 +148,8 @@ fn later(what: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("{what} come with a later version"))
 }
 
-fn read_mode(mode: i32) -> Result<Option<Mode>> {
+/// Reads a mode as C numbers it; `None` for AUTO.
+pub(crate) fn read_mode(mode: i32) -> Result<Option<Mode>> {
     Ok(match mode {
         ASTER_MODE_AUTO => None,
         ASTER_MODE_XLANG => Some(Mode::Xlang),

@@ -17,12 +17,12 @@ use crate::cq::aster_cq_t;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{Home, borrow, borrow_optional, give, handle, out, take};
+use crate::later::aster_node_t;
 use crate::op::{Outcome, Submission, aster_op_t};
 use crate::options::{self, Growing};
 use crate::payload::Deliver;
 use crate::runtime::{Child, Runtime, aster_runtime_t, duration};
 use crate::slice::{aster_bytes_t, aster_str_t};
-use crate::value::aster_node_t;
 
 /// Settings of a server. Make it with `ASTER_SERVER_OPTIONS_INIT`. Switches: 0 as configured, 1 on, -1 off.
 #[repr(C)]

@@ -98,6 +98,11 @@ impl aster_str_t {
 }
 
 impl aster_slice_t {
+    /// Lends bytes to C; they must live as long as the object that C asked.
+    pub(crate) fn lend(raw: &[u8]) -> Self {
+        Self { ptr: if raw.is_empty() { EMPTY.as_ptr() } else { raw.as_ptr() }, len: raw.len() }
+    }
+
     /// Reads an argument; `None` if it is absent.
     ///
     /// # Safety

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::decimal::Decimal;
 use super::plan::TypePlan;
 use super::schema::{EnumSchema, MessageSchema};
 use super::sink::{Made, Sink};
@@ -63,6 +64,11 @@ impl Record {
 }
 
 impl Value {
+    /// Makes a decimal of its text; `None` if it is none, or beyond the limits.
+    pub fn decimal(text: &str) -> Option<Self> {
+        Decimal::parse(text).map(|decimal| Value::Decimal(decimal.text()))
+    }
+
     /// Returns bytes that are equal iff two values without parts are.
     pub(super) fn key(&self) -> Vec<u8> {
         match self {

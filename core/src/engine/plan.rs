@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::codec::{RootId, Schema};
+use crate::codec::{self, CodecError, RootId, Schema, Sink, Source};
 use crate::contract::{Contract, MethodDescription, ServiceDescription};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::status::{RpcStatus, StatusCode};
+use crate::wire::{self, Mode, Sniff};
 
 /// A service description with its contract id, its compiled schema and its methods.
 pub struct ServicePlan {
@@ -34,7 +36,15 @@ impl ServicePlan {
     ///
     /// CONTRACT if the description breaks a rule of `contract.md`.
     pub fn new(description: ServiceDescription) -> Result<Arc<Self>> {
-        let contract = Contract::new(description)?;
+        Self::from_contract(Contract::new(description)?)
+    }
+
+    /// Compiles the types of a contract.
+    ///
+    /// # Errors
+    ///
+    /// CONTRACT if they break a rule of `codec.md`.
+    pub fn from_contract(contract: Arc<Contract>) -> Result<Arc<Self>> {
         let description = contract.description();
         let schema = Schema::compile(&description.types)?;
         let mut methods = Vec::with_capacity(description.methods.len());
@@ -89,4 +99,60 @@ impl ServicePlan {
     pub fn method_index(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
+
+    /// Finds a type that payloads may have: a message tag, or a bare `string int float bool bytes`.
+    ///
+    /// # Errors
+    ///
+    /// NOT_FOUND if there is none.
+    pub fn root(&self, text: &str) -> Result<RootId> {
+        self.schema.root(text).map_err(|error| Error::new(ErrorKind::NotFound, error.message()))
+    }
+
+    /// Encodes a value outside of any call: the payload of a data frame before compression.
+    ///
+    /// # Errors
+    ///
+    /// CODEC if the value does not fit its type, UNSUPPORTED for rows.
+    pub fn encode<S: Source>(&self, root: RootId, mode: Mode, source: &mut S, value: &S::Value) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        match mode {
+            Mode::Xlang | Mode::Native => codec::encode_xlang(&self.schema, root, source, value, &mut out),
+            Mode::Json => codec::encode_json(&self.schema, root, source, value, &mut out),
+            Mode::Row => return Err(no_rows()),
+        }
+        .map_err(refused)?;
+        Ok(out)
+    }
+
+    /// Decodes a payload outside of any call; its first byte counts as in a call.
+    ///
+    /// # Errors
+    ///
+    /// CODEC with status 3 if it is malformed, 101 if it does not fit its type; UNSUPPORTED for rows.
+    pub fn decode<K: Sink>(&self, root: RootId, mode: Mode, body: &[u8], sink: &mut K) -> Result<K::Value> {
+        if mode == Mode::Row {
+            return Err(no_rows());
+        }
+        match wire::sniff(mode, body) {
+            Sniff::Xlang => codec::decode_xlang(&self.schema, root, body, sink),
+            Sniff::Json => codec::decode_json(&self.schema, root, body, sink),
+            Sniff::Legacy => return Err(Error::codec(wire::legacy_payload())),
+            Sniff::Invalid => return Err(malformed("unknown encoding")),
+            Sniff::Empty => return Err(malformed("empty body")),
+        }
+        .map_err(refused)
+    }
+}
+
+fn refused(error: CodecError) -> Error {
+    Error::codec(error.for_local_encode())
+}
+
+fn malformed(reason: &str) -> Error {
+    Error::codec(RpcStatus::new(StatusCode::INVALID_ARGUMENT, reason))
+}
+
+fn no_rows() -> Error {
+    Error::new(ErrorKind::Unsupported, "rows are not in this build")
 }

@@ -5,6 +5,7 @@
 mod lexer;
 mod read;
 mod scalar;
+mod untyped;
 mod write;
 
 pub(super) use read::decode_default;

@@ -312,7 +312,7 @@ fn write_scalar<S: Source>(out: &mut Vec<u8>, source: &mut S, ty: &TypePlan, val
 }
 
 /// Writes a double in the shortest form that reads back; the special ones as words.
-fn float_text(value: f64) -> String {
+pub(super) fn float_text(value: f64) -> String {
     if value.is_finite() {
         return format!("{value:?}");
     }
@@ -325,7 +325,7 @@ fn float_text(value: f64) -> String {
 }
 
 /// Writes a quoted text; only what JSON demands is escaped.
-fn write_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|c| *c < 0x20 || *c == b'"' || *c == b'\\') {
