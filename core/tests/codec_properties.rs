@@ -1,5 +1,7 @@
 //! Properties of the codec: round trips, garbage, limits, stack, completion of records (`codec.md` sections 5, 6, 11).
 
+#[path = "support/properties.rs"]
+mod properties;
 #[path = "support/values.rs"]
 mod values;
 
@@ -11,9 +13,8 @@ use aster_core::codec::{
 };
 use aster_core::error::ErrorKind;
 use aster_core::types::TypeTable;
-use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use values::{Choices, compile, random_types, random_value};
+use values::{compile, random_types, random_value};
 
 fn encode(schema: &Schema, root: RootId, value: &Value) -> Result<Vec<u8>, CodecError> {
     let mut out = Vec::new();
@@ -33,64 +34,25 @@ fn from_json(schema: &Schema, root: RootId, body: &[u8]) -> Result<Value, CodecE
     decode_json(schema, root, body, &mut ValueSink)
 }
 
-/// Whatever decodes, encodes, and decodes to itself.
-fn stable(schema: &Schema, root: RootId, body: &[u8]) {
-    if let Ok(value) = decode(schema, root, body) {
-        let again = encode(schema, root, &value).expect("a decoded value encodes");
-        let value = decode(schema, root, &again).expect("what was encoded decodes");
-        assert_eq!(encode(schema, root, &value).expect("bytes"), again);
-    }
-    if let Ok(value) = from_json(schema, root, body) {
-        let again = to_json(schema, root, &value).expect("a decoded value encodes");
-        let value = from_json(schema, root, &again).expect("what was encoded decodes");
-        assert_eq!(to_json(schema, root, &value).expect("text"), again);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn values_round_trip(seed in 1u64..) {
-        let mut choices = Choices(seed);
-        let types = random_types(&mut choices);
+#[test]
+fn values_round_trip() {
+    properties::run("values_round_trip", 300, |choices| {
+        let types = random_types(choices);
         let schema = compile(&types);
         let root = schema.root("p/A").expect("root");
-        let value = random_value(&mut choices, &types, "p/A", 5);
+        let value = random_value(choices, &types, "p/A", 5);
         let body = encode(&schema, root, &value).expect("bytes");
-        prop_assert_eq!(&decode(&schema, root, &body).expect("a value"), &value);
+        assert_eq!(decode(&schema, root, &body).expect("a value"), value);
         let text = to_json(&schema, root, &value).expect("text");
-        prop_assert_eq!(&from_json(&schema, root, &text).expect("a value"), &value);
-        prop_assert!(serde_json::from_slice::<Json>(&text).is_ok());
+        assert_eq!(from_json(&schema, root, &text).expect("a value"), value);
+        assert!(serde_json::from_slice::<Json>(&text).is_ok());
         for cut in 0..body.len() {
-            prop_assert!(decode(&schema, root, &body[..cut]).is_err());
+            assert!(decode(&schema, root, &body[..cut]).is_err());
         }
         for cut in 0..text.len() {
-            prop_assert!(from_json(&schema, root, &text[..cut]).is_err());
+            assert!(from_json(&schema, root, &text[..cut]).is_err());
         }
-    }
-
-    #[test]
-    fn garbage_never_panics(seed in 1u64.., flips in 1usize..6) {
-        let mut choices = Choices(seed);
-        let types = random_types(&mut choices);
-        let schema = compile(&types);
-        let root = schema.root("p/A").expect("root");
-        let value = random_value(&mut choices, &types, "p/A", 5);
-        for body in [encode(&schema, root, &value).expect("bytes"), to_json(&schema, root, &value).expect("text")] {
-            let definition = 4 + schema.message_by_tag("p/A").expect("a message").definition().len();
-            for _ in 0..20 {
-                let mut body = body.clone();
-                for _ in 0..flips {
-                    // Behind the first definition, whose hash protects it.
-                    let from = definition.min(body.len() - 1);
-                    let at = from + choices.below((body.len() - from) as u64) as usize;
-                    body[at] = choices.pick(&[0, 1, 2, 0x0c, 0x1e, 0x24, 0x7f, 0x80, 0xfd, 0xff, b'{', b'"', b'9', body[at] ^ 4]);
-                }
-                stable(&schema, root, &body);
-            }
-        }
-    }
+    });
 }
 
 /// The deepest type there may be: messages whose children are sixteen containers away.
@@ -231,24 +193,6 @@ fn bad_defaults_do_not_compile() {
 }
 
 #[test]
-fn all_defaults_of_a_schema_together_are_bounded() {
-    // Each counts 16 bytes per element and its encoded bytes.
-    let most = 16 * 1024 * 1024 / (16 * 1000 + 1003);
-    let split = |count: usize| {
-        let fields: Vec<Json> = (0..100)
-            .map(|i| json!({"name": format!("f{i}"), "type": "list<bool>", "default": vec![true; 1000]}))
-            .collect();
-        let types: serde_json::Map<String, Json> =
-            (0..count).map(|i| (format!("p/M{i}"), json!({"fields": fields}))).collect();
-        Schema::compile(&TypeTable::from_json(&Json::Object(types)).expect("types"))
-    };
-    assert!(split(most / 100).is_ok());
-    let error = split(most / 100 + 1).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Contract);
-    assert!(error.message().contains("bad default") || error.message().contains("exceed"), "{error}");
-}
-
-#[test]
 fn many_foreign_definitions_are_read() {
     let types = |names: &[String]| {
         let fields: Vec<Json> = names.iter().map(|name| json!({"name": name, "type": "int?"})).collect();
@@ -312,4 +256,22 @@ fn bodies_of_huge_decimals_are_refused_before_they_cost_seconds() {
     assert!(decode_json(&schema, root, &body(30, 10_000), &mut ValueSink).is_ok());
     let refused = decode_json(&schema, root, &body(20_000, 40), &mut ValueSink).unwrap_err();
     assert_eq!(refused.reason, "decoded value is too large");
+}
+
+#[test]
+fn all_defaults_of_a_schema_together_are_bounded() {
+    // Each counts 16 bytes per element and its encoded bytes.
+    let most = 16 * 1024 * 1024 / (16 * 1000 + 1003);
+    let split = |count: usize| {
+        let fields: Vec<Json> = (0..100)
+            .map(|i| json!({"name": format!("f{i}"), "type": "list<bool>", "default": vec![true; 1000]}))
+            .collect();
+        let types: serde_json::Map<String, Json> =
+            (0..count).map(|i| (format!("p/M{i}"), json!({"fields": fields}))).collect();
+        Schema::compile(&TypeTable::from_json(&Json::Object(types)).expect("types"))
+    };
+    assert!(split(most / 100).is_ok());
+    let error = split(most / 100 + 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Contract);
+    assert!(error.message().contains("bad default") || error.message().contains("exceed"), "{error}");
 }

@@ -1,5 +1,7 @@
 //! ROW mode: layouts, round trips, evolution, garbage, limits (`codec.md` sections 4 to 6, 8).
 
+#[path = "support/properties.rs"]
+mod properties;
 #[path = "support/values.rs"]
 mod values;
 #[path = "support/vectors.rs"]
@@ -12,9 +14,8 @@ use aster_core::codec::{
     encode_row_schema,
 };
 use aster_core::error::ErrorKind;
-use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use values::{Choices, compile, random_types, random_value};
+use values::{compile, random_types, random_value};
 use vectors::{Typed, check, items, same, text, vectors};
 
 /// Both ends of a stream of rows.
@@ -442,35 +443,33 @@ fn changed_vectors_are_refused_or_mean_what_they_say() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn values_round_trip(seed in 1u64..) {
-        let mut choices = Choices(seed);
-        let types = random_types(&mut choices);
+#[test]
+fn values_round_trip() {
+    properties::run("rows: values_round_trip", 300, |choices| {
+        let types = random_types(choices);
         let rows = Rows::new(&compile(&types), "p/A");
         let reader = rows.reader();
-        let value = random_value(&mut choices, &types, "p/A", 5);
+        let value = random_value(choices, &types, "p/A", 5);
         let row = rows.encode(&value).expect("a row");
-        prop_assert_eq!(&reader.decode(&row, &mut ValueSink).expect("a value"), &value);
+        assert_eq!(reader.decode(&row, &mut ValueSink).expect("a value"), value);
         for cut in 0..row.len() {
-            prop_assert!(reader.decode(&row[..cut], &mut ValueSink).is_err());
+            assert!(reader.decode(&row[..cut], &mut ValueSink).is_err());
         }
-    }
+    });
+}
 
-    #[test]
-    fn garbage_never_panics(seed in 1u64.., flips in 1usize..6) {
-        let mut choices = Choices(seed);
-        let types = random_types(&mut choices);
+#[test]
+fn garbage_never_panics() {
+    properties::run("rows: garbage_never_panics", 300, |choices| {
+        let types = random_types(choices);
         let rows = Rows::new(&compile(&types), "p/A");
         let reader = rows.reader();
-        let value = random_value(&mut choices, &types, "p/A", 5);
+        let value = random_value(choices, &types, "p/A", 5);
         let row = rows.encode(&value).expect("a row");
         let exact = one_encoding(&types);
         for _ in 0..40 {
             let mut changed = row.clone();
-            for _ in 0..flips {
+            for _ in 0..choices.below(5) + 1 {
                 let at = choices.below(changed.len() as u64) as usize;
                 changed[at] = match choices.below(4) {
                     0 => changed[at] ^ 1 << choices.below(8),
@@ -481,7 +480,7 @@ proptest! {
             }
             stable(&rows, &reader, &changed, exact);
         }
-    }
+    });
 }
 
 /// The deepest type there may be: messages whose children are sixteen containers away.

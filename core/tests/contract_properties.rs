@@ -1,5 +1,8 @@
 //! What holds for every contract: random graphs, mutated bytes, the longest chains (`contract.md` section 10).
 
+#[path = "support/properties.rs"]
+mod properties;
+
 use std::sync::Arc;
 
 use aster_core::contract::{Contract, ServiceContract, ServiceDescription, TypeDef, TypeGraph, link};
@@ -66,6 +69,8 @@ fn reached(types: &[Vec<String>]) -> Vec<bool> {
 }
 
 proptest! {
+    #![proptest_config(properties::config(256))]
+
     #[test]
     fn a_change_of_a_type_changes_the_id_iff_it_is_reached(types in types(), at in any::<prop::sample::Index>()) {
         let before = contract(&service(declared(&types)));

@@ -1,5 +1,8 @@
 //! What a peer sends as a header, trailer, address or credential is read or refused, never a panic.
 
+#[path = "support/properties.rs"]
+mod properties;
+
 use aster_core::addr::{Address, NodeAddr};
 use aster_core::status::{RpcStatus, StatusCode};
 use aster_core::trust::{ConsumerAnswer, ConsumerRequest, Credential};
@@ -30,7 +33,7 @@ fn read_everything(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(properties::config(256))]
 
     #[test]
     fn headers_survive_both_forms(

@@ -1,4 +1,4 @@
-//! Random types and values for the codec's tests.
+//! Random types and values of them.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -8,51 +8,38 @@ use aster_core::codec::{Record, Schema, Value};
 use aster_core::types::TypeTable;
 use serde_json::{Value as Json, json};
 
+use super::properties::Choices;
+
 /// Compiles types in the form of a service description.
 pub fn compile(types: &Json) -> Arc<Schema> {
     Schema::compile(&TypeTable::from_json(types).expect("types")).expect("schema")
 }
 
-/// A source of choices that one seed determines.
-pub struct Choices(pub u64);
-
-impl Choices {
-    /// A number below a bound.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % bound
-    }
-
-    /// One of several.
-    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-
-    /// A number of any magnitude.
-    pub fn bits(&mut self) -> u64 {
-        let wide = self.below(u64::MAX >> 11) << 20 ^ self.below(u64::MAX >> 11);
-        wide >> self.below(64)
-    }
-}
-
 const KEYS: [&str; 6] = ["string", "int", "bool", "int8", "var_uint64", "p/Color"];
-const SCALARS: [&str; 16] = [
+const SCALARS: [&str; 25] = [
     "string",
+    "uuid",
     "int",
     "bool",
     "float",
     "bytes",
     "float32",
     "int8",
-    "uint16",
+    "int16",
+    "int32",
+    "int64",
     "varint32",
+    "uint8",
+    "uint16",
+    "uint32",
     "uint64",
+    "var_uint32",
+    "var_uint64",
     "timestamp",
     "date",
     "duration",
     "decimal",
+    "p/Color",
     "p/Color",
     "p/Level",
 ];
@@ -82,13 +69,6 @@ pub fn random_types(choices: &mut Choices) -> Json {
     })
 }
 
-fn random_text(choices: &mut Choices) -> String {
-    let length = choices.below(6);
-    (0..length)
-        .map(|_| choices.pick(&['a', 'Z', '"', '\\', '\n', '\0', 'é', 'ÿ', 'Ā', '你', '\u{ffff}', '😀']))
-        .collect()
-}
-
 /// A value of a type; `depth` bounds its nesting.
 pub fn random_value(choices: &mut Choices, types: &Json, ty: &str, depth: u32) -> Value {
     if let Some(inner) = ty.strip_suffix('?') {
@@ -104,8 +84,15 @@ pub fn random_value(choices: &mut Choices, types: &Json, ty: &str, depth: u32) -
         return Value::List((0..count).map(|_| random_value(choices, types, item, less)).collect());
     }
     if let Some(item) = ty.strip_prefix("set<").and_then(|rest| rest.strip_suffix('>')) {
-        // One element cannot be there twice.
-        return Value::List((0..count.min(1)).map(|_| random_value(choices, types, item, less)).collect());
+        let mut items: Vec<Value> = Vec::new();
+        for _ in 0..count {
+            let value = random_value(choices, types, item, less);
+            // Zeros of both signs are equal here, and two elements on the wire.
+            if !items.contains(&value) {
+                items.push(value);
+            }
+        }
+        return Value::List(items);
     }
     if let Some((key, value)) =
         ty.strip_prefix("map<").and_then(|r| r.strip_suffix('>')).and_then(|r| r.split_once(','))
@@ -121,13 +108,16 @@ pub fn random_value(choices: &mut Choices, types: &Json, ty: &str, depth: u32) -
     }
     let bits = choices.bits();
     match ty {
-        "string" => Value::Text(random_text(choices)),
+        "string" | "uuid" => Value::Text(choices.text()),
         "bytes" => Value::Bytes(bits.to_le_bytes()[..choices.below(9) as usize].to_vec()),
         "bool" => Value::Bool(bits & 1 == 1),
-        "int" => Value::Int(bits as i64),
+        "int" | "int64" => Value::Int(bits as i64),
         "int8" => Value::Int(i64::from(bits as i8)),
-        "varint32" => Value::Int(i64::from(bits as i32)),
+        "int16" => Value::Int(i64::from(bits as i16)),
+        "int32" | "varint32" => Value::Int(i64::from(bits as i32)),
+        "uint8" => Value::Uint(u64::from(bits as u8)),
         "uint16" => Value::Uint(u64::from(bits as u16)),
+        "uint32" | "var_uint32" => Value::Uint(u64::from(bits as u32)),
         "uint64" | "var_uint64" => Value::Uint(bits),
         "float" => Value::Float(if f64::from_bits(bits).is_nan() { 0.5 } else { f64::from_bits(bits) }),
         "float32" => {
