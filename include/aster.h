@@ -788,7 +788,8 @@ aster_result_t aster_contract_encode(const aster_contract_t *contract,
                                      aster_bytes_t *out,
                                      aster_error_t **err);
 
-// Decodes a payload of a type; type and mode as for `aster_contract_encode`. The caller owns the value.
+// Decodes a payload of a type, as for `aster_contract_encode`; with AUTO its first byte decides between XLANG and JSON.
+// The caller owns the value.
 //
 // Any thread. Errors: CODEC with status 3 if the bytes are malformed and 101 if they do not fit, NOT_FOUND for an
 // unknown type, UNSUPPORTED for ROW.

@@ -147,10 +147,10 @@ impl aster_contract_t {
     /// # Safety
     ///
     /// The text is readable.
-    unsafe fn payload_of(&self, ty: aster_str_t, mode: i32) -> Result<(RootId, Mode)> {
+    unsafe fn payload_of(&self, ty: aster_str_t, mode: i32) -> Result<(RootId, Option<Mode>)> {
         // SAFETY: passed on from the caller.
         let root = self.plan.root(unsafe { ty.require("type") }?)?;
-        Ok((root, read_mode(mode)?.unwrap_or(Mode::Xlang)))
+        Ok((root, read_mode(mode)?))
     }
 }
 
@@ -173,6 +173,7 @@ pub unsafe extern "C" fn aster_contract_encode(
             let (contract, value) = (borrow(contract, "contract")?, borrow(v, "v")?);
             let slot = self::out(out, "out")?;
             let (root, mode) = contract.payload_of(type_, mode)?;
+            let mode = mode.unwrap_or(Mode::Xlang);
             let bytes = value.with(|value| contract.plan.encode(root, mode, &mut ValueSource::new(), &value))?;
             slot.write(aster_bytes_t::give(bytes));
             Ok(())
@@ -180,7 +181,8 @@ pub unsafe extern "C" fn aster_contract_encode(
     }
 }
 
-/// Decodes a payload of a type; type and mode as for `aster_contract_encode`. The caller owns the value.
+/// Decodes a payload of a type, as for `aster_contract_encode`; with AUTO its first byte decides between XLANG and JSON.
+/// The caller owns the value.
 ///
 /// Any thread. Errors: CODEC with status 3 if the bytes are malformed and 101 if they do not fit, NOT_FOUND for an
 /// unknown type, UNSUPPORTED for ROW.

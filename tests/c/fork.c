@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void child(fixture_t *f, aster_error_t *inherited) {
+static void child(fixture_t *f, aster_error_t *inherited, aster_value_t *list) {
     const aster_call_options_t call = fixture_call(f, "sayHello");
     const aster_payload_t request = aster_payload_json(ASTER_STR("{}"));
     aster_bytes_t bytes;
@@ -18,6 +18,8 @@ static void child(fixture_t *f, aster_error_t *inherited) {
     FAILS(ASTER_ERR_FORKED, aster_config_get(f->config, ASTER_STR("bind_addr"), &bytes, &err));
     CHECK(aster_cq_next(f->server_cq, &event, 1, 0) == -ASTER_ERR_FORKED);
     CHECK(aster_contract_id(f->contract).ptr == NULL && aster_error_message(inherited).ptr == NULL);
+    FAILS(ASTER_ERR_FORKED, aster_value_push(list, aster_value_null(), &err));
+    CHECK(aster_value_clone(list) == NULL);
     /* Freeing does nothing, so that nothing waits for threads that are not here. */
     aster_call_cancel(NULL);
     aster_client_free(f->client);
@@ -26,6 +28,7 @@ static void child(fixture_t *f, aster_error_t *inherited) {
     aster_contract_free(f->contract);
     aster_config_free(f->config);
     aster_error_free(inherited);
+    aster_value_free(list);
     aster_runtime_free(f->runtime);
     /* New objects of the child work. */
     OK(aster_contract_parse(ASTER_STR(HELLO_SERVER), &contract, &err));
@@ -40,6 +43,7 @@ int main(void) {
     const aster_payload_t request = aster_payload_json(ASTER_STR("{\"name\":\"fork\"}"));
     aster_bytes_t reply;
     aster_error_t *error = NULL;
+    aster_value_t *list = aster_value_list();
     aster_address_t *address = NULL;
     int status = 0;
     pid_t pid;
@@ -47,13 +51,15 @@ int main(void) {
     CHECK(aster_address_parse(ASTER_STR("x"), &address, &error) == ASTER_ERR_ADDRESS);
     pid = fork();
     CHECK(pid >= 0);
-    if (pid == 0) child(&f, error);
+    if (pid == 0) child(&f, error, list);
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     call = fixture_call(&f, "sayHello");
     OK(aster_call_unary(f.client, &call, &request, &reply, &err));
     CHECK(check_bytes_equal(reply, "{\"message\":\"Hello, fork!\"}"));
     aster_bytes_free(&reply);
     aster_error_free(error);
+    CHECK(aster_value_len(list) == 0);
+    aster_value_free(list);
     fixture_stop(&f);
     printf("fork: ok\n");
     return 0;

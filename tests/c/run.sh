@@ -33,14 +33,15 @@ if "$work/faulty" >/dev/null 2>&1; then
 fi
 
 python3 tests/c/vectors.py "$vectors" >"$work/vectors.inc"
+python3 tests/c/codec_vectors.py "$vectors" >"$work/codec.txt"
 build() { # NAME SOURCES...
   cc -std=c99 -D_POSIX_C_SOURCE=200809L "${flags[@]}" "${sanitize[@]}" -I"$work" -Itests/c "${@:2}" "${link[@]}" -o "$work/$1"
 }
-for name in vectors misuse calls lifetimes fork; do
+for name in vectors codec values misuse calls lifetimes fork; do
   sources=("tests/c/$name.c")
-  [ "$name" = vectors ] || sources+=(tests/c/fixture.c)
+  case "$name" in vectors | codec) ;; *) sources+=(tests/c/fixture.c) ;; esac
   build "$name" "${sources[@]}"
-  timeout 120 "$work/$name"
+  timeout 120 "$work/$name" "$work/codec.txt"
 done
 
 echo "-- examples"

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::codec::{self, CodecError, RootId, Schema, Sink, Source};
 use crate::contract::{Contract, MethodDescription, ServiceDescription};
 use crate::error::{Error, ErrorKind, Result};
-use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, Mode, Sniff};
 
 /// A service description with its contract id, its compiled schema and its methods.
@@ -125,21 +124,18 @@ impl ServicePlan {
         Ok(out)
     }
 
-    /// Decodes a payload outside of any call; its first byte counts as in a call.
+    /// Decodes a payload outside of any call. Without a mode its first byte decides between XLANG and JSON.
     ///
     /// # Errors
     ///
     /// CODEC with status 3 if it is malformed, 101 if it does not fit its type; UNSUPPORTED for rows.
-    pub fn decode<K: Sink>(&self, root: RootId, mode: Mode, body: &[u8], sink: &mut K) -> Result<K::Value> {
-        if mode == Mode::Row {
-            return Err(no_rows());
-        }
-        match wire::sniff(mode, body) {
-            Sniff::Xlang => codec::decode_xlang(&self.schema, root, body, sink),
-            Sniff::Json => codec::decode_json(&self.schema, root, body, sink),
-            Sniff::Legacy => return Err(Error::codec(wire::legacy_payload())),
-            Sniff::Invalid => return Err(malformed("unknown encoding")),
-            Sniff::Empty => return Err(malformed("empty body")),
+    pub fn decode<K: Sink>(&self, root: RootId, mode: Option<Mode>, body: &[u8], sink: &mut K) -> Result<K::Value> {
+        let json = || wire::sniff(Mode::Xlang, body) == Sniff::Json;
+        let mode = mode.unwrap_or_else(|| if json() { Mode::Json } else { Mode::Xlang });
+        match mode {
+            Mode::Xlang | Mode::Native => codec::decode_xlang(&self.schema, root, body, sink),
+            Mode::Json => codec::decode_json(&self.schema, root, body, sink),
+            Mode::Row => return Err(no_rows()),
         }
         .map_err(refused)
     }
@@ -147,10 +143,6 @@ impl ServicePlan {
 
 fn refused(error: CodecError) -> Error {
     Error::codec(error.for_local_encode())
-}
-
-fn malformed(reason: &str) -> Error {
-    Error::codec(RpcStatus::new(StatusCode::INVALID_ARGUMENT, reason))
 }
 
 fn no_rows() -> Error {
