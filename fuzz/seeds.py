@@ -42,7 +42,7 @@ def canonical_seeds(vectors: Vectors) -> list[bytes]:
     out += [b"\1" + bytes.fromhex(case["hex"]) for case in vectors["contracts"]]
     for case in vectors["negative"]:
         if "hex" in case:
-            kind = b"\1" if case["kind"] == "contract" else b"\0"
+            kind = b"\1" if case["kind"] == "service_contract" else b"\0"
             out.append(kind + bytes.fromhex(case["hex"]))
     for case in vectors["graphs"]:
         bodies = [bytes.fromhex(body["hex"]) for body in case["type_defs"].values()]
@@ -57,7 +57,15 @@ def main() -> None:
     vectors, target = Path(sys.argv[1]), Path(sys.argv[2])
     xlang, text = codec_seeds(json.loads((vectors / "codec.json").read_text()))
     canonical = canonical_seeds(json.loads((vectors / "contract.json").read_text()))
-    for name, seeds in {"codec_decode": xlang, "type_definition": xlang, "json": text, "canonical": canonical}.items():
+    rows = [seed[:2] + b"\0" + seed[2:] for seed in xlang]
+    targets = {
+        "codec_decode": xlang,
+        "type_definition": xlang,
+        "json": text,
+        "canonical": canonical,
+        "rows": rows,
+    }
+    for name, seeds in targets.items():
         folder = target / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed in seeds:

@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
 use aster_core::codec::{
-    CodecError, CodecErrorKind, RootId, Schema, Value, ValueSink, ValueSource, decode_json, decode_xlang, encode_json,
-    encode_xlang, seal_definition,
+    CodecError, CodecErrorKind, RootId, RowReader, Schema, Value, ValueSink, ValueSource, decode_json, decode_xlang,
+    encode_json, encode_row, encode_row_schema, encode_xlang, seal_definition,
 };
 use aster_core::types::TypeTable;
 use serde_json::Value as Json;
@@ -62,6 +62,34 @@ impl Subject {
         }
     }
 
+    /// Decodes a row. The body is one, or else XLANG whose value is written as one; patches change it then: a count,
+    /// and for each two bytes of position and the byte to put there.
+    pub fn check_row(&self, input: &[u8]) {
+        let Ok(definitions) = encode_row_schema(&self.schema, self.root) else { return };
+        let Some((count, rest)) = input.split_first() else { return };
+        let Some((patches, body)) = rest.split_at_checked(usize::from(*count) * 3) else { return };
+        let mut row = match self.from_xlang(body) {
+            // Computed defaults cannot be left out of rows.
+            Ok(value) => self.to_row(&value).unwrap_or_default(),
+            Err(_) => body.to_vec(),
+        };
+        for patch in patches.chunks_exact(3) {
+            let at = usize::from(u16::from_le_bytes([patch[0], patch[1]])) % row.len().max(1);
+            if let Some(byte) = row.get_mut(at) {
+                *byte = patch[2];
+            }
+        }
+        let reader = RowReader::open(&self.schema, self.root, &definitions).expect("our own definitions");
+        let Ok(value) = bounded(row.len(), || reader.decode(&row, &mut ValueSink)) else { return };
+        let again = self.to_row(&value).expect("a decoded value encodes");
+        assert_same(&reader.decode(&again, &mut ValueSink), &Ok(value));
+    }
+
+    /// Opens definitions of a writer of rows.
+    pub fn check_row_definitions(&self, definitions: &[u8]) {
+        let _ = bounded(definitions.len(), || RowReader::open(&self.schema, self.root, definitions).is_ok());
+    }
+
     fn check_value(&self, value: &Value) {
         let body = self.to_xlang(value).expect("a decoded value encodes");
         let again = self.from_xlang(&body);
@@ -76,6 +104,11 @@ impl Subject {
 
     fn from_xlang(&self, body: &[u8]) -> Result<Value, CodecError> {
         decode_xlang(&self.schema, self.root, body, &mut ValueSink)
+    }
+
+    fn to_row(&self, value: &Value) -> Result<Vec<u8>, CodecError> {
+        let mut out = Vec::new();
+        encode_row(&self.schema, self.root, &mut ValueSource::new(), &value, &mut out).map(|()| out)
     }
 
     fn from_json(&self, body: &[u8]) -> Result<Value, CodecError> {

@@ -49,10 +49,15 @@ export async function failure<E extends Error>(
   throw new Error(`expected ${type.name}, got ${JSON.stringify(value)}`);
 }
 
-/** Reads a file of vectors. Whole numbers beyond 2^53 become `"@<digits>"`; {@link jsonText} writes them back. */
+/** Reads a file of vectors. */
 export function vectors<T>(name: string): T {
   const folder = process.env["ASTER_VECTORS_DIR"] ?? join(root, "..", "shared", "vectors");
-  const text = readFileSync(join(folder, `${name}.json`), "utf8");
+  return exactJson(join(folder, `${name}.json`));
+}
+
+/** Reads JSON. Whole numbers beyond 2^53 become `"@<digits>"`; {@link jsonText} writes them back. */
+export function exactJson<T>(path: string): T {
+  const text = readFileSync(path, "utf8");
   const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
   const exact = /^(?:-?\d{16,}|-0\.0)$/;
   return JSON.parse(text.replace(tokens, (token) => (exact.test(token) ? `"@${token}"` : token))) as T;
