@@ -777,10 +777,21 @@ aster_result_t aster_contract_manifest(const aster_contract_t *contract, aster_b
 // Writes the description it was made from, or that its manifest stands for, JSON text. The caller owns it.
 aster_result_t aster_contract_description(const aster_contract_t *contract, aster_bytes_t *json, aster_error_t **err);
 
-// Encodes a value as a payload of a type: a message tag, or a bare `string int float bool bytes`. `mode` is
-// `ASTER_MODE_*`; AUTO is XLANG. The caller owns the bytes, which are those of a data frame before compression.
+// Writes the tag of a generic message applied to arguments, which are type texts: `ns/Page` and `list<int>` give
+// `ns/Page_list_varint64`. So languages with generics name their types alike. The caller owns the text.
 //
-// Any thread. Errors: CODEC if the value does not fit, NOT_FOUND for an unknown type, UNSUPPORTED for ROW.
+// Any thread. Errors: CONTRACT if an argument is no type, or the name is too long.
+aster_result_t aster_contract_flatten(aster_str_t tag,
+                                      const aster_str_t *arguments,
+                                      size_t n,
+                                      aster_bytes_t *out,
+                                      aster_error_t **err);
+
+// Encodes a value as a payload of a type: a message tag, or a bare `string int float bool bytes`. `mode` is
+// `ASTER_MODE_*`; AUTO is XLANG, ROW is one row of a message. The caller owns the bytes, which are those of a data frame
+// before compression.
+//
+// Any thread. Errors: CODEC if the value does not fit, NOT_FOUND for an unknown type.
 aster_result_t aster_contract_encode(const aster_contract_t *contract,
                                      aster_str_t type_,
                                      int32_t mode,
@@ -789,10 +800,10 @@ aster_result_t aster_contract_encode(const aster_contract_t *contract,
                                      aster_error_t **err);
 
 // Decodes a payload of a type, as for `aster_contract_encode`; with AUTO its first byte decides between XLANG and JSON.
-// The caller owns the value.
+// A row has to come from a writer with the same types. The caller owns the value.
 //
 // Any thread. Errors: CODEC with status 3 if the bytes are malformed and 101 if they do not fit, NOT_FOUND for an
-// unknown type, UNSUPPORTED for ROW.
+// unknown type.
 aster_result_t aster_contract_decode(const aster_contract_t *contract,
                                      aster_str_t type_,
                                      int32_t mode,

@@ -36,6 +36,18 @@ glue_result_t glue_contract_parse(aster_str_t description) {
     return r;
 }
 
+glue_result_t glue_contract_manifest(const aster_contract_t *contract) {
+    glue_result_t r = {0};
+    aster_contract_manifest(contract, &r.bytes, &r.error);
+    return r;
+}
+
+glue_result_t glue_contract_flatten(aster_str_t tag, const aster_str_t *arguments, size_t n) {
+    glue_result_t r = {0};
+    aster_contract_flatten(tag, arguments, n, &r.bytes, &r.error);
+    return r;
+}
+
 glue_result_t glue_connect(aster_runtime_t *runtime, const aster_config_t *config, glue_client_t client,
                            glue_report_t report) {
     glue_result_t r = {0};

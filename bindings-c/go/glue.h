@@ -38,6 +38,8 @@ glue_result_t glue_runtime_new(void);
 glue_result_t glue_queue_new(aster_runtime_t *runtime);
 glue_result_t glue_config_load(aster_str_t fields);
 glue_result_t glue_contract_parse(aster_str_t description);
+glue_result_t glue_contract_manifest(const aster_contract_t *contract);
+glue_result_t glue_contract_flatten(aster_str_t tag, const aster_str_t *arguments, size_t n);
 glue_result_t glue_connect(aster_runtime_t *runtime, const aster_config_t *config, glue_client_t client,
                            glue_report_t report);
 glue_result_t glue_take_client(aster_op_t *op);

@@ -93,6 +93,19 @@ func (s *scratch) json(text []byte) C.aster_str_t {
 	return C.aster_str_t{ptr: (*C.char)(s.hold(C.CBytes(text))), len: C.size_t(len(text))}
 }
 
+// texts copies strings.
+func (s *scratch) texts(texts []string) (*C.aster_str_t, C.size_t) {
+	if len(texts) == 0 {
+		return nil, 0
+	}
+	block := (*C.aster_str_t)(s.hold(C.calloc(C.size_t(len(texts)), C.sizeof_aster_str_t)))
+	copies := unsafe.Slice(block, len(texts))
+	for i, text := range texts {
+		copies[i] = s.text(text)
+	}
+	return block, C.size_t(len(texts))
+}
+
 // pairs copies pairs.
 func (s *scratch) pairs(pairs map[string]string) (*C.aster_pair_t, C.size_t) {
 	if len(pairs) == 0 {

@@ -119,6 +119,20 @@ func (d *ServiceDesc) ContractID() (string, error) {
 	return id, nil
 }
 
+// Manifest returns the contract as a document, JSON text: all that its id stands for, with defaults.
+func (d *ServiceDesc) Manifest() ([]byte, error) {
+	contract, err := d.contract()
+	if err != nil {
+		return nil, err
+	}
+	result := C.glue_contract_manifest(contract.handle)
+	runtime.KeepAlive(contract)
+	if err := check(result); err != nil {
+		return nil, err
+	}
+	return goBytes(result.bytes), nil
+}
+
 // contract is a checked description.
 type contract struct{ handle *C.aster_contract_t }
 

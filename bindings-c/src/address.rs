@@ -1,16 +1,12 @@
 //! Addresses of peers: tickets, base64 node addresses, endpoint ids.
 
 use aster_core::addr::{Address, AddressForm};
-use aster_core::error::Result;
 use aster_core::ids::EndpointId;
 
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{Home, borrow, give, handle, null_argument, out, take};
-use crate::slice::{aster_bytes_t, aster_str_t, invalid_argument};
-
-/// Most direct addresses that an address may be made of.
-const MAX_DIRECT: usize = 4096;
+use crate::slice::{aster_bytes_t, aster_str_t, read_texts};
 
 /// Where a peer is. Immutable, free of any parent.
 pub struct aster_address_t {
@@ -70,7 +66,7 @@ pub unsafe extern "C" fn aster_address_new(
                 endpoint_id,
                 relay_url,
                 relay_hint: None,
-                direct: texts(direct, n)?,
+                direct: read_texts(direct, n, "direct")?,
                 credential: None,
                 form: AddressForm::NodeAddr,
             };
@@ -79,27 +75,6 @@ pub unsafe extern "C" fn aster_address_new(
             Ok(())
         })
     }
-}
-
-/// Reads an array of texts.
-///
-/// # Safety
-///
-/// `ptr` is NULL or valid for reading `n` texts.
-unsafe fn texts(ptr: *const aster_str_t, n: usize) -> Result<Vec<String>> {
-    if n == 0 {
-        return Ok(Vec::new());
-    }
-    if ptr.is_null() {
-        return Err(null_argument("direct"));
-    }
-    if n > MAX_DIRECT {
-        return Err(invalid_argument("n", "exceeds 4096"));
-    }
-    // SAFETY: passed on from the caller; the length was checked.
-    let texts = unsafe { std::slice::from_raw_parts(ptr, n) };
-    // SAFETY: passed on from the caller.
-    texts.iter().map(|text| Ok(unsafe { text.require("direct") }?.to_owned())).collect()
 }
 
 /// Returns the endpoint id, 64 hex digits, borrowed from the address.

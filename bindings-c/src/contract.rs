@@ -6,13 +6,14 @@ use aster_core::codec::{RootId, ValueSink, ValueSource};
 use aster_core::contract::Contract;
 use aster_core::engine::ServicePlan;
 use aster_core::error::Result;
+use aster_core::types::flattened_name;
 use aster_core::wire::Mode;
 
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
 use crate::handle::{Home, borrow, give, handle, null_argument, out, take};
 use crate::request::read_mode;
-use crate::slice::{aster_bytes_t, aster_slice_t, aster_str_t};
+use crate::slice::{aster_bytes_t, aster_slice_t, aster_str_t, read_texts};
 use crate::value::aster_value_t;
 
 /// A service as both sides of a call use it. Immutable, free of any parent.
@@ -141,6 +142,30 @@ pub unsafe extern "C" fn aster_contract_description(
     }
 }
 
+/// Writes the tag of a generic message applied to arguments, which are type texts: `ns/Page` and `list<int>` give
+/// `ns/Page_list_varint64`. So languages with generics name their types alike. The caller owns the text.
+///
+/// Any thread. Errors: CONTRACT if an argument is no type, or the name is too long.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_contract_flatten(
+    tag: aster_str_t,
+    arguments: *const aster_str_t,
+    n: usize,
+    out: *mut aster_bytes_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let slot = self::out(out, "out")?;
+            let tag = tag.require("tag")?;
+            let arguments = read_texts(arguments, n, "arguments")?;
+            slot.write(aster_bytes_t::give(flattened_name(tag, &arguments)?.into_bytes()));
+            Ok(())
+        })
+    }
+}
+
 impl aster_contract_t {
     /// Reads a type and a mode of payloads.
     ///
@@ -155,9 +180,10 @@ impl aster_contract_t {
 }
 
 /// Encodes a value as a payload of a type: a message tag, or a bare `string int float bool bytes`. `mode` is
-/// `ASTER_MODE_*`; AUTO is XLANG. The caller owns the bytes, which are those of a data frame before compression.
+/// `ASTER_MODE_*`; AUTO is XLANG, ROW is one row of a message. The caller owns the bytes, which are those of a data frame
+/// before compression.
 ///
-/// Any thread. Errors: CODEC if the value does not fit, NOT_FOUND for an unknown type, UNSUPPORTED for ROW.
+/// Any thread. Errors: CODEC if the value does not fit, NOT_FOUND for an unknown type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_contract_encode(
     contract: *const aster_contract_t,
@@ -182,10 +208,10 @@ pub unsafe extern "C" fn aster_contract_encode(
 }
 
 /// Decodes a payload of a type, as for `aster_contract_encode`; with AUTO its first byte decides between XLANG and JSON.
-/// The caller owns the value.
+/// A row has to come from a writer with the same types. The caller owns the value.
 ///
 /// Any thread. Errors: CODEC with status 3 if the bytes are malformed and 101 if they do not fit, NOT_FOUND for an
-/// unknown type, UNSUPPORTED for ROW.
+/// unknown type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_contract_decode(
     contract: *const aster_contract_t,

@@ -155,6 +155,30 @@ pub(crate) unsafe fn read_pairs(ptr: *const aster_pair_t, len: usize, name: &str
     pairs.iter().map(|pair| Ok((text(pair.key)?, text(pair.value)?))).collect()
 }
 
+/// Most texts that an array holds.
+const MAX_TEXTS: usize = 4096;
+
+/// Reads an array of texts, none of which may be empty.
+///
+/// # Safety
+///
+/// `ptr` is NULL or valid for reading `n` texts, which are valid for reading.
+pub(crate) unsafe fn read_texts(ptr: *const aster_str_t, n: usize, name: &str) -> Result<Vec<String>> {
+    if n == 0 {
+        return Ok(Vec::new());
+    }
+    if ptr.is_null() {
+        return Err(null_argument(name));
+    }
+    if n > MAX_TEXTS {
+        return Err(invalid_argument("n", "exceeds 4096"));
+    }
+    // SAFETY: passed on from the caller; the length was checked.
+    let texts = unsafe { std::slice::from_raw_parts(ptr, n) };
+    // SAFETY: passed on from the caller.
+    texts.iter().map(|text| Ok(unsafe { text.require(name) }?.to_owned())).collect()
+}
+
 /// Pairs as C reads them, pointing into texts that live beside them.
 pub(crate) struct LentPairs(Vec<aster_pair_t>);
 

@@ -423,6 +423,33 @@ static void served(fixture_t *f) {
     aster_contract_free(contract);
 }
 
+/* Rows of one type, and names of generics. */
+static void rows_and_names(void) {
+    const aster_str_t arguments[2] = {{"list<int>", 9}, {"shop/Item?", 10}}, bad = {"list<", 5};
+    aster_contract_t *contract = NULL;
+    aster_value_t *record = aster_value_record(), *read = NULL;
+    aster_bytes_t bytes;
+    OK(aster_contract_parse(ASTER_STR(TREE), &contract, &err));
+    OK(aster_value_set(record, ASTER_STR("name"), text("row"), &err));
+    OK(aster_contract_encode(contract, ASTER_STR("t/Node"), ASTER_MODE_ROW, record, &bytes, &err));
+    OK(aster_contract_decode(contract, ASTER_STR("t/Node"), ASTER_MODE_ROW, aster_slice(bytes.ptr, bytes.len), &read, &err));
+    json_is(read, "{\"name\":\"row\",\"next\":null,\"n\":7}");
+    aster_value_free(read);
+    FAILS(ASTER_ERR_CODEC, aster_contract_decode(contract, ASTER_STR("t/Node"), ASTER_MODE_ROW,
+                                                 aster_slice(bytes.ptr, bytes.len - 8), &read, &err));
+    aster_bytes_free(&bytes);
+    FAILS(ASTER_ERR_CODEC, aster_contract_encode(contract, ASTER_STR("int"), ASTER_MODE_ROW, record, &bytes, &err));
+    OK(aster_contract_flatten(ASTER_STR("ns/Page"), arguments, 2, &bytes, &err));
+    CHECK(check_bytes_equal(bytes, "ns/Page_list_varint64_optional_Item"));
+    aster_bytes_free(&bytes);
+    FAILS(ASTER_ERR_CONTRACT, aster_contract_flatten(ASTER_STR("a/B"), &bad, 1, &bytes, &err));
+    FAILS(ASTER_ERR_NULL_ARGUMENT, aster_contract_flatten(ASTER_STR("a/B"), NULL, 1, &bytes, &err));
+    FAILS(ASTER_ERR_NULL_ARGUMENT, aster_contract_flatten(aster_str(NULL), arguments, 1, &bytes, &err));
+    FAILS(ASTER_ERR_NULL_ARGUMENT, aster_contract_flatten(ASTER_STR("a/B"), arguments, 1, NULL, &err));
+    aster_value_free(record);
+    aster_contract_free(contract);
+}
+
 int main(void) {
     fixture_t f;
     without_objects();
@@ -433,6 +460,7 @@ int main(void) {
     depth();
     threads();
     contracts();
+    rows_and_names();
     fixture_start(&f);
     calls(&f);
     served(&f);

@@ -103,6 +103,28 @@ type shelf struct {
 
 func (shelf) AsterTag() string { return "example/Shelf" }
 
+type changedAuthor struct {
+	Name  string        `aster:"name"`
+	Born  *aster.Date   `aster:"born"`
+	Books []changedBook `aster:"books"`
+}
+
+func (changedAuthor) AsterTag() string { return "example/Author" }
+
+type changedBook struct {
+	Title     string        `aster:"title"`
+	WrittenBy changedAuthor `aster:"written_by"`
+}
+
+func (changedBook) AsterTag() string { return "example/Book" }
+
+type changedShelf struct {
+	First changedBook `aster:"first"`
+	N     int         `aster:"n"`
+}
+
+func (changedShelf) AsterTag() string { return "example/Shelf" }
+
 type alpha struct {
 	Name  string `aster:"name"`
 	Betas []beta `aster:"betas"`
@@ -170,8 +192,11 @@ var described = map[string]*aster.ServiceDesc{
 	"nested_containers": aster.NewService("Nest", 1, aster.Unary[nest, item]("call", nil)),
 	"book_only":         aster.NewService("Library", 1, aster.Unary[book, book]("call", nil)),
 	"shelf":             aster.NewService("Library", 1, aster.Unary[shelf, shelf]("call", nil)),
-	"three_cycle":       aster.NewService("Chain", 1, aster.Unary[beta, alpha]("call", nil)),
-	"tree":              aster.NewService("Trees", 1, aster.Unary[treeNode, treeNode]("call", nil)),
+	"book_only_author_changed": aster.NewService("Library", 1,
+		aster.Unary[changedBook, changedBook]("call", nil)),
+	"shelf_author_changed": aster.NewService("Library", 1, aster.Unary[changedShelf, changedShelf]("call", nil)),
+	"three_cycle":          aster.NewService("Chain", 1, aster.Unary[beta, alpha]("call", nil)),
+	"tree":                 aster.NewService("Trees", 1, aster.Unary[treeNode, treeNode]("call", nil)),
 }
 
 func TestContractIDs(t *testing.T) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::codec::{self, CodecError, RootId, Schema, Sink, Source};
+use crate::codec::{self, CodecError, RootId, RowReader, Schema, Sink, Source};
 use crate::contract::{Contract, MethodDescription, ServiceDescription};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::{self, Mode, Sniff};
@@ -108,34 +108,38 @@ impl ServicePlan {
         self.schema.root(text).map_err(|error| Error::new(ErrorKind::NotFound, error.message()))
     }
 
-    /// Encodes a value outside of any call: the payload of a data frame before compression.
+    /// Encodes a value outside of any call: the payload of a data frame before compression, one row in ROW mode.
     ///
     /// # Errors
     ///
-    /// CODEC if the value does not fit its type, UNSUPPORTED for rows.
+    /// CODEC if the value does not fit its type, also for rows of what is no message.
     pub fn encode<S: Source>(&self, root: RootId, mode: Mode, source: &mut S, value: &S::Value) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         match mode {
             Mode::Xlang | Mode::Native => codec::encode_xlang(&self.schema, root, source, value, &mut out),
             Mode::Json => codec::encode_json(&self.schema, root, source, value, &mut out),
-            Mode::Row => return Err(no_rows()),
+            Mode::Row => codec::encode_row(&self.schema, root, source, value, &mut out),
         }
         .map_err(refused)?;
         Ok(out)
     }
 
-    /// Decodes a payload outside of any call. Without a mode its first byte decides between XLANG and JSON.
+    /// Decodes a payload outside of any call. Without a mode its first byte decides between XLANG and JSON; a row has to
+    /// come from a writer with the same types, as it does not tell.
     ///
     /// # Errors
     ///
-    /// CODEC with status 3 if it is malformed, 101 if it does not fit its type; UNSUPPORTED for rows.
+    /// CODEC with status 3 if it is malformed, 101 if it does not fit its type.
     pub fn decode<K: Sink>(&self, root: RootId, mode: Option<Mode>, body: &[u8], sink: &mut K) -> Result<K::Value> {
         let json = || wire::sniff(Mode::Xlang, body) == Sniff::Json;
         let mode = mode.unwrap_or_else(|| if json() { Mode::Json } else { Mode::Xlang });
         match mode {
             Mode::Xlang | Mode::Native => codec::decode_xlang(&self.schema, root, body, sink),
             Mode::Json => codec::decode_json(&self.schema, root, body, sink),
-            Mode::Row => return Err(no_rows()),
+            Mode::Row => {
+                let definitions = codec::encode_row_schema(&self.schema, root)?;
+                RowReader::open(&self.schema, root, &definitions).and_then(|reader| reader.decode(body, sink))
+            }
         }
         .map_err(refused)
     }
@@ -143,8 +147,4 @@ impl ServicePlan {
 
 fn refused(error: CodecError) -> Error {
     Error::codec(error.for_local_encode())
-}
-
-fn no_rows() -> Error {
-    Error::new(ErrorKind::Unsupported, "rows are not in this build")
 }
