@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,11 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "types.md").read_
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_programs_run(program):
-    exec(compile(program, "docs/types.md", "exec"), {"__name__": "docs"})
+def test_programs_run(program, tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(program, encoding="utf-8")
+    ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_there_is_one():
