@@ -14,7 +14,7 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
 
 use crate::client::{Client, Stub};
-use crate::convert::{JsSink, JsSource};
+use crate::convert::{Handed, TapeSink, TapeSource};
 use crate::engine::{Bound, Completed, Engine, Outcome, Shared};
 use crate::errors::no_value;
 use crate::js::{Js, Scope};
@@ -50,8 +50,9 @@ impl Shared {
                 let (call, bound) = self.calls.borrow_mut().remove(&ticket)?;
                 self.release(scope);
                 let number = ticket as f64;
-                match call.decode_response(&body, &mut JsSink::new(scope, &bound.hosts)) {
-                    Ok(value) => entry(scope, Entry::Response, number, &[value]),
+                let mut sink = TapeSink::new(scope, &bound.hosts);
+                match call.decode_response(&body, &mut sink) {
+                    Ok(_) => entry(scope, Entry::Response, number, &[sink.finish()]),
                     Err(error) => entry(scope, Entry::Failure, number, &[self.errors.error(scope, &error)]),
                 }
             }
@@ -95,9 +96,10 @@ impl Shared {
             call.release();
             return None;
         };
+        let mut sink = TapeSink::new(scope, &bound.hosts);
         // None: core has answered.
-        let request = call.decode_request(&body, &mut JsSink::new(scope, &bound.hosts))?;
-        let told = told(scope, call, info, request);
+        call.decode_request(&body, &mut sink)?;
+        let told = told(scope, call, info, sink.finish());
         if told.is_none() {
             call.release();
             return None;
@@ -159,7 +161,10 @@ impl Engine {
         env: &Env,
         stub: &Stub,
         method: u32,
-        request: Js,
+        slot: u32,
+        text: Js,
+        length: u32,
+        extra: Js,
         timeout_ms: Option<f64>,
         metadata: Js,
         mode: Option<u8>,
@@ -170,7 +175,7 @@ impl Engine {
             metadata: pairs(scope, metadata),
             mode: mode.and_then(Mode::from_number),
         };
-        let mut source = JsSource::new(scope, &stub.bound.hosts);
+        let (mut source, request) = TapeSource::new(scope, &stub.bound.hosts, Handed { slot, text, length, extra });
         let queue = &self.shared.queue;
         let started = stub.service.start(method as usize, &options, queue, &mut source, &request);
         let ticket = started.and_then(|call| {
@@ -204,9 +209,11 @@ impl Engine {
 
     /// Answers a call; returns an error if the value does not fit.
     #[napi]
-    pub fn reply(&self, env: &Env, ticket: f64, value: Js) -> Js {
-        self.shared
-            .answer(env, ticket, |scope, call, bound| call.reply(&mut JsSource::new(scope, &bound.hosts), &value))
+    pub fn reply(&self, env: &Env, ticket: f64, slot: u32, text: Js, length: u32, extra: Js) -> Js {
+        self.shared.answer(env, ticket, |scope, call, bound| {
+            let (mut source, value) = TapeSource::new(scope, &bound.hosts, Handed { slot, text, length, extra });
+            call.reply(&mut source, &value)
+        })
     }
 
     /// Ends a call with a status. `details`: keys and values in turn.

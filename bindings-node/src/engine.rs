@@ -25,7 +25,7 @@ use tokio::task::AbortHandle;
 
 use crate::client::ConnectOptions;
 use crate::config::Settings;
-use crate::convert::Helpers;
+use crate::convert::Tapes;
 use crate::errors::{ErrorMaker, no_value};
 use crate::js::{Js, Persistent, Scope};
 use crate::plan::{BoundPlan, Plan};
@@ -90,7 +90,7 @@ pub(crate) type Bound<T> = (Arc<T>, Rc<BoundPlan>);
 pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
     pub(crate) errors: ErrorMaker,
-    pub(crate) helpers: Rc<Helpers>,
+    pub(crate) tapes: Rc<Tapes>,
     bell: Arc<Bell>,
     /// Submitted calls by ticket.
     pub(crate) calls: RefCell<HashMap<u64, Bound<ClientCall>>>,
@@ -106,13 +106,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(scope: Scope, wake: Js, host: Js) -> Option<Rc<Self>> {
+    fn new(scope: Scope, wake: Js, make_error: Js, tapes: Tapes) -> Option<Rc<Self>> {
         let bell = Bell::new(scope, wake)?;
         let ringing = bell.clone();
         let shared = Rc::new(Self {
             queue: Queue::new(limits::QUEUE_CAPACITY, move || aster_core::engine::Wake::wake(&*ringing)),
-            errors: ErrorMaker(Persistent::new(scope, scope.member(host, c"makeError")?)?),
-            helpers: Rc::new(Helpers::new(scope, host)?),
+            errors: ErrorMaker(Persistent::new(scope, make_error)?),
+            tapes: Rc::new(tapes),
             bell,
             calls: RefCell::default(),
             running: RefCell::default(),
@@ -233,10 +233,13 @@ pub struct Engine {
 
 #[napi]
 impl Engine {
-    /// Makes the engine. `wake` runs on the loop when events wait; `host` holds the functions of the package.
+    /// Makes the engine. `wake` runs on the loop when events wait; `outgoing` and `incoming` are buffers for values,
+    /// which the package keeps for good.
     #[napi(constructor)]
-    pub fn new(env: &Env, wake: Js, host: Js) -> napi::Result<Self> {
-        let shared = Shared::new(Scope::new(env), wake, host);
+    pub fn new(env: &Env, wake: Js, make_error: Js, outgoing: Js, incoming: Js) -> napi::Result<Self> {
+        let scope = Scope::new(env);
+        let tapes = Tapes::new(scope, outgoing, incoming);
+        let shared = tapes.and_then(|tapes| Shared::new(scope, wake, make_error, tapes));
         shared.map(|shared| Self { shared }).ok_or_else(|| napi::Error::from_reason("the engine could not be made"))
     }
 
@@ -268,9 +271,9 @@ impl Engine {
 
     /// Compiles a service; returns it or an error.
     #[napi]
-    pub fn plan(&self, env: &Env, description: String, declared: String, functions: Js) -> Js {
+    pub fn plan(&self, env: &Env, description: String, declared: String, build: Js) -> Js {
         let scope = Scope::new(env);
-        self.object(env, Plan::new(scope, &self.shared, &description, &declared, functions))
+        self.object(env, Plan::new(scope, &self.shared, &description, &declared, build))
     }
 
     /// Makes a server; returns it or an error.

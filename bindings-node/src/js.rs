@@ -24,18 +24,6 @@ impl ToNapiValue for Js {
     }
 }
 
-/// What a value is, as far as conversions ask.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JsType {
-    Nullish,
-    Bool,
-    Number,
-    Text,
-    BigInt,
-    Object,
-    Other,
-}
-
 /// An exception that JavaScript code threw, as text.
 pub(crate) struct Thrown(pub(crate) String);
 
@@ -87,16 +75,6 @@ impl Scope {
         self.made(|env, out| unsafe { sys::napi_create_double(env, value, out) })
     }
 
-    pub(crate) fn bigint(self, value: i64) -> Option<Js> {
-        // SAFETY: as above.
-        self.made(|env, out| unsafe { sys::napi_create_bigint_int64(env, value, out) })
-    }
-
-    pub(crate) fn unsigned_bigint(self, value: u64) -> Option<Js> {
-        // SAFETY: as above.
-        self.made(|env, out| unsafe { sys::napi_create_bigint_uint64(env, value, out) })
-    }
-
     pub(crate) fn text(self, value: &str) -> Option<Js> {
         let length = value.len() as isize;
         // SAFETY: pointer and length are those of live text.
@@ -113,11 +91,6 @@ impl Scope {
         let length = value.len() as isize;
         // SAFETY: pointer and length are those of live code units.
         self.made(|env, out| unsafe { sys::napi_create_string_utf16(env, value.as_ptr(), length, out) })
-    }
-
-    pub(crate) fn date(self, millis: f64) -> Option<Js> {
-        // SAFETY: as above.
-        self.made(|env, out| unsafe { sys::napi_create_date(env, millis, out) })
     }
 
     pub(crate) fn array(self) -> Option<Js> {
@@ -143,33 +116,11 @@ impl Scope {
 
     /// Makes a `Uint8Array` with a copy of the bytes.
     pub(crate) fn bytes(self, value: &[u8]) -> Option<Js> {
-        let mut data: *mut c_void = ptr::null_mut();
-        // SAFETY: as above; `data` gets the start of the new buffer.
-        let buffer = self.made(|env, out| unsafe { sys::napi_create_arraybuffer(env, value.len(), &mut data, out) })?;
-        if !value.is_empty() {
-            // SAFETY: the new buffer has exactly this length, and nothing else refers to it yet.
-            unsafe { ptr::copy_nonoverlapping(value.as_ptr(), data.cast::<u8>(), value.len()) };
-        }
+        let buffer = self.filled_buffer(&[value])?;
         // SAFETY: the buffer is an ArrayBuffer of this length.
         self.made(|env, out| unsafe {
             sys::napi_create_typedarray(env, sys::TypedarrayType::uint8_array, value.len(), buffer.0, 0, out)
         })
-    }
-
-    /// Tells what a value is.
-    pub(crate) fn kind(self, value: Js) -> JsType {
-        let mut kind = -1;
-        // SAFETY: the environment is live and the value belongs to it.
-        unsafe { sys::napi_typeof(self.0, value.0, &mut kind) };
-        match kind {
-            sys::ValueType::napi_undefined | sys::ValueType::napi_null => JsType::Nullish,
-            sys::ValueType::napi_boolean => JsType::Bool,
-            sys::ValueType::napi_number => JsType::Number,
-            sys::ValueType::napi_string => JsType::Text,
-            sys::ValueType::napi_bigint => JsType::BigInt,
-            sys::ValueType::napi_object => JsType::Object,
-            _ => JsType::Other,
-        }
     }
 
     /// Tells whether a value is `undefined`.
@@ -178,43 +129,6 @@ impl Scope {
         // SAFETY: as above.
         unsafe { sys::napi_typeof(self.0, value.0, &mut kind) };
         kind == sys::ValueType::napi_undefined
-    }
-
-    pub(crate) fn is_array(self, value: Js) -> bool {
-        let mut is = false;
-        // SAFETY: as above.
-        unsafe { sys::napi_is_array(self.0, value.0, &mut is) };
-        is
-    }
-
-    pub(crate) fn get_bool(self, value: Js) -> Option<bool> {
-        let mut out = false;
-        // SAFETY: as above; the call checks the type.
-        let status = unsafe { sys::napi_get_value_bool(self.0, value.0, &mut out) };
-        (status == sys::Status::napi_ok).then_some(out)
-    }
-
-    pub(crate) fn get_number(self, value: Js) -> Option<f64> {
-        let mut out = 0.0;
-        // SAFETY: as above.
-        let status = unsafe { sys::napi_get_value_double(self.0, value.0, &mut out) };
-        (status == sys::Status::napi_ok).then_some(out)
-    }
-
-    /// Returns a bigint of at most 64 bits, signed or not.
-    pub(crate) fn get_bigint(self, value: Js) -> Option<i128> {
-        let (mut signed, mut unsigned, mut lossless) = (0i64, 0u64, false);
-        // SAFETY: as above.
-        let status = unsafe { sys::napi_get_value_bigint_int64(self.0, value.0, &mut signed, &mut lossless) };
-        if status != sys::Status::napi_ok {
-            return None;
-        }
-        if lossless {
-            return Some(signed.into());
-        }
-        // SAFETY: as above.
-        unsafe { sys::napi_get_value_bigint_uint64(self.0, value.0, &mut unsigned, &mut lossless) };
-        lossless.then(|| unsigned.into())
     }
 
     /// Copies the code units of a string over `out`; false if the value is none.
@@ -241,18 +155,53 @@ impl Scope {
         true
     }
 
+    /// Copies a string of `length` code units over `out` if it is ASCII; false if not.
+    pub(crate) fn get_ascii(self, value: Js, length: usize, out: &mut Vec<u8>) -> bool {
+        // Room for one character more in its longest form, by which any other text gets longer, and a zero.
+        let room = length + 5;
+        out.clear();
+        out.reserve(room);
+        let mut written = 0;
+        // SAFETY: the buffer has this room; the call ends the text with a zero.
+        let status =
+            unsafe { sys::napi_get_value_string_utf8(self.0, value.0, out.as_mut_ptr().cast(), room, &mut written) };
+        if status != sys::Status::napi_ok || written != length {
+            return false;
+        }
+        // SAFETY: so many bytes were written.
+        unsafe { out.set_len(written) };
+        out.is_ascii()
+    }
+
     /// Returns a string in UTF-8; unpaired surrogates become U+FFFD.
     pub(crate) fn get_text(self, value: Js) -> Option<String> {
         let mut units = Vec::new();
         self.get_units(value, &mut units).then(|| String::from_utf16_lossy(&units))
     }
 
-    /// Returns the milliseconds of a `Date`; NaN if it is invalid.
-    pub(crate) fn get_date(self, value: Js) -> Option<f64> {
-        let mut out = 0.0;
-        // SAFETY: the environment is live and the value belongs to it; the call checks the type.
-        let status = unsafe { sys::napi_get_date_value(self.0, value.0, &mut out) };
-        (status == sys::Status::napi_ok).then_some(out)
+    /// Returns start and length of an `ArrayBuffer` as slots; it must be aligned to them.
+    pub(crate) fn buffer(self, value: Js) -> Option<(*mut u64, usize)> {
+        let (mut data, mut length) = (ptr::null_mut(), 0);
+        // SAFETY: the call checks the type.
+        let status = unsafe { sys::napi_get_arraybuffer_info(self.0, value.0, &mut data, &mut length) };
+        let start = data.cast::<u64>();
+        let fits = status == sys::Status::napi_ok && !start.is_null() && start.is_aligned();
+        fits.then_some((start, length / size_of::<u64>()))
+    }
+
+    /// Makes an `ArrayBuffer` with a copy of the parts.
+    pub(crate) fn filled_buffer(self, parts: &[&[u8]]) -> Option<Js> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut data: *mut c_void = ptr::null_mut();
+        // SAFETY: as above; `data` gets the start of the new buffer.
+        let buffer = self.made(|env, out| unsafe { sys::napi_create_arraybuffer(env, length, &mut data, out) })?;
+        let mut at = 0;
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            // SAFETY: the new buffer has exactly the length of all parts, and nothing else refers to it yet.
+            unsafe { ptr::copy_nonoverlapping(part.as_ptr(), data.cast::<u8>().add(at), part.len()) };
+            at += part.len();
+        }
+        Some(buffer)
     }
 
     /// Hands the bytes of a view of an ArrayBuffer to `take`, which must not run JavaScript.
@@ -343,6 +292,17 @@ impl Scope {
         let text = read(Js(exception)).and_then(|text| self.get_text(text));
         text.unwrap_or_else(|| "an exception without a text".to_owned())
     }
+}
+
+/// Numbers that may be viewed as bytes.
+pub(crate) trait Plain: Copy {}
+impl Plain for u16 {}
+impl Plain for u64 {}
+
+/// Returns the bytes of numbers, as typed arrays have them.
+pub(crate) fn as_bytes<T: Plain>(of: &[T]) -> &[u8] {
+    // SAFETY: integers have no padding, and any byte is one.
+    unsafe { std::slice::from_raw_parts(of.as_ptr().cast(), size_of_val(of)) }
 }
 
 fn element_size(kind: sys::napi_typedarray_type) -> usize {

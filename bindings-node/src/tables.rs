@@ -45,3 +45,9 @@ pub fn wire_name(name: String) -> String {
 pub fn flattened_name(tag: String, arguments: Vec<String>) -> napi::Result<String> {
     types::flattened_name(&tag, &arguments).map_err(|error| napi::Error::from_reason(error.message()))
 }
+
+/// Returns how deep messages may nest.
+#[napi]
+pub fn max_message_depth() -> u32 {
+    aster_core::limits::MAX_MESSAGE_DEPTH as u32
+}

@@ -31,8 +31,6 @@ export interface Description {
 
 /** What the package has for a service; private, but the vectors need bytes. */
 export interface Compiled {
-  contractId: string;
-  canonical(): Uint8Array;
   encode(type: string, json: boolean, value: unknown): Uint8Array | Error;
   decode(type: string, json: boolean, bytes: Uint8Array): unknown;
 }
@@ -186,5 +184,5 @@ export async function compiled(service: ServiceDefinition<object>): Promise<Comp
   const { planOf } = await load("plans");
   const { requireService } = await load("services");
   const { native } = engine?.() as { native: unknown };
-  return (planOf?.(native, requireService?.(service)) as { native: Compiled }).native;
+  return (planOf?.(native, requireService?.(service)) as { codec: Compiled }).codec;
 }

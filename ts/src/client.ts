@@ -8,6 +8,7 @@ import { type ServiceLike, checkKeys, requireService } from "./services.js";
 import { CancelledError } from "./status-errors.js";
 import { type ServiceSummary, summaries } from "./summary.js";
 import { SerializationMode } from "./tables.js";
+import { type Write, outgoing } from "./tape.js";
 
 /** An `aster1` ticket, base64 of a node address, 64 hex digits; or the bytes of a node address. */
 export type Address = string | Uint8Array;
@@ -183,9 +184,9 @@ export class AsterClient implements AsyncDisposable {
     const plan = planOf(this.#engine.native, requireService(service));
     const bound = checked(native.bind(plan.native));
     const stub = Object.create(null) as Record<string, unknown>;
-    for (const { property, name } of plan.methods) {
-      const index = bound.method(name);
-      stub[property] = (request: unknown, options?: CallOptions) => submit(this.#engine, bound, index, request, options);
+    for (const { property, name, request: write } of plan.methods) {
+      const method = { stub: bound, index: bound.method(name), write };
+      stub[property] = (request: unknown, options?: CallOptions) => submit(this.#engine, method, request, options);
     }
     return Object.freeze(stub) as Stub<S>;
   }
@@ -232,19 +233,24 @@ function addressText(address: unknown): string {
 const NO_OPTIONS: CallOptions = {};
 const NO_METADATA: readonly string[] = [];
 
-function submit(
-  of: Engine,
-  stub: NativeStub,
-  method: number,
-  request: unknown,
-  options: CallOptions = NO_OPTIONS,
-): Promise<unknown> {
+/** A method of one server, ready to be called. */
+interface Callable {
+  readonly stub: NativeStub;
+  readonly index: number;
+  readonly write: Write;
+}
+
+function submit(of: Engine, method: Callable, request: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const { timeout, signal, metadata, serialization } = options;
     if (options !== NO_OPTIONS) checkOptions(options);
     if (signal?.aborted) throw new CancelledError("cancelled", {}, { cause: signal.reason });
     const pairs = metadata === undefined ? NO_METADATA : metadataPairs(metadata);
-    const ticket = checked(of.native.call(stub, method, request, timeout, pairs, serialization));
+    const { stub, index, write } = method;
+    const submitted = outgoing.send(write, request, (slot, text, length, extra) =>
+      of.native.call(stub, index, slot, text, length, extra, timeout, pairs, serialization),
+    );
+    const ticket = checked(submitted);
     if (!signal) {
       of.calls.set(ticket, { resolve, reject });
       return;

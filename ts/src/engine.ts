@@ -1,7 +1,8 @@
 /** The loop side of the native engine: one per JavaScript environment (`node-api.md` section 12). */
 import type { CallContext } from "./context.js";
-import { host } from "./host.js";
+import { makeError } from "./errors.js";
 import { type NativeEngine, native } from "./native.js";
+import { incoming, outgoing } from "./tape.js";
 
 /** A call that waits for its end. */
 export interface Waiting {
@@ -35,7 +36,7 @@ export class Engine {
   #operation = 0;
 
   constructor() {
-    this.native = new (native().Engine)(() => this.#drain(), host);
+    this.native = new (native().Engine)(() => this.#drain(), makeError as never, outgoing.kept, incoming.kept);
   }
 
   /** Runs a control-plane operation; `began` gets its number, for {@link NativeEngine.abandon}. */

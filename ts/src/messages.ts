@@ -1,5 +1,6 @@
 /** Wire types: classes with a tag and a field table (`node-api.md` section 3). */
 import { Field, type FieldLike, type FieldOptions, type Fields, type Infer, type Shape, shapeOf } from "./fields.js";
+import { compile } from "./tape.js";
 
 /** A class whose instances travel: constructed without arguments when a value is read. */
 export type WireClass<T extends object = object> = new () => T;
@@ -104,17 +105,43 @@ export function wireType<F extends Fields>(
 /** Makes a class from a declaration. */
 export function makeClass(info: WireInfo): WireClass {
   const known = new Set(info.fields.map((field) => field.property));
+  const assign = (self: object, init: object, name: string): void => {
+    for (const [property, value] of Object.entries(init)) {
+      if (!known.has(property)) throw new TypeError(`${name || info.tag}: unknown field '${property}'`);
+      if (value !== undefined) (self as Record<string, unknown>)[property] = value;
+    }
+  };
+  return compiledClass(info, assign) ?? plainClass(info, assign);
+}
+
+type Assign = (self: object, init: object, name: string) => void;
+
+function plainClass(info: WireInfo, assign: Assign): WireClass {
   return class {
     constructor(init?: object) {
       const self = this as Record<string, unknown>;
       for (const field of info.fields) self[field.property] = initial(field);
-      if (init === undefined || init === null) return;
-      for (const [property, value] of Object.entries(init)) {
-        if (!known.has(property)) throw new TypeError(`${new.target.name || info.tag}: unknown field '${property}'`);
-        if (value !== undefined) self[property] = value;
-      }
+      if (init !== undefined && init !== null) assign(this, init, new.target.name);
     }
   };
+}
+
+/** The same with each field by its name, which is many times as fast: every value that is read starts here. */
+function compiledClass(info: WireInfo, assign: Assign): WireClass | undefined {
+  const makers = info.fields.map((field) => () => initial(field));
+  const sets = info.fields.map((field, at) => `this[${JSON.stringify(field.property)}]=${literal(field) ?? `m${at}()`};`);
+  const body = `return class{constructor(i){${sets.join("")}if(i!==undefined&&i!==null)assign(this,i,new.target.name)}}`;
+  const names = makers.map((_, at) => `m${at}`);
+  return compile(["assign", ...names], [assign, ...makers], body) as WireClass | undefined;
+}
+
+/** Returns the initial value of a field as text, if it is the same each time and has one. */
+function literal({ options, shape }: FieldInfo): string | undefined {
+  if (options.default === undefined && shape.kind === "list") return "[]";
+  const zeroed = shape.kind === "scalar" ? shape.zero() : shape.kind === "optional" ? null : undefined;
+  const value = options.default === undefined ? zeroed : options.default;
+  if (value === null || typeof value === "string" || typeof value === "boolean") return JSON.stringify(value);
+  return typeof value === "number" && Number.isFinite(value) && !Object.is(value, -0) ? String(value) : undefined;
 }
 
 function initial(field: FieldInfo): unknown {

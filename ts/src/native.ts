@@ -3,24 +3,11 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Codec } from "./codec.js";
 import { NativeLoadError } from "./errors.js";
 import { messageOf } from "./rpc-error.js";
 import { version } from "./tables.js";
-
-/** Functions of this package that the library calls; they work on JavaScript's own values. */
-export interface Host {
-  makeError(...failure: never[]): Error;
-  setItems(value: unknown): unknown[] | null;
-  setOf(items: unknown[]): Set<unknown>;
-  mapEntries(value: unknown): unknown[] | null;
-  mapNew(): Map<unknown, unknown>;
-  mapPut(map: Map<unknown, unknown>, key: unknown, value: unknown): boolean;
-  recordEntries(value: unknown): unknown[] | null;
-  recordNew(): Record<string, unknown>;
-  recordPut(record: Record<string, unknown>, key: string, value: unknown): boolean;
-  dateDays(value: unknown): number | null;
-  dateText(days: number): string;
-}
+import type { Extra } from "./tape.js";
 
 /** A settled configuration. */
 export interface NativeSettings {
@@ -33,8 +20,10 @@ export interface NativeSettings {
 export interface NativePlan {
   readonly contractId: string;
   canonical(): Uint8Array | Error;
-  encode(root: string, json: boolean, value: unknown): Uint8Array | Error;
-  decode(root: string, json: boolean, bytes: Uint8Array): unknown;
+  members(tag: string): string[];
+  root(name: string): number | Error;
+  encode(root: number, json: boolean, slot: number, text: string, length: number, extra: Extra | undefined): Uint8Array | Error;
+  decode(root: number, json: boolean, bytes: Uint8Array): unknown;
 }
 
 /** A service of one server, ready to be called. */
@@ -71,7 +60,7 @@ export interface NativeEngine {
   release(): void;
   abandon(op: number): void;
   settings(args: string, inline: string, env: string): NativeSettings | Error;
-  plan(description: string, declared: string, functions: unknown[]): NativePlan | Error;
+  plan(description: string, declared: string, build: Codec["build"]): NativePlan | Error;
   server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number): NativeServer | Error;
   connect(
     op: number,
@@ -81,14 +70,17 @@ export interface NativeEngine {
   call(
     stub: NativeStub,
     method: number,
-    request: unknown,
+    slot: number,
+    text: string,
+    length: number,
+    extra: Extra | undefined,
     timeoutMs: number | undefined,
     metadata: readonly string[],
     mode: number | undefined,
   ): number | Error;
   cancel(ticket: number): void;
   drain(): [more: boolean, ...entries: unknown[][]];
-  reply(ticket: number, value: unknown): Error | undefined;
+  reply(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): Error | undefined;
   finish(ticket: number, code: number, message: string, details: readonly string[]): Error | undefined;
   fail(ticket: number, text: string): Error | undefined;
 }
@@ -99,7 +91,13 @@ export interface NativeModule {
   tables(): string;
   wireName(name: string): string;
   flattenedName(tag: string, argumentTexts: string[]): string;
-  Engine: new (wake: () => void, host: Host) => NativeEngine;
+  maxMessageDepth(): number;
+  Engine: new (
+    wake: () => void,
+    makeError: (...failure: never[]) => Error,
+    outgoing: ArrayBuffer,
+    incoming: ArrayBuffer,
+  ) => NativeEngine;
 }
 
 let loaded: NativeModule | undefined;

@@ -1,17 +1,28 @@
 /** Service descriptions: what was declared, as the JSON that core compiles (`contract.md` sections 3 and 6). */
+import { Codec, type MessageShape } from "./codec.js";
 import type { Field, Shape } from "./fields.js";
-import { recordFunctions } from "./host.js";
 import { type FieldInfo, type Metadata, type WireClass, type WireInfo, registerClass, wireInfo } from "./messages.js";
 import { type NativeEngine, type NativePlan, native } from "./native.js";
 import type { MethodInfo, Payload, ServiceInfo } from "./services.js";
 import { messageOf } from "./rpc-error.js";
+import type { Write } from "./tape.js";
 
 /** A compiled service. */
 export interface Plan {
   readonly info: ServiceInfo;
   readonly native: NativePlan;
-  /** Property and wire name of each method, in declared order. */
-  readonly methods: readonly { property: string; name: string; info: MethodInfo }[];
+  readonly codec: Codec;
+  /** The methods in declared order. */
+  readonly methods: readonly MethodPlan[];
+}
+
+/** Property and wire name of a method, and how its values are written. */
+export interface MethodPlan {
+  readonly property: string;
+  readonly name: string;
+  readonly info: MethodInfo;
+  readonly request: Write;
+  readonly response: Write;
 }
 
 const plans = new WeakMap<ServiceInfo, Plan>();
@@ -24,6 +35,12 @@ export function planOf(engine: NativeEngine, info: ServiceInfo): Plan {
     plans.set(info, plan);
   }
   return plan;
+}
+
+/** A method of a description, with the names of its types. */
+interface DeclaredMethod extends Record<string, unknown> {
+  readonly request: string;
+  readonly response: string;
 }
 
 type Form = string | [string, ...Form[]];
@@ -62,17 +79,22 @@ class Description {
 
   compile(engine: NativeEngine): Plan {
     const methods = [...this.#info.methods].map(([property, info]) => ({ property, name: info.name ?? property, info }));
-    const declared = methods.map((method) => this.#method(method.name, method.info));
+    const declared = methods.map(({ name, info }) => this.#method(name, info));
     this.#follow();
     this.#findDefaults(engine, declared);
-    return { info: this.#info, native: this.#build(engine, declared, []), methods };
+    const { native, codec } = this.#build(engine, declared, []);
+    const plans = methods.map((method, at) => {
+      const { request, response } = declared[at] as DeclaredMethod;
+      return { ...method, request: codec.writer(request), response: codec.writer(response) };
+    });
+    return { info: this.#info, native, codec, methods: plans };
   }
 
   #where(detail: string): string {
     return `service '${this.#info.name}': ${detail}`;
   }
 
-  #method(name: string, info: MethodInfo): object {
+  #method(name: string, info: MethodInfo): DeclaredMethod {
     const response = this.#root(`method '${name}': response`, info.response);
     const request = info.params
       ? this.#parameters(name, info.params, response)
@@ -194,10 +216,13 @@ class Description {
       });
     }
     if (found.length === 0) return;
-    const scratch = found.map(({ message, at, tag }) => ({ tag, field: message.fields[at] as Message["fields"][number] }));
-    const plan = this.#build(engine, methods, scratch);
+    const scratch = found.map(({ message, at, tag }) => {
+      const field = message.fields[at] as Message["fields"][number];
+      return { tag, field, self: message.info.tag };
+    });
+    const { codec } = this.#build(engine, methods, scratch);
     for (const { message, at, value, tag } of found) {
-      const bytes = plan.encode(tag, true, { value });
+      const bytes = codec.encode(tag, true, { value });
       if (bytes instanceof Error) {
         const { info } = message.fields[at] as Message["fields"][number];
         const reason = bytes.message.replace(/^contract violation at \S+: /, "");
@@ -221,11 +246,11 @@ class Description {
   #build(
     engine: NativeEngine,
     methods: object[],
-    scratch: readonly { tag: string; field: Message["fields"][number] }[],
-  ): NativePlan {
+    scratch: readonly { tag: string; field: Message["fields"][number]; self: string }[],
+  ): { native: NativePlan; codec: Codec } {
     const types: string[] = [];
     const forms: Record<string, Form[]> = {};
-    const functions: unknown[] = [];
+    const messages: MessageShape[] = [];
     for (const [tag, { type, fields, defaults }] of this.#messages) {
       const texts = fields.map(({ name, text, info }, at) => {
         const field = JSON.stringify({ name, type: text, ...docs(info.options) });
@@ -233,24 +258,25 @@ class Description {
       });
       types.push(`${JSON.stringify(tag)}:{"fields":[${texts.join(",")}]}`);
       forms[tag] = fields.map((field) => field.form);
-      const properties = fields.map((field) => field.info.property);
-      functions.push(tag, ...recordFunctions(type, properties));
+      const [properties, shapes] = [fields.map(({ info }) => info.property), fields.map(({ info }) => info.shape)];
+      messages.push({ tag, type, properties, shapes });
     }
-    for (const { tag, field } of scratch) {
+    for (const { tag, field, self } of scratch) {
       types.push(`${JSON.stringify(tag)}:{"fields":[${JSON.stringify({ name: "value", type: field.text })}]}`);
       forms[tag] = [field.form];
-      functions.push(tag, ...recordFunctions(Object, ["value"]));
+      messages.push({ tag, type: Object, properties: ["value"], shapes: [field.info.shape], self });
     }
-    const enums: Record<string, Record<string, number | string>> = {};
     for (const [tag, { members }] of this.#enums) {
-      enums[tag] = Object.fromEntries(members);
-      const texts = [...members.values()].some((value) => typeof value === "string");
-      const declared = texts ? { enum: [...members.keys()], texts: enums[tag] } : { enum: [...members] };
+      const named = [...members.values()].some((value) => typeof value === "string");
+      const declared = named ? { enum: [...members.keys()], texts: Object.fromEntries(members) } : { enum: [...members] };
       types.push(`${JSON.stringify(tag)}:${JSON.stringify(declared)}`);
     }
-    const plan = engine.plan(this.#text(methods, types), JSON.stringify({ forms, enums }), functions);
+    const codec = new Codec(messages);
+    const declared = JSON.stringify({ messages: messages.map(({ tag }) => tag), forms });
+    const plan = engine.plan(this.#text(methods, types), declared, codec.build);
     if (plan instanceof Error) throw plan;
-    return plan;
+    codec.join(plan);
+    return { native: plan, codec };
   }
 
   #text(methods: object[], types: string[]): string {

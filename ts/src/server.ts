@@ -8,6 +8,7 @@ import { type Plan, planOf } from "./plans.js";
 import { RpcError, messageOf } from "./rpc-error.js";
 import { type ServiceClass, checkKeys, findService, requireService } from "./services.js";
 import { type ServiceSummary, summaries } from "./summary.js";
+import { type Write, outgoing } from "./tape.js";
 
 /** What a server serves: an instance, a class without constructor arguments, or a class and how to make an instance. */
 export type ServiceInput = object | ServiceClass | { service: ServiceClass; factory: (peer: string | null) => object };
@@ -222,24 +223,32 @@ function instantiate(input: ServiceInput): [of: unknown, instance: object] {
 
 /** Makes what runs the handlers of one service. */
 function dispatcher(of: Engine, plan: Plan, instance: Instance) {
-  const methods = plan.methods.map(({ property, name, info }) => {
+  const methods = plan.methods.map(({ property, name, info, response }) => {
     const about = { service: plan.info.name, method: name, idempotent: info.idempotent ?? false };
-    return { property, about };
+    return { property, about, response };
   });
   return (ticket: number, index: number, request: unknown, told: ContextParts): void => {
     const method = methods[index];
     if (!method) return void of.native.fail(ticket, "no such method");
     const context = new CallContext(method.about, ...told);
     of.running.set(ticket, context);
-    void answer(of, ticket, context, async () => instance[method.property]?.(request, context));
+    void answer(of, ticket, context, method.response, async () => instance[method.property]?.(request, context));
   };
 }
 
-async function answer(of: Engine, ticket: number, context: CallContext, handler: () => Promise<unknown>): Promise<void> {
+async function answer(
+  of: Engine,
+  ticket: number,
+  context: CallContext,
+  write: Write,
+  handler: () => Promise<unknown>,
+): Promise<void> {
   try {
     const value = await context.run(handler);
     of.running.delete(ticket);
-    const refused = of.native.reply(ticket, value);
+    const refused = outgoing.send(write, value, (slot, text, length, extra) =>
+      of.native.reply(ticket, slot, text, length, extra),
+    );
     if (refused) warn(context, refused);
   } catch (error) {
     of.running.delete(ticket);

@@ -1,111 +1,242 @@
 //! JavaScript values as they are built from bodies.
 
+use std::collections::HashSet;
+
 use aster_core::codec::{EnumSchema, Kind, Made, MessageSchema, Refusal, Sink, Text, TypePlan};
 
-use super::hosts::{Form, HostTypes, Member};
+use super::hosts::{Form, HostTypes};
 use super::source::is_uuid;
-use crate::js::{Js, Persistent, Scope, Thrown};
+use super::tape::{Arena, Slot};
+use crate::js::{Js, Scope, Thrown, as_bytes};
 
 /// Largest number up to which every integer is exact.
 const MAX_SAFE: u64 = (1 << 53) - 1;
+/// Longest texts that are handed over as one string each; longer ones as bytes.
+const MAX_STRING: usize = 4096;
 
-/// Builds JavaScript values for one call.
-pub(crate) struct JsSink<'h> {
+/// Collects the slots of one value; the package builds it from them when its root is complete.
+pub(crate) struct TapeSink<'h> {
     scope: Scope,
     hosts: &'h HostTypes,
+    arena: Arena,
+    /// Byte arrays.
+    objects: Vec<Js>,
+    root: Option<Js>,
 }
 
-/// An array that is being filled.
-pub(crate) struct Filling {
-    array: Js,
-    length: u32,
-}
-
-/// A `Map` or record that is being filled.
+/// A map that is being filled.
 pub(crate) struct OpenMap {
-    map: Js,
-    record: bool,
+    start: usize,
+    keys: HashSet<Key>,
+    of: KeyKind,
 }
 
-impl<'h> JsSink<'h> {
+enum KeyKind {
+    Slot,
+    Text,
+    BigInt,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Slot(u64),
+    Latin1(Box<[u8]>),
+    Wide(Box<[u16]>),
+}
+
+impl<'h> TapeSink<'h> {
     /// Makes a sink.
     pub(crate) fn new(scope: Scope, hosts: &'h HostTypes) -> Self {
-        Self { scope, hosts }
+        Self { scope, hosts, arena: hosts.tapes.take_arena(), objects: Vec::new(), root: None }
     }
 
-    fn ask(&self, helper: &Persistent, arguments: &[Js]) -> Made<Js> {
-        self.scope.call(helper.get(self.scope), arguments).map_err(|Thrown(text)| Refusal::Host(text))
+    /// Returns the value, after its body was read.
+    pub(crate) fn finish(mut self) -> Js {
+        self.root.take().unwrap_or_else(|| self.scope.undefined())
+    }
+
+    /// Keeps what a scalar is if it is all there is.
+    fn scalar(&mut self, slot: Slot, alone: impl FnOnce(Scope) -> Option<Js>) -> Made<Slot> {
+        if self.arena.stack.is_empty() {
+            self.root = Some(made(alone(self.scope))?);
+        }
+        Ok(slot)
+    }
+
+    fn bigint(&mut self, bits: u64) -> Slot {
+        self.arena.slots.push(bits);
+        Slot::place(self.arena.slots.len() - 1)
+    }
+
+    /// Moves what was pushed from `start` on into a block of its own, behind a count.
+    fn counted(&mut self, start: usize, width: usize) -> Slot {
+        let arena = &mut self.arena;
+        let at = arena.slots.len();
+        arena.slots.push(((arena.stack.len() - start) / width) as u64);
+        arena.slots.extend_from_slice(&arena.stack[start..]);
+        arena.stack.truncate(start);
+        Slot::place(at)
+    }
+
+    fn wide_text(&mut self, text: &str) -> Slot {
+        let arena = &mut self.arena;
+        if text.chars().all(|c| u32::from(c) < 0x100) {
+            let at = arena.latin1.len();
+            arena.latin1.extend(text.chars().map(|c| u32::from(c) as u8));
+            return Slot::text(at, arena.latin1.len() - at, false);
+        }
+        let at = arena.wide.len();
+        arena.wide.extend(text.encode_utf16());
+        Slot::text(at, arena.wide.len() - at, true)
+    }
+
+    fn key(&self, of: &KeyKind, key: Slot) -> Option<Key> {
+        Some(match of {
+            KeyKind::Slot => Key::Slot(key.0),
+            KeyKind::BigInt => Key::Slot(*self.arena.slots.get(key.low())?),
+            KeyKind::Text => match key.span() {
+                Some((start, end)) => Key::Latin1(self.arena.latin1.get(start..end)?.into()),
+                None => {
+                    let (start, end) = key.wide_span();
+                    Key::Wide(self.arena.wide.get(start..end)?.into())
+                }
+            },
+        })
+    }
+
+    /// Calls the package: number of the message, slot, both texts, slots if they are many, texts if they are long and
+    /// where the wide ones start, byte arrays.
+    fn build(&mut self, message: usize) -> Made<Js> {
+        let (scope, tapes) = (self.scope, &self.hosts.tapes);
+        let Arena { slots, latin1, wide, .. } = &self.arena;
+        let undefined = scope.undefined();
+        let nested = tapes.building.get();
+        let own = match !nested && tapes.incoming.fill(slots) {
+            true => undefined,
+            false => made(scope.filled_buffer(&[as_bytes(slots)]))?,
+        };
+        let long = latin1.len() > MAX_STRING || wide.len() > MAX_STRING;
+        let split = latin1.len().next_multiple_of(2);
+        let (texts, rest) = match long {
+            false => {
+                let wide = if wide.is_empty() { undefined } else { made(scope.utf16(wide))? };
+                ([made(scope.latin1(latin1))?, wide], [undefined, undefined])
+            }
+            true => {
+                let padding = [0; 1];
+                let parts = [latin1.as_slice(), &padding[..split - latin1.len()], as_bytes(wide)];
+                let rest = made(scope.filled_buffer(&parts))?;
+                ([made(scope.latin1(&[]))?, undefined], [rest, made(scope.number(split as f64))?])
+            }
+        };
+        let objects = match self.objects.is_empty() {
+            true => undefined,
+            false => made(scope.list(self.objects.drain(..)))?,
+        };
+        let number = self.hosts.message(message).ok_or_else(lost)?;
+        let arguments = [
+            made(scope.number(f64::from(number)))?,
+            made(scope.number((slots.len() - 1) as f64))?,
+            texts[0],
+            texts[1],
+            own,
+            rest[0],
+            rest[1],
+            objects,
+        ];
+        tapes.building.set(true);
+        let built = scope.call(self.hosts.build.get(scope), &arguments);
+        tapes.building.set(nested);
+        built.map_err(|Thrown(text)| Refusal::Host(text))
+    }
+}
+
+impl Drop for TapeSink<'_> {
+    fn drop(&mut self) {
+        self.hosts.tapes.give_arena(std::mem::take(&mut self.arena));
     }
 }
 
 fn made<T>(value: Option<T>) -> Made<T> {
-    value.ok_or_else(|| Refusal::Host("a JavaScript value could not be made".to_owned()))
+    value.ok_or_else(lost)
+}
+
+fn lost() -> Refusal {
+    Refusal::Host("a JavaScript value could not be made".to_owned())
 }
 
 fn unsafe_integer() -> Refusal {
     Refusal::Range("beyond the safe integers of a number; declare f.int64()".to_owned())
 }
 
-impl Sink for JsSink<'_> {
-    type Value = Js;
-    type List = Filling;
+impl Sink for TapeSink<'_> {
+    type Value = Slot;
+    type List = usize;
     type Map = OpenMap;
-    type Record = Vec<Js>;
+    type Record = usize;
 
-    fn null(&mut self, _: &TypePlan) -> Made<Js> {
-        Ok(self.scope.null())
+    fn null(&mut self, _: &TypePlan) -> Made<Slot> {
+        Ok(Slot::NULL)
     }
 
-    fn boolean(&mut self, _: &TypePlan, value: bool) -> Made<Js> {
-        made(self.scope.boolean(value))
+    #[inline]
+    fn boolean(&mut self, _: &TypePlan, value: bool) -> Made<Slot> {
+        self.scalar(Slot::place(usize::from(value)), |scope| scope.boolean(value))
     }
 
-    fn signed(&mut self, ty: &TypePlan, value: i64) -> Made<Js> {
+    #[inline]
+    fn signed(&mut self, ty: &TypePlan, value: i64) -> Made<Slot> {
         match self.hosts.form(ty) {
-            Form::BigInt => made(self.scope.bigint(value)),
-            _ if value.unsigned_abs() <= MAX_SAFE => made(self.scope.number(value as f64)),
+            Form::BigInt => Ok(self.bigint(value as u64)),
+            _ if value.unsigned_abs() <= MAX_SAFE => {
+                self.scalar(Slot::number(value as f64), |scope| scope.number(value as f64))
+            }
             _ => Err(unsafe_integer()),
         }
     }
 
-    fn unsigned(&mut self, ty: &TypePlan, value: u64) -> Made<Js> {
+    fn unsigned(&mut self, ty: &TypePlan, value: u64) -> Made<Slot> {
         match self.hosts.form(ty) {
-            Form::BigInt => made(self.scope.unsigned_bigint(value)),
-            _ if value <= MAX_SAFE => made(self.scope.number(value as f64)),
+            Form::BigInt => Ok(self.bigint(value)),
+            _ if value <= MAX_SAFE => Ok(Slot::number(value as f64)),
             _ => Err(unsafe_integer()),
         }
     }
 
-    fn float(&mut self, _: &TypePlan, value: f64) -> Made<Js> {
-        made(self.scope.number(value))
+    #[inline]
+    fn float(&mut self, _: &TypePlan, value: f64) -> Made<Slot> {
+        self.scalar(Slot::number(value), |scope| scope.number(value))
     }
 
-    fn text(&mut self, ty: &TypePlan, value: Text<'_>) -> Made<Js> {
-        if self.hosts.form(ty) == Form::Uuid {
-            let units: Vec<u16> = value.to_utf8().encode_utf16().collect();
-            if !is_uuid(&units) {
-                return Err(Refusal::Range("expected a UUID in lower case".to_owned()));
-            }
+    #[inline]
+    fn text(&mut self, ty: &TypePlan, value: Text<'_>) -> Made<Slot> {
+        if self.hosts.form(ty) == Form::Uuid && !is_uuid(&value.to_utf8()) {
+            return Err(Refusal::Range("expected a UUID in lower case".to_owned()));
         }
-        made(match value {
-            Text::Latin1(raw) => self.scope.latin1(raw),
-            Text::Utf16(units) => self.scope.utf16(units),
-            Text::Utf16Le(_) => {
-                let units: Vec<u16> = value.to_utf8().encode_utf16().collect();
-                self.scope.utf16(&units)
+        let slot = match value {
+            Text::Latin1(raw) => {
+                let at = self.arena.latin1.len();
+                self.arena.latin1.extend_from_slice(raw);
+                Slot::text(at, raw.len(), false)
             }
-            Text::Utf8(text) => self.scope.text(text),
+            other => self.wide_text(&other.to_utf8()),
+        };
+        self.scalar(slot, |scope| match value {
+            Text::Latin1(raw) => scope.latin1(raw),
+            other => scope.text(&other.to_utf8()),
         })
     }
 
-    fn bytes(&mut self, _: &TypePlan, value: &[u8]) -> Made<Js> {
-        made(self.scope.bytes(value))
+    fn bytes(&mut self, _: &TypePlan, value: &[u8]) -> Made<Slot> {
+        let array = made(self.scope.bytes(value))?;
+        self.objects.push(array);
+        self.scalar(Slot::place(self.objects.len() - 1), |_| Some(array))
     }
 
-    fn timestamp(&mut self, ty: &TypePlan, micros: i64) -> Made<Js> {
+    fn timestamp(&mut self, ty: &TypePlan, micros: i64) -> Made<Slot> {
         let form = self.hosts.form(ty);
         if form == Form::Micros {
-            return made(self.scope.bigint(micros));
+            return Ok(self.bigint(micros as u64));
         }
         if form != Form::Rounded && micros.rem_euclid(1000) != 0 {
             return Err(Refusal::Range(
@@ -113,91 +244,93 @@ impl Sink for JsSink<'_> {
             ));
         }
         // Timestamps are within the years 1 to 9999, far from the ends of the numbers.
-        made(self.scope.date(micros.saturating_add(500).div_euclid(1000) as f64))
+        Ok(Slot::number(micros.saturating_add(500).div_euclid(1000) as f64))
     }
 
-    fn date(&mut self, _: &TypePlan, days: i64) -> Made<Js> {
-        let days = made(self.scope.number(days as f64))?;
-        self.ask(&self.hosts.helpers.date_text, &[days])
+    fn date(&mut self, _: &TypePlan, days: i64) -> Made<Slot> {
+        Ok(Slot::number(days as f64))
     }
 
-    fn duration(&mut self, ty: &TypePlan, micros: i64) -> Made<Js> {
+    fn duration(&mut self, ty: &TypePlan, micros: i64) -> Made<Slot> {
         if self.hosts.form(ty) == Form::Micros {
-            return made(self.scope.bigint(micros));
+            return Ok(self.bigint(micros as u64));
         }
         if micros.unsigned_abs() > MAX_SAFE {
             return Err(Refusal::Range("beyond the safe integers of a number; declare {as: \"micros\"}".to_owned()));
         }
-        made(self.scope.number(micros as f64 / 1000.0))
+        Ok(Slot::number(micros as f64 / 1000.0))
     }
 
-    fn decimal(&mut self, _: &TypePlan, text: &str) -> Made<Js> {
-        made(self.scope.text(text))
+    fn decimal(&mut self, _: &TypePlan, text: &str) -> Made<Slot> {
+        Ok(self.wide_text(text))
     }
 
-    fn member(&mut self, ty: &TypePlan, _: &EnumSchema, index: usize) -> Made<Js> {
-        made(match self.hosts.members(ty).get(index) {
-            Some(Member::Number(value)) => self.scope.number(*value),
-            Some(Member::Text(text)) => self.scope.text(text),
-            None => None,
-        })
+    fn member(&mut self, _: &TypePlan, _: &EnumSchema, index: usize) -> Made<Slot> {
+        Ok(Slot::place(index))
     }
 
-    fn list_open(&mut self, _: &TypePlan, _: usize) -> Made<Filling> {
-        Ok(Filling { array: made(self.scope.array())?, length: 0 })
+    fn list_open(&mut self, _: &TypePlan, _: usize) -> Made<usize> {
+        Ok(self.arena.stack.len())
     }
 
-    fn list_push(&mut self, list: &mut Filling, value: Js) -> Made<()> {
-        made(self.scope.set(list.array, list.length, value))?;
-        list.length += 1;
+    #[inline]
+    fn list_push(&mut self, _: &mut usize, value: Slot) -> Made<()> {
+        self.arena.stack.push(value.0);
         Ok(())
     }
 
-    fn list_close(&mut self, ty: &TypePlan, list: Filling) -> Made<Js> {
-        match ty.kind() {
-            Kind::Set(_) => self.ask(&self.hosts.helpers.set_of, &[list.array]),
-            _ => Ok(list.array),
-        }
+    fn list_close(&mut self, _: &TypePlan, list: usize) -> Made<Slot> {
+        Ok(self.counted(list, 1))
     }
 
     fn map_open(&mut self, ty: &TypePlan, _: usize) -> Made<OpenMap> {
-        let record = self.hosts.form(ty) == Form::Record;
-        let helpers = &self.hosts.helpers;
-        let map = self.ask(if record { &helpers.record_new } else { &helpers.map_new }, &[])?;
-        Ok(OpenMap { map, record })
+        let of = match ty.parts().first() {
+            Some(key) if self.hosts.form(key) == Form::BigInt => KeyKind::BigInt,
+            Some(key) if matches!(key.kind(), Kind::String) => KeyKind::Text,
+            _ => KeyKind::Slot,
+        };
+        Ok(OpenMap { start: self.arena.stack.len(), keys: HashSet::new(), of })
     }
 
-    fn map_put(&mut self, map: &mut OpenMap, key: Js, value: Js) -> Made<bool> {
-        let helpers = &self.hosts.helpers;
-        let helper = if map.record { &helpers.record_put } else { &helpers.map_put };
-        let new = self.ask(helper, &[map.map, key, value])?;
-        Ok(self.scope.get_bool(new).unwrap_or(false))
+    fn map_put(&mut self, map: &mut OpenMap, key: Slot, value: Slot) -> Made<bool> {
+        let new = map.keys.insert(made(self.key(&map.of, key))?);
+        self.arena.stack.extend([key.0, value.0]);
+        Ok(new)
     }
 
-    fn map_close(&mut self, _: &TypePlan, map: OpenMap) -> Made<Js> {
-        Ok(map.map)
+    fn map_close(&mut self, _: &TypePlan, map: OpenMap) -> Made<Slot> {
+        Ok(self.counted(map.start, 2))
     }
 
-    fn record_open(&mut self, message: &MessageSchema) -> Made<Vec<Js>> {
-        Ok(vec![self.scope.undefined(); message.fields.len()])
+    #[inline]
+    fn record_open(&mut self, message: &MessageSchema) -> Made<usize> {
+        let start = self.arena.stack.len();
+        self.arena.stack.resize(start + message.fields.len(), Slot::ABSENT.0);
+        Ok(start)
     }
 
-    fn record_set(&mut self, record: &mut Vec<Js>, _: &MessageSchema, index: usize, value: Js) -> Made<()> {
-        if let Some(field) = record.get_mut(index) {
-            *field = value;
+    #[inline]
+    fn record_set(&mut self, record: &mut usize, _: &MessageSchema, index: usize, value: Slot) -> Made<()> {
+        if let Some(field) = self.arena.stack.get_mut(*record + index) {
+            *field = value.0;
         }
         Ok(())
     }
 
-    fn record_computed(&mut self, _: &mut Vec<Js>, _: &MessageSchema, _: usize) -> Made<()> {
-        // An argument that is undefined is left to the class.
-        Ok(())
+    fn record_computed(&mut self, _: &mut usize, _: &MessageSchema, _: usize) -> Made<()> {
+        Err(Refusal::Host("JavaScript computes no defaults".to_owned()))
     }
 
-    fn record_close(&mut self, message: &MessageSchema, record: Vec<Js>) -> Made<Js> {
-        match self.hosts.message(message.id.index()) {
-            Some(host) => self.ask(&host.make, &record),
-            None => made(None),
+    #[inline]
+    fn record_close(&mut self, message: &MessageSchema, record: usize) -> Made<Slot> {
+        let arena = &mut self.arena;
+        let slot = Slot::place(arena.slots.len());
+        arena.slots.extend_from_slice(&arena.stack[record..]);
+        arena.stack.truncate(record);
+        if record == 0 {
+            arena.slots.push(slot.0);
+            self.root = Some(self.build(message.id.index())?);
         }
+        Ok(slot)
     }
 }

@@ -1,67 +1,106 @@
 //! JavaScript values on their way out.
 
-use aster_core::codec::{Entries, EnumSchema, Kind, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan};
+use aster_core::codec::{Entries, EnumSchema, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan};
 
-use super::hosts::{Form, HostTypes, Member};
-use crate::js::{Js, JsType, Persistent, Scope, Thrown};
+use super::hosts::{Form, HostTypes};
+use super::tape::{Slot, Texts};
+use crate::js::{Js, Scope};
 
 /// Largest number up to which every integer is exact.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
-/// Reads JavaScript values for one call.
-pub(crate) struct JsSource<'h> {
+/// A value as the package hands it over.
+#[derive(Clone, Copy)]
+pub(crate) struct Handed {
+    /// Position of its slot.
+    pub(crate) slot: u32,
+    /// All its texts.
+    pub(crate) text: Js,
+    /// Code units of all its texts.
+    pub(crate) length: u32,
+    /// Undefined, or an array of buffer, reasons and objects.
+    pub(crate) extra: Js,
+}
+
+/// Reads the slots of one value.
+pub(crate) struct TapeSource<'h> {
     scope: Scope,
     hosts: &'h HostTypes,
-    units: Vec<u16>,
+    slots: &'h [u64],
+    texts: Texts,
+    wide: bool,
+    extra: Js,
 }
 
-/// A walk over an array that holds elements, or keys and values in turn.
+/// A walk over the slots of elements, or of keys and values in turn.
 pub(crate) struct Walk {
-    array: Js,
-    next: u32,
-    length: u32,
+    next: usize,
+    end: usize,
 }
 
-impl<'h> JsSource<'h> {
-    /// Makes a source.
-    pub(crate) fn new(scope: Scope, hosts: &'h HostTypes) -> Self {
-        Self { scope, hosts, units: Vec::new() }
-    }
-
-    fn walk(&self, array: Js) -> Walk {
-        Walk { array, next: 0, length: self.scope.length(array) }
-    }
-
-    fn advance(&self, walk: &mut Walk) -> Read<Option<Js>> {
-        if walk.next >= walk.length {
-            return Ok(None);
+impl<'h> TapeSource<'h> {
+    /// Makes a source, and the value to read from it.
+    pub(crate) fn new(scope: Scope, hosts: &'h HostTypes, handed: Handed) -> (Self, Slot) {
+        let Handed { slot, text, length, extra } = handed;
+        let own = || scope.buffer(scope.get(extra, 0)?);
+        let slots = match if scope.is_undefined(extra) { None } else { own() } {
+            // SAFETY: as for the lent buffer, which this one replaces; it lives as long as the running function.
+            Some((start, length)) => unsafe { std::slice::from_raw_parts(start, length) },
+            None => hosts.tapes.outgoing.slots(),
+        };
+        let mut texts = hosts.tapes.take_texts();
+        let wide = length > 0 && !scope.get_ascii(text, length as usize, &mut texts.ascii);
+        if wide {
+            scope.get_units(text, &mut texts.units);
         }
-        let item = self.scope.get(walk.array, walk.next).ok_or_else(unreadable)?;
-        walk.next += 1;
-        Ok(Some(item))
+        let source = Self { scope, hosts, slots, texts, wide, extra };
+        let value = source.at(slot as usize);
+        (source, value)
     }
 
-    /// Asks a helper for the parts of a container; null: it is none of its kind.
-    fn parts(&self, helper: &Persistent, value: Js) -> Read<Js> {
-        let parts = self.scope.call(helper.get(self.scope), &[value]).map_err(threw)?;
-        if self.scope.is_array(parts) { Ok(parts) } else { Err(Mismatch::Type) }
+    fn at(&self, position: usize) -> Slot {
+        self.slots.get(position).map_or(Slot::ABSENT, |slot| Slot(*slot))
     }
 
-    fn elements(&self, ty: &TypePlan, value: Js) -> Read<Js> {
-        match ty.kind() {
-            Kind::Set(_) => self.parts(&self.hosts.helpers.set_items, value),
-            _ if self.scope.is_array(value) => Ok(value),
+    /// Tells why a slot does not hold what is asked for.
+    #[cold]
+    fn refused(&self, slot: Slot) -> Mismatch {
+        if !slot.is_bad() || slot.low() == 0 {
+            return Mismatch::Type;
+        }
+        let reason = || {
+            let reasons = self.scope.get(self.extra, 1)?;
+            self.scope.get_text(self.scope.get(reasons, slot.low() as u32 - 1)?)
+        };
+        let reason = reason().unwrap_or_default();
+        match reason.split_once(':') {
+            Some(("host", text)) => Mismatch::Host(text.to_owned()),
+            Some(("unknown", names)) => serde_json::from_str(names).map_or(Mismatch::Type, Mismatch::Unknown),
+            _ => Mismatch::Type,
+        }
+    }
+
+    /// Returns a number that is not a mark.
+    fn number(&self, slot: Slot) -> Read<f64> {
+        if slot.is_bad() { Err(self.refused(slot)) } else { Ok(slot.value()) }
+    }
+
+    fn bigint(&self, slot: Slot) -> Read<i128> {
+        let at = slot.block().ok_or_else(|| self.refused(slot))?;
+        let bits = self.at(at).0;
+        match self.at(at + 1).value() {
+            0.0 => Ok(i128::from(bits as i64)),
+            1.0 => Ok(i128::from(bits)),
             _ => Err(Mismatch::Type),
         }
     }
 
     /// Reads milliseconds as a number, or microseconds as a bigint.
-    fn micros(&self, form: Form, value: Js, millis: impl FnOnce(Scope, Js) -> Option<f64>) -> Read<i64> {
-        if form == Form::Micros {
-            let micros = self.scope.get_bigint(value).ok_or(Mismatch::Type)?;
-            return i64::try_from(micros).map_err(|_| Mismatch::Type);
+    fn micros(&self, ty: &TypePlan, slot: Slot) -> Read<i64> {
+        if self.hosts.form(ty) == Form::Micros {
+            return i64::try_from(self.bigint(slot)?).map_err(|_| Mismatch::Type);
         }
-        let millis = millis(self.scope, value).ok_or(Mismatch::Type)?;
+        let millis = self.number(slot)?;
         let micros = millis * 1000.0;
         // Fractions of a millisecond are fine as far as they are whole microseconds.
         if !(micros.abs() <= MAX_SAFE && (micros.round() / 1000.0 == millis)) {
@@ -69,147 +108,161 @@ impl<'h> JsSource<'h> {
         }
         Ok(micros.round() as i64)
     }
-}
 
-fn threw(Thrown(text): Thrown) -> Mismatch {
-    Mismatch::Host(text)
-}
-
-fn unreadable() -> Mismatch {
-    Mismatch::Host("an element cannot be read".to_owned())
-}
-
-impl Source for JsSource<'_> {
-    type Value = Js;
-    type List = Walk;
-    type Map = Walk;
-    type Record = Js;
-
-    fn is_null(&mut self, value: &Js) -> bool {
-        self.scope.kind(*value) == JsType::Nullish
+    fn text_of(&self, slot: Slot) -> Read<Text<'_>> {
+        let (start, end) = slot.span().ok_or_else(|| self.refused(slot))?;
+        let text = match self.wide {
+            true => self.texts.units.get(start..end).map(Text::Utf16),
+            false => self.texts.ascii.get(start..end).map(Text::Latin1),
+        };
+        text.ok_or(Mismatch::Type)
     }
 
-    fn boolean(&mut self, _: &TypePlan, value: &Js) -> Read<bool> {
-        self.scope.get_bool(*value).ok_or(Mismatch::Type)
-    }
-
-    fn integer(&mut self, ty: &TypePlan, value: &Js) -> Read<i128> {
-        if self.hosts.form(ty) == Form::BigInt {
-            return self.scope.get_bigint(*value).ok_or(Mismatch::Type);
-        }
-        let number = self.scope.get_number(*value).ok_or(Mismatch::Type)?;
-        if number.fract() == 0.0 && number.abs() <= MAX_SAFE { Ok(number as i128) } else { Err(Mismatch::Type) }
-    }
-
-    fn float(&mut self, _: &TypePlan, value: &Js) -> Read<Number> {
-        self.scope.get_number(*value).map(Number::Float).ok_or(Mismatch::Type)
-    }
-
-    fn text<R>(&mut self, ty: &TypePlan, value: &Js, take: impl FnOnce(Text<'_>) -> R) -> Read<R> {
-        if !self.scope.get_units(*value, &mut self.units) {
+    /// Returns the walk over a block behind its count, with `width` slots per entry.
+    fn walk(&self, slot: Slot, width: usize) -> Read<(usize, Walk)> {
+        let at = slot.block().ok_or_else(|| self.refused(slot))?;
+        let count = self.at(at).low();
+        let (next, end) = (at + 1, at + 1 + count * width);
+        if end > self.slots.len() {
             return Err(Mismatch::Type);
         }
-        if self.hosts.form(ty) == Form::Uuid && !is_uuid(&self.units) {
+        Ok((count, Walk { next, end }))
+    }
+
+    fn step(&self, walk: &mut Walk) -> Option<Slot> {
+        if walk.next >= walk.end {
+            return None;
+        }
+        let slot = self.at(walk.next);
+        walk.next += 1;
+        Some(slot)
+    }
+}
+
+impl Drop for TapeSource<'_> {
+    fn drop(&mut self) {
+        self.hosts.tapes.give_texts(std::mem::take(&mut self.texts));
+    }
+}
+
+impl Source for TapeSource<'_> {
+    type Value = Slot;
+    type List = Walk;
+    type Map = Walk;
+    type Record = usize;
+
+    #[inline]
+    fn is_null(&mut self, value: &Slot) -> bool {
+        value.is_null()
+    }
+
+    fn boolean(&mut self, _: &TypePlan, value: &Slot) -> Read<bool> {
+        self.number(*value).map(|value| value != 0.0)
+    }
+
+    #[inline]
+    fn integer(&mut self, ty: &TypePlan, value: &Slot) -> Read<i128> {
+        if self.hosts.form(ty) == Form::BigInt {
+            return self.bigint(*value);
+        }
+        let number = value.value();
+        let whole = number as i64;
+        // False for marks, which are NaN.
+        if whole as f64 == number && number.abs() <= MAX_SAFE {
+            Ok(i128::from(whole))
+        } else {
+            Err(self.refused(*value))
+        }
+    }
+
+    #[inline]
+    fn float(&mut self, _: &TypePlan, value: &Slot) -> Read<Number> {
+        self.number(*value).map(Number::Float)
+    }
+
+    #[inline]
+    fn text<R>(&mut self, ty: &TypePlan, value: &Slot, take: impl FnOnce(Text<'_>) -> R) -> Read<R> {
+        let text = self.text_of(*value)?;
+        if self.hosts.form(ty) == Form::Uuid && !is_uuid(&text.to_utf8()) {
             return Err(Mismatch::Refused("expected a UUID in lower case".to_owned()));
         }
-        Ok(take(Text::Utf16(&self.units)))
+        Ok(take(text))
     }
 
-    fn bytes<R>(&mut self, _: &TypePlan, value: &Js, take: impl FnOnce(&[u8]) -> R) -> Read<R> {
-        self.scope.with_bytes(*value, take).ok_or(Mismatch::Type)
+    fn bytes<R>(&mut self, _: &TypePlan, value: &Slot, take: impl FnOnce(&[u8]) -> R) -> Read<R> {
+        let index = self.number(*value)?;
+        let objects = self.scope.get(self.extra, 2).ok_or(Mismatch::Type)?;
+        let view = self.scope.get(objects, index as u32).ok_or(Mismatch::Type)?;
+        self.scope.with_bytes(view, take).ok_or(Mismatch::Type)
     }
 
-    fn timestamp(&mut self, ty: &TypePlan, value: &Js) -> Read<i64> {
-        self.micros(self.hosts.form(ty), *value, Scope::get_date)
+    fn timestamp(&mut self, ty: &TypePlan, value: &Slot) -> Read<i64> {
+        self.micros(ty, *value)
     }
 
-    fn date(&mut self, _: &TypePlan, value: &Js) -> Read<i64> {
-        let helper = self.hosts.helpers.date_days.get(self.scope);
-        let days = self.scope.call(helper, &[*value]).map_err(threw)?;
-        self.scope.get_number(days).map(|days| days as i64).ok_or(Mismatch::Type)
+    fn date(&mut self, _: &TypePlan, value: &Slot) -> Read<i64> {
+        self.number(*value).map(|days| days as i64)
     }
 
-    fn duration(&mut self, ty: &TypePlan, value: &Js) -> Read<i64> {
-        self.micros(self.hosts.form(ty), *value, Scope::get_number)
+    fn duration(&mut self, ty: &TypePlan, value: &Slot) -> Read<i64> {
+        self.micros(ty, *value)
     }
 
-    fn decimal<R>(&mut self, _: &TypePlan, value: &Js, take: impl FnOnce(&str) -> R) -> Read<R> {
-        self.scope.get_text(*value).map(|text| take(&text)).ok_or(Mismatch::Type)
+    fn decimal<R>(&mut self, _: &TypePlan, value: &Slot, take: impl FnOnce(&str) -> R) -> Read<R> {
+        self.text_of(*value).map(|text| take(&text.to_utf8()))
     }
 
-    fn member(&mut self, ty: &TypePlan, _: &EnumSchema, value: &Js) -> Read<usize> {
-        let members = self.hosts.members(ty);
-        let found = match self.scope.kind(*value) {
-            JsType::Number => {
-                let wanted = self.scope.get_number(*value);
-                members.iter().position(|member| matches!(member, Member::Number(n) if Some(*n) == wanted))
-            }
-            JsType::Text => {
-                let wanted = self.scope.get_text(*value).unwrap_or_default();
-                members.iter().position(|member| matches!(member, Member::Text(text) if *text == wanted))
-            }
-            _ => None,
-        };
-        found.ok_or(Mismatch::Type)
+    fn member(&mut self, _: &TypePlan, _: &EnumSchema, value: &Slot) -> Read<usize> {
+        self.number(*value).map(|index| index as usize)
     }
 
-    fn list(&mut self, ty: &TypePlan, value: &Js) -> Read<(usize, Walk)> {
-        let walk = self.walk(self.elements(ty, *value)?);
-        Ok((walk.length as usize, walk))
+    #[inline]
+    fn list(&mut self, _: &TypePlan, value: &Slot) -> Read<(usize, Walk)> {
+        self.walk(*value, 1)
     }
 
-    fn has_null(&mut self, value: &Js) -> Read<bool> {
-        // Elements of sets are not optional, so that this is an array.
-        let mut walk = self.walk(*value);
-        while let Some(item) = self.advance(&mut walk)? {
-            if self.scope.kind(item) == JsType::Nullish {
+    fn has_null(&mut self, value: &Slot) -> Read<bool> {
+        let (_, mut walk) = self.walk(*value, 1)?;
+        while let Some(slot) = self.step(&mut walk) {
+            if slot.is_null() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn next_item(&mut self, list: &mut Walk) -> Read<Option<Js>> {
-        self.advance(list)
+    #[inline]
+    fn next_item(&mut self, list: &mut Walk) -> Read<Option<Slot>> {
+        Ok(self.step(list))
     }
 
-    fn map(&mut self, ty: &TypePlan, value: &Js) -> Read<Entries<Walk>> {
-        let helpers = &self.hosts.helpers;
-        let helper = match self.hosts.form(ty) {
-            Form::Record => &helpers.record_entries,
-            _ => &helpers.map_entries,
-        };
-        let state = self.walk(self.parts(helper, *value)?);
-        Ok(Entries { len: state.length as usize / 2, distinct: true, state })
+    fn map(&mut self, _: &TypePlan, value: &Slot) -> Read<Entries<Walk>> {
+        let (len, state) = self.walk(*value, 2)?;
+        Ok(Entries { len, distinct: true, state })
     }
 
-    fn next_entry(&mut self, map: &mut Walk) -> Read<Option<(Js, Js)>> {
-        let Some(key) = self.advance(map)? else { return Ok(None) };
-        Ok(self.advance(map)?.map(|value| (key, value)))
+    fn next_entry(&mut self, map: &mut Walk) -> Read<Option<(Slot, Slot)>> {
+        let Some(key) = self.step(map) else { return Ok(None) };
+        Ok(self.step(map).map(|value| (key, value)))
     }
 
-    fn record(&mut self, message: &MessageSchema, value: &Js) -> Read<Js> {
-        let host = self.hosts.message(message.id.index()).ok_or(Mismatch::Type)?;
-        let opened = self.scope.call(host.open.get(self.scope), &[*value]).map_err(threw)?;
-        if self.scope.is_array(opened) {
-            return Ok(opened);
-        }
-        let unknown = self.scope.get_text(opened).and_then(|text| serde_json::from_str(&text).ok());
-        Err(unknown.map_or(Mismatch::Type, Mismatch::Unknown))
+    #[inline]
+    fn record(&mut self, _: &MessageSchema, value: &Slot) -> Read<usize> {
+        value.block().ok_or_else(|| self.refused(*value))
     }
 
-    fn field(&mut self, record: &mut Js, _: &MessageSchema, index: usize) -> Read<Option<Js>> {
-        let value = self.scope.get(*record, index as u32).ok_or_else(unreadable)?;
-        Ok((!self.scope.is_undefined(value)).then_some(value))
+    #[inline]
+    fn field(&mut self, record: &mut usize, _: &MessageSchema, index: usize) -> Read<Option<Slot>> {
+        let slot = self.at(*record + index);
+        Ok((!slot.is_absent()).then_some(slot))
     }
 }
 
-/// Tells whether code units are a UUID as core's other hosts write it.
-pub(super) fn is_uuid(units: &[u16]) -> bool {
-    let hex = |unit: u16| matches!(u8::try_from(unit), Ok(b'0'..=b'9' | b'a'..=b'f'));
-    units.len() == 36
-        && units.iter().enumerate().all(|(at, unit)| match at {
-            8 | 13 | 18 | 23 => *unit == u16::from(b'-'),
-            _ => hex(*unit),
+/// Tells whether a text is a UUID as core's other hosts write it.
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == b'-',
+            _ => matches!(c, b'0'..=b'9' | b'a'..=b'f'),
         })
 }
