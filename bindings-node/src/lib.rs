@@ -8,6 +8,7 @@
 mod call;
 mod client;
 mod config;
+mod contract;
 mod convert;
 mod engine;
 mod errors;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as aster from "@aster/rpc";
-import { RpcError, canonicalBytes, contractIdFromService } from "@aster/rpc";
-import { type Description, Declared, type Types, hostValue } from "./declared.js";
+import { RpcError } from "@aster/rpc";
+import { Declared, type Types, hostValue } from "./declared.js";
 import { jsonText, vectors } from "./support.js";
 
 interface Expectation {
@@ -112,34 +112,6 @@ test("codec: values that are refused before sending", async () => {
     };
     check(id, plan.encode(root, false, convert(root, value)), expect, () => undefined);
   }
-});
-
-test("contract: ids and canonical bytes", () => {
-  interface Case {
-    id: string;
-    description: Description;
-    contract_id: string;
-    hex: string;
-  }
-  let compared = 0;
-  for (const { id, description, contract_id, hex: bytes } of vectors<{ services: Case[] }>("contract").services) {
-    // Streams and sessions are not in this version; a Python producer is none of ours.
-    if (description.scoped === "session" || description.serialization_modes?.includes("native")) continue;
-    const service = new Declared(description.types).service(description);
-    assert.equal(contractIdFromService(service), contract_id, id);
-    assert.equal(hex(canonicalBytes(service)), bytes, id);
-    compared++;
-  }
-  assert.equal(compared, 12);
-});
-
-test("contract: the id of Echo", () => {
-  const { f, wireType, Rpc, defineService } = aster;
-  class EchoRequest extends wireType("echo/EchoRequest", { message: f.string() }) {}
-  class EchoResponse extends wireType("echo/EchoResponse", { reply: f.string() }) {}
-  const echo = Rpc({ request: EchoRequest, response: EchoResponse });
-  const Echo = defineService({ name: "EchoService", methods: { echo } });
-  assert.equal(contractIdFromService(Echo), "12d2f2990f4dd71dfd59f5db470d186f1fcc7dbafdac0ea7fdf838ab263c0578");
 });
 
 test("wire: statuses and their classes", () => {

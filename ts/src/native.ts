@@ -90,6 +90,12 @@ export interface NativeModule {
   version(): string;
   tables(): string;
   wireName(name: string): string;
+  canonicalBytes(kind: string, document: string): Uint8Array;
+  readCanonical(kind: string, canonical: Uint8Array): string;
+  typeGraph(types: string): string;
+  contractIdentity(description: string): string;
+  manifestOf(description: string): string;
+  verifiedManifest(text: string): string;
   flattenedName(tag: string, argumentTexts: string[]): string;
   maxMessageDepth(): number;
   Engine: new (
