@@ -29,7 +29,7 @@ export class Codec implements WriteContext, ReadContext {
   readonly maxDepth = native().maxMessageDepth();
   readonly #messages: readonly Entry[];
   readonly #byTag = new Map<string, Entry>();
-  readonly #roots = new Map<string, number>();
+  readonly #roots = new Map<string, { number: number; write: Write }>();
   #native: NativePlan | undefined;
 
   constructor(messages: readonly MessageShape[]) {
@@ -89,26 +89,29 @@ export class Codec implements WriteContext, ReadContext {
     return writer(this, { kind: "scalar", text, form: "", zero: () => undefined });
   }
 
-  #root(name: string): number {
-    let number = this.#roots.get(name);
-    if (number === undefined) {
-      const found = this.#plan.root(name);
-      if (found instanceof Error) throw found;
-      this.#roots.set(name, (number = found));
+  #root(name: string): { number: number; write: Write } {
+    let root = this.#roots.get(name);
+    if (!root) {
+      const number = this.#plan.root(name);
+      if (number instanceof Error) throw number;
+      root = { number, write: this.writer(name) };
+      this.#roots.set(name, root);
     }
-    return number;
+    return root;
   }
 
   /** Encodes a value as the body of a call would have it. */
-  encode(root: string, json: boolean, value: unknown): Uint8Array | Error {
-    const number = this.#root(root);
-    return outgoing.send(this.writer(root), value, (slot, text, length, extra) =>
+  encode(root: string, json: boolean, value: unknown): Buffer | Error {
+    const { number, write } = this.#root(root);
+    const bytes = outgoing.send(write, value, (slot, text, length, extra) =>
       this.#plan.encode(number, json, slot, text, length, extra),
     );
+    if (typeof bytes === "number") return Buffer.from(incoming.bytes.subarray(0, bytes));
+    return bytes instanceof Error ? bytes : Buffer.from(bytes.buffer);
   }
 
   /** Decodes the body of a call. */
   decode(root: string, json: boolean, bytes: Uint8Array): unknown {
-    return this.#plan.decode(this.#root(root), json, bytes);
+    return this.#plan.decode(this.#root(root).number, json, bytes);
   }
 }

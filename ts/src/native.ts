@@ -22,7 +22,7 @@ export interface NativePlan {
   canonical(): Uint8Array | Error;
   members(tag: string): string[];
   root(name: string): number | Error;
-  encode(root: number, json: boolean, slot: number, text: string, length: number, extra: Extra | undefined): Uint8Array | Error;
+  encode(root: number, json: boolean, slot: number, text: string, length: number, extra: Extra | undefined): number | Uint8Array | Error;
   decode(root: number, json: boolean, bytes: Uint8Array): unknown;
 }
 

@@ -131,6 +131,8 @@ export class Incoming {
   F = new Float64Array(this.kept);
   U = new Uint32Array(this.kept);
   B = new BigInt64Array(this.kept);
+  /** Where the library leaves encoded bytes. */
+  readonly bytes = new Uint8Array(this.kept);
   objects: readonly unknown[] = [];
   #latin1 = "";
   #latin1At = 0;

@@ -111,7 +111,7 @@ impl<'h> TapeSink<'h> {
         let Arena { slots, latin1, wide, .. } = &self.arena;
         let undefined = scope.undefined();
         let nested = tapes.building.get();
-        let own = match !nested && tapes.incoming.fill(slots) {
+        let own = match tapes.leave(as_bytes(slots)) {
             true => undefined,
             false => made(scope.filled_buffer(&[as_bytes(slots)]))?,
         };

@@ -106,13 +106,13 @@ impl Lent {
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 
-    /// Copies slots into the buffer; false if they do not fit.
-    pub(super) fn fill(&self, slots: &[u64]) -> bool {
-        if slots.len() > self.length {
+    /// Copies bytes into the buffer; false if they do not fit.
+    pub(super) fn fill(&self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.length * size_of::<u64>() {
             return false;
         }
-        // SAFETY: as above, and the slots come from memory of ours.
-        unsafe { std::ptr::copy_nonoverlapping(slots.as_ptr(), self.start, slots.len()) };
+        // SAFETY: as above, and the bytes come from memory of ours.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.cast(), bytes.len()) };
         true
     }
 }
@@ -159,6 +159,11 @@ impl Tapes {
         let (outgoing, incoming) = (Lent::new(scope, outgoing)?, Lent::new(scope, incoming)?);
         let (arena, texts, building) = (RefCell::default(), RefCell::default(), Cell::default());
         Some(Self { outgoing, incoming, arena, texts, building })
+    }
+
+    /// Leaves bytes in the incoming buffer; false if it is in use or too small.
+    pub(crate) fn leave(&self, bytes: &[u8]) -> bool {
+        !self.building.get() && self.incoming.fill(bytes)
     }
 
     /// Lends the arena; a nested value gets a new one.
