@@ -53,6 +53,7 @@ test("the exports", () => {
     "f",
     "statusName",
     "version",
+    "wireGeneric",
     "wireType",
   ]);
 });
