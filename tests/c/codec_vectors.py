@@ -9,14 +9,15 @@ program builds; the second one what it reads, entries of maps sorted.
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import json
+import math
 import struct
 import sys
 from pathlib import Path
 from typing import Any
 
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 SIGNED = {"int", "int8", "int16", "int32", "varint32", "int64", "varint64"}
 UNSIGNED = {"uint8", "uint16", "uint32", "var_uint32", "uint64", "var_uint64"}
 FLOATS = {"float", "float32", "float64"}
@@ -43,7 +44,7 @@ def split_map(inside: str) -> tuple[str, str]:
 
 
 def micros_of(text: str) -> int:
-    return (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) - EPOCH) // datetime.timedelta(microseconds=1)
+    return (dt.datetime.fromisoformat(text.replace("Z", "+00:00")) - EPOCH) // dt.timedelta(microseconds=1)
 
 
 def duration_of(text: str) -> int:
@@ -63,7 +64,7 @@ def whole(value: int, unsigned: bool) -> str:
 
 def float_of(value: Any) -> str:
     number = float(value)
-    return "fnan" if number != number else "f" + struct.pack(">d", number).hex()
+    return "fnan" if math.isnan(number) else "f" + struct.pack(">d", number).hex()
 
 
 class Kinds:
@@ -101,7 +102,7 @@ class Kinds:
             letter, read = writers[ty]
             return f"{letter}{read(value)}"
         if ty == "date":
-            return f"D{(datetime.date.fromisoformat(value) - EPOCH.date()).days}"
+            return f"D{(dt.date.fromisoformat(value) - EPOCH.date()).days}"
         return ("x" if ty == "decimal" else "s") + text_hex(value)
 
     def key(self, ty: str, key: str) -> str:
@@ -122,24 +123,32 @@ class Kinds:
         return " ".join(["(", *(f"{text_hex(n)} {self.write(declared.get(n, '?'), value[n])}" for n in names), ")"])
 
 
-def line(
-    op: str, case: str, schema: dict[str, Any], mode: str = "", data: str = "", value: Any = None, **expect: Any
-) -> None:
+def line(op: str, case: str, schema: dict[str, Any], value: Any = None, **expect: Any) -> None:
     types, root = schema["types"], schema["root"]
     method = {"name": "m", "pattern": "unary", "request": root, "response": root}
     description = {"service": "V", "version": 1, "types": types, "methods": [method]}
-    wanted = expect.get("value", value)
     built = shown = ""
     try:
         if value is not None:
             built = Kinds(types, sort=False).write(root, value)
         if "error" not in expect:
-            shown = Kinds(types, sort=True).write(root, wanted)
+            shown = Kinds(types, sort=True).write(root, value)
     except Inexpressible:
         print("skip", case, sep="\t")
         return
     details = ";".join(f"{key}={text}" for key, text in sorted(expect.get("details", {}).items()))
-    columns = [op, case, json.dumps(description), root, mode, data, built, shown, expect.get("error", ""), details]
+    columns = [
+        op,
+        case,
+        json.dumps(description),
+        root,
+        expect.get("mode", ""),
+        expect.get("data", ""),
+        built,
+        shown,
+        expect.get("error", ""),
+        details,
+    ]
     print("\t".join(columns))
 
 
@@ -148,21 +157,21 @@ def main() -> None:
     schemas = vectors["schemas"]
     for case in vectors["cases"]:
         schema, value = schemas[case["schema"]], case["value"]
-        line("encode", case["id"], schema, "xlang", case["hex"], value)
-        line("decode", case["id"], schema, "xlang", case["hex"], value)
-        line("decode", case["id"], schema, "json", json.dumps(value).encode().hex(), value)
+        line("encode", case["id"], schema, value, mode="xlang", data=case["hex"])
+        line("decode", case["id"], schema, mode="xlang", data=case["hex"], value=value)
+        line("decode", case["id"], schema, mode="json", data=json.dumps(value).encode().hex(), value=value)
         if "hex" in case.get("fory_rs", {}):
-            line("decode", case["id"] + "/fory_rs", schema, "xlang", case["fory_rs"]["hex"], value)
+            line("decode", case["id"] + "/fory_rs", schema, mode="xlang", data=case["fory_rs"]["hex"], value=value)
     for case in vectors["evolution"]:
-        line("decode", case["id"], case["reader"], "xlang", case["hex"], **case["expect"])
+        line("decode", case["id"], case["reader"], mode="xlang", data=case["hex"], **case["expect"])
     for case in vectors["decode"]:
-        line("decode", case["id"], schemas[case["schema"]], "xlang", case["hex"], **case["expect"])
+        line("decode", case["id"], schemas[case["schema"]], mode="xlang", data=case["hex"], **case["expect"])
     for case in vectors["json"]:
         data = case["hex"] if "hex" in case else case["text"].encode().hex()
-        line("decode", case["id"], schemas[case["schema"]], "json", data, **case["expect"])
+        line("decode", case["id"], schemas[case["schema"]], mode="json", data=data, **case["expect"])
     for case in vectors["encode_refused"]:
         expect = {key: case["expect"][key] for key in ("error", "details") if key in case["expect"]}
-        line("refuse", case["id"], schemas[case["schema"]], value=case["value"], **expect)
+        line("refuse", case["id"], schemas[case["schema"]], case["value"], **expect)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ python3 tests/c/codec_vectors.py "$vectors" >"$work/codec.txt"
 build() { # NAME SOURCES...
   cc -std=c99 -D_POSIX_C_SOURCE=200809L "${flags[@]}" "${sanitize[@]}" -I"$work" -Itests/c "${@:2}" "${link[@]}" -o "$work/$1"
 }
-for name in vectors codec values misuse calls lifetimes fork; do
+for name in vectors codec values payloads misuse calls lifetimes fork; do
   sources=("tests/c/$name.c")
-  case "$name" in vectors | codec) ;; *) sources+=(tests/c/fixture.c) ;; esac
+  case "$name" in vectors | codec | values) ;; *) sources+=(tests/c/fixture.c) ;; esac
   build "$name" "${sources[@]}"
   timeout 120 "$work/$name" "$work/codec.txt"
 done

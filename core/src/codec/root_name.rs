@@ -62,7 +62,7 @@ mod tests {
         for (root, name) in [("a/b/Cart", "a.b/Cart"), ("Bare", "Bare")] {
             let mut body = Vec::new();
             let value = Value::Record(crate::codec::Record::default());
-            encode_xlang(&schema, schema.root(root).unwrap(), &mut ValueSource::new(), &value, &mut body).unwrap();
+            encode_xlang(&schema, schema.root(root).unwrap(), &mut ValueSource::new(), &&value, &mut body).unwrap();
             assert_eq!(root_name(&body).unwrap(), name);
             assert_eq!(schema.message_by_tag(root).unwrap().wire_name(), name);
             for length in 0..body.len() {
