@@ -9,6 +9,24 @@
 //
 //	func (HelloRequest) AsterTag() string { return "demo/HelloRequest" }
 //
+// Fields are named by their tags. The option "required" leaves out the default of a field, which is Go's zero value;
+// "fixed" gives integers of 32 and 64 bits a fixed width on the wire, also inside lists, sets, maps and pointers. "-"
+// leaves a field out. Types of fields:
+//
+//	bool, string, []byte, float32, float64        the same in contracts, []byte as binary
+//	int, int64, int32, uint, uint64, uint32       varint64, varint32, var_uint64, var_uint32, or of fixed width
+//	int8, int16, uint8, uint16                    the same in contracts
+//	time.Time, Date, time.Duration                timestamp, date and duration, exact in microseconds
+//	Decimal, UUID                                 decimal and uuid
+//	Enum                                          an enum
+//	*T, []T, map[T]struct{}, map[K]V              optional, list, set and map
+//	structs with AsterTag                         messages, which may contain themselves
+//	generic structs                               messages, by GenericTag
+//	embedded structs without a tag                their fields are those of the message
+//
+// All others are refused with the name of struct and field. Times finer than a microsecond are refused too, as every
+// value that would lose something.
+//
 // This version has unary calls. Streams and sessions come with a later one.
 //
 // The library is found by pkg-config (package aster, tag aster_static: aster-static). Its threads, and one goroutine
