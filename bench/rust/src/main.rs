@@ -2,13 +2,15 @@
 //!
 //! `aster-bench serve SYSTEM` prints an address line and serves until stdin closes.
 //! `aster-bench load SYSTEM ADDRESS` reads `WORKLOAD SECONDS` lines and answers each with a JSON line.
-//! Both run on one current_thread runtime, as bindings do.
+//! `aster-bench codec [SLICES] [MICROSECONDS]` compares the codec with the fory crate.
+//! Calls run on one current_thread runtime, as bindings do.
 
 // The allocator of the Python and Node bindings, for both systems.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod bare;
+mod codec;
 mod engine;
 mod load;
 
@@ -20,12 +22,15 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> Outcome {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("codec", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return codec::run(rest);
+    }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", "bare"] => runtime.block_on(bare::serve()),
         ["serve", "engine"] => runtime.block_on(engine::serve()),
         ["load", "bare", address] => runtime.block_on(bare::load(address)),
         ["load", "engine", address] => runtime.block_on(engine::load(address)),
-        _ => Err("usage: aster-bench serve|load bare|engine [ADDRESS]".into()),
+        _ => Err("usage: aster-bench serve|load bare|engine [ADDRESS], or codec [SLICES] [MICROSECONDS]".into()),
     }
 }
