@@ -101,6 +101,49 @@ fn one_message_more_is_too_deep() {
     assert_eq!(error.reason, "nesting deeper than 50");
 }
 
+/// Messages without parts are walked in place; they count as a level and have their place all the same.
+#[test]
+fn messages_without_parts_have_depth_and_place() {
+    let schema = compile(&json!({
+        "p/N": {"fields": [{"name": "next", "type": "p/N?"}, {"name": "leaf", "type": "list<p/L>"}]},
+        "p/L": {"fields": [{"name": "x", "type": "int"}, {"name": "y", "type": "bool"}]},
+    }));
+    let root = schema.root("p/N").expect("root");
+    let record = |fields: Vec<(&str, Value)>| {
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        Value::Record(Record { tag: None, fields })
+    };
+    let leaf = |y: Value| record(vec![("x", Value::Int(1)), ("y", y)]);
+    let tree = |depth: usize, y: Value| {
+        let mut value =
+            record(vec![("next", Value::Null), ("leaf", Value::List(vec![leaf(Value::Bool(true)), leaf(y)]))]);
+        for _ in 1..depth {
+            value = record(vec![("next", value), ("leaf", Value::List(Vec::new()))]);
+        }
+        value
+    };
+    let deepest = encode(&schema, root, &tree(49, Value::Bool(true))).expect("bytes");
+    assert!(decode(&schema, root, &deepest).is_ok());
+    let error = encode(&schema, root, &tree(50, Value::Bool(true))).unwrap_err();
+    assert_eq!(error.reason, "nesting deeper than 50");
+    let error = encode(&schema, root, &tree(2, Value::Int(1))).unwrap_err();
+    assert_eq!((error.location.as_str(), error.expected_class.as_deref()), ("N.next.leaf[1].y", Some("L")));
+    let short = record(vec![("next", Value::Null), ("leaf", Value::List(vec![record(vec![("x", Value::Int(1))])]))]);
+    let error = encode(&schema, root, &short).unwrap_err();
+    assert_eq!(error.to_string(), "contract violation at N.leaf[0]: missing field(s) 'y'");
+    assert_eq!(error.expected_class.as_deref(), Some("L"));
+    // In the last leaf the field `x` does not fit a type with fewer bits.
+    let narrow = compile(&json!({
+        "p/N": {"fields": [{"name": "next", "type": "p/N?"}, {"name": "leaf", "type": "list<p/L>"}]},
+        "p/L": {"fields": [{"name": "x", "type": "int8"}, {"name": "y", "type": "bool"}]},
+    }));
+    let wide = record(vec![("x", Value::Int(300)), ("y", Value::Bool(true))]);
+    let value = record(vec![("next", Value::Null), ("leaf", Value::List(vec![leaf(Value::Bool(true)), wide]))]);
+    let body = encode(&schema, root, &value).expect("bytes");
+    let error = decode(&narrow, narrow.root("p/N").expect("root"), &body).unwrap_err();
+    assert_eq!((error.location.as_str(), error.expected_class.as_deref()), ("N.leaf[1].x", Some("L")));
+}
+
 #[test]
 fn the_graph_is_bounded() {
     let schema = compile(&json!({"p/M": {"fields": [{"name": "l", "type": "list<bool>"}]}}));

@@ -140,17 +140,22 @@ pub(super) fn unzigzag32(value: u32) -> i32 {
 
 /// Writes `uv`.
 #[inline]
-pub(super) fn put_uvarint32(out: &mut Vec<u8>, mut value: u32) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+pub(super) fn put_uvarint32(out: &mut Vec<u8>, value: u32) {
+    // Numbers of 32 bits end long before the ninth byte.
+    put_uvarint64(out, u64::from(value));
 }
 
 /// Writes `uv64`.
 #[inline]
-pub(super) fn put_uvarint64(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put_uvarint64(out: &mut Vec<u8>, value: u64) {
+    match value {
+        0..0x80 => out.push(value as u8),
+        0x80..0x4000 => out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]),
+        _ => put_long_uvarint64(out, value),
+    }
+}
+
+fn put_long_uvarint64(out: &mut Vec<u8>, mut value: u64) {
     for _ in 0..8 {
         if value < 0x80 {
             break;

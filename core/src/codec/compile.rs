@@ -114,7 +114,7 @@ impl Builder {
         let tag: Arc<str> = tag.into();
         let ty = self.leaf(Kind::Message(id), plan::MESSAGE, &tag);
         let simple_name = tag::simple_name(&tag).to_owned();
-        let wire = WirePlan { fields: wire, absent: Vec::new() };
+        let wire = WirePlan::new(wire, Vec::new());
         let row_order = row::order(&fields, &wire);
         let foreign = ForeignPlans::default();
         Ok(MessageSchema {

@@ -51,7 +51,7 @@ pub(super) fn match_definition(message: &MessageSchema, definition: &Definition)
     if !unknown.is_empty() {
         return Err(Fault::unexpected(unknown).of(class));
     }
-    let mut out = WirePlan::default();
+    let mut fields = Vec::with_capacity(definition.fields.len());
     let mut present = vec![false; message.fields.len()];
     for written in &definition.fields {
         let field = local.get(written.wire_name.as_str()).and_then(|index| message.fields.get(*index));
@@ -63,17 +63,16 @@ pub(super) fn match_definition(message: &MessageSchema, definition: &Definition)
         if let Some(seen) = present.get_mut(field.index) {
             *seen = true;
         }
-        out.fields.push(WireField { index: field.index, ty });
+        fields.push(WireField { index: field.index, ty });
     }
-    out.absent = present.iter().enumerate().filter(|(_, seen)| !**seen).map(|(index, _)| index).collect();
-    let missing: Vec<&str> = out
-        .absent
+    let absent: Vec<usize> = present.iter().enumerate().filter(|(_, seen)| !**seen).map(|(index, _)| index).collect();
+    let missing: Vec<&str> = absent
         .iter()
         .filter_map(|index| message.fields.get(*index))
         .filter(|field| field.is_required())
         .map(|field| &*field.name)
         .collect();
-    if missing.is_empty() { Ok(out) } else { Err(Fault::missing(missing).of(class)) }
+    if missing.is_empty() { Ok(WirePlan::new(fields, absent)) } else { Err(Fault::missing(missing).of(class)) }
 }
 
 /// Matches a foreign type with the local one; both have the same shape in the result.

@@ -225,12 +225,21 @@ pub(super) struct WireField {
 }
 
 /// How the bodies of one type definition are laid out, in terms of the local message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WirePlan {
     /// Fields in the order of the body.
     pub(super) fields: Vec<WireField>,
     /// Positions of the fields that are not in the body.
     pub(super) absent: Vec<usize>,
+    /// Whether a body is all fields, and none of them has parts: it needs no frame of its own in a walk.
+    pub(super) flat: bool,
+}
+
+impl WirePlan {
+    pub(super) fn new(fields: Vec<WireField>, absent: Vec<usize>) -> Self {
+        let flat = absent.is_empty() && fields.iter().all(|field| field.ty.is_scalar());
+        Self { fields, absent, flat }
+    }
 }
 
 /// Returns the name of a type number for messages.

@@ -12,7 +12,9 @@ use super::violation::{Fault, Step};
 use super::walk::{broken, double, integer, made, mismatch, narrow, unknown_member};
 
 /// Writes a scalar that is not null.
-#[inline]
+///
+/// Always inlined, so that what a front end answers stays in registers.
+#[inline(always)]
 pub(super) fn write<S: Source>(
     schema: &Schema,
     out: &mut Vec<u8>,
@@ -38,6 +40,7 @@ pub(super) fn write<S: Source>(
     answer.map_err(|answer| mismatch(schema, ty, answer))
 }
 
+#[inline(never)]
 fn write_rare<S: Source>(out: &mut Vec<u8>, source: &mut S, ty: &TypePlan, value: &S::Value) -> Read<()> {
     match ty.kind {
         Kind::Binary => source.bytes(ty, value, |raw| match u32::try_from(raw.len()) {
@@ -86,6 +89,7 @@ fn write_rare<S: Source>(out: &mut Vec<u8>, source: &mut S, ty: &TypePlan, value
     }
 }
 
+#[inline(never)]
 fn write_member<S: Source>(
     out: &mut Vec<u8>,
     source: &mut S,
@@ -133,7 +137,7 @@ impl<'b> Input<'b> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn text(&mut self) -> Step<Text<'b>> {
         let header = self.reader.uvarint64()?;
         if header >> 36 != 0 {
@@ -145,7 +149,7 @@ impl<'b> Input<'b> {
     }
 
     /// Reads a scalar whose bytes have the type `wire`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn scalar<K: Sink>(&mut self, schema: &Schema, sink: &mut K, ty: &TypePlan, wire: u8) -> Step<K::Value> {
         match &ty.kind {
             Kind::String => {
@@ -181,6 +185,7 @@ impl<'b> Input<'b> {
         }
     }
 
+    #[inline(never)]
     fn rare<K: Sink>(&mut self, sink: &mut K, ty: &TypePlan) -> Step<K::Value> {
         match ty.kind {
             Kind::Binary => {
@@ -251,7 +256,7 @@ impl<'b> Input<'b> {
             Some(Integer::Int64) => i64::from_le_bytes(reader.array()?),
             _ => return Err(broken()),
         };
-        if of.holds(i128::from(value)) { Ok(value) } else { Err(does_not_fit(of)) }
+        if wire == of.id() || of.holds(i128::from(value)) { Ok(value) } else { Err(does_not_fit(of)) }
     }
 
     #[inline]
@@ -266,7 +271,7 @@ impl<'b> Input<'b> {
             Some(Integer::Uint64) => u64::from_le_bytes(reader.array()?),
             _ => return Err(broken()),
         };
-        if of.holds(i128::from(value)) { Ok(value) } else { Err(does_not_fit(of)) }
+        if wire == of.id() || of.holds(i128::from(value)) { Ok(value) } else { Err(does_not_fit(of)) }
     }
 }
 

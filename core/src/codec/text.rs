@@ -20,6 +20,7 @@ pub enum Text<'t> {
 
 impl<'t> Text<'t> {
     /// Returns the text in UTF-8; unpaired surrogates become U+FFFD.
+    #[inline]
     pub fn to_utf8(self) -> Cow<'t, str> {
         match self {
             Text::Latin1(raw) => match std::str::from_utf8(raw) {
@@ -65,6 +66,7 @@ pub(super) fn write(out: &mut Vec<u8>, text: Text<'_>) -> bool {
     true
 }
 
+#[inline]
 fn put(out: &mut Vec<u8>, encoding: u64, raw: &[u8]) {
     put_uvarint64(out, (raw.len() as u64) << 2 | encoding);
     out.extend_from_slice(raw);
@@ -118,9 +120,12 @@ pub(super) fn write_utf8(out: &mut Vec<u8>, text: Text<'_>) -> bool {
 /// Reads the bytes of a text with its header number; checks that it is well formed.
 #[inline]
 pub(super) fn check(encoding: u64, raw: &[u8]) -> Step<Text<'_>> {
+    if encoding & 3 == LATIN1 { Ok(Text::Latin1(raw)) } else { check_wide(encoding, raw) }
+}
+
+fn check_wide(encoding: u64, raw: &[u8]) -> Step<Text<'_>> {
     let invalid = || Fault::malformed("invalid text");
     match encoding & 3 {
-        LATIN1 => Ok(Text::Latin1(raw)),
         UTF16 => {
             let sound = raw.len().is_multiple_of(2) && char::decode_utf16(units_of(raw)).all(|c| c.is_ok());
             sound.then_some(Text::Utf16Le(raw)).ok_or_else(invalid)

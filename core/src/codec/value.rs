@@ -182,9 +182,9 @@ impl<'v> Source for ValueSource<'v> {
         if record.tag.as_ref().is_some_and(|tag| *tag != message.tag) {
             return Err(Mismatch::Type);
         }
-        let declared = message.fields.iter().map(|field| &field.name);
         // Trees that core built hold all fields in declaration order, which needs no further look.
-        if !record.fields.iter().map(|(name, _)| name).eq(declared) {
+        let mut pairs = record.fields.iter().zip(&message.fields);
+        if record.fields.len() != message.fields.len() || !pairs.all(|((name, _), field)| same(name, &field.name)) {
             check_names(record, message)?;
         }
         Ok(record)
@@ -195,10 +195,16 @@ impl<'v> Source for ValueSource<'v> {
         let record = *record;
         // The usual place is looked at first.
         Ok(match record.fields.get(index) {
-            Some((name, value)) if *name == field.name => Some(value),
+            Some((name, value)) if same(name, &field.name) => Some(value),
             _ => record.get(&field.name),
         })
     }
+}
+
+/// Compares names, most of which are shared with the schema.
+#[inline]
+fn same(one: &Arc<str>, other: &Arc<str>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 /// Refuses fields that the message does not have, and fields that are given twice.

@@ -154,6 +154,17 @@ impl Fault {
         self
     }
 
+    /// Moves the error to a field of a message that stands at the walk's position.
+    #[cold]
+    pub(super) fn in_field(mut self: Box<Self>, class: &str, field: Option<&str>) -> Box<Self> {
+        if let Some(field) = field {
+            self.suffix.insert_str(0, field);
+            self.suffix.insert(0, '.');
+        }
+        self.class.get_or_insert_with(|| class.to_owned());
+        self
+    }
+
     /// Completes the error with the location and the owner of the walk's position.
     pub(super) fn finish(self, location: String, owner: Option<&str>) -> CodecError {
         let Fault { kind, reason, suffix, class, unexpected } = self;

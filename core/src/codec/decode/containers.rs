@@ -141,14 +141,21 @@ impl<'a> Decoder<'a, '_> {
                 }
                 made(sink.null(ty))?
             } else if let Some((message, plan)) = message {
-                return self.open_record(sink, message, plan).map(Some);
+                if !plan.flat {
+                    return self.open_record(sink, message, plan).map(Some);
+                }
+                self.flat_record(sink, message, plan)?
             } else {
                 if let Some(seen) = &mut frame.seen {
                     self.distinct(seen, ty, wire)?;
                 }
-                match self.start(sink, ty, wire)? {
-                    Start::Value(value) => value,
-                    Start::Frame(child) => return Ok(Some(child)),
+                if ty.is_scalar() {
+                    self.input.scalar(self.schema, sink, ty, wire)?
+                } else {
+                    match self.start(sink, ty, wire)? {
+                        Start::Value(value) => value,
+                        Start::Frame(child) => return Ok(Some(child)),
+                    }
                 }
             };
             made(sink.list_push(&mut frame.list, value))?;
@@ -181,7 +188,7 @@ impl<'a> Decoder<'a, '_> {
             let key = self.input.scalar(self.schema, sink, ty, wire)?;
             let values = frame.values;
             let started = match values.message {
-                Some((message, plan)) => Start::Frame(self.open_record(sink, message, plan)?),
+                Some((message, plan)) => self.message(sink, message, plan)?,
                 None => self.start(sink, values.ty, values.wire)?,
             };
             match started {

@@ -14,7 +14,7 @@ use received::{Chain, Link};
 
 use super::bytes::Reader;
 use super::foreign;
-use super::plan::{Kind, MessageId, TypePlan, WirePlan};
+use super::plan::{Kind, MessageId, TypePlan, WireField, WirePlan};
 use super::scalar::Input;
 use super::schema::{FieldDefault, MessageSchema, RootId, Schema};
 use super::sink::Sink;
@@ -187,11 +187,69 @@ impl<'a, 'b> Decoder<'a, 'b> {
             Kind::Message(id) => {
                 let message = self.schema.message(*id).ok_or_else(broken)?;
                 let plan = self.type_info(message)?;
-                self.open_record(sink, message, plan).map(Start::Frame)
+                self.message(sink, message, plan)
             }
             Kind::List(_) | Kind::Set(_) | Kind::Map(_) => self.open_container(sink, ty).map(Start::Frame),
             _ => self.input.scalar(self.schema, sink, ty, wire).map(Start::Value),
         }
+    }
+
+    /// Reads a message whose fields have no parts, or the start of another one.
+    #[inline]
+    fn message<K: Sink>(&mut self, sink: &mut K, message: &'a MessageSchema, plan: &'a WirePlan) -> Step<Start<'a, K>> {
+        if plan.flat {
+            self.flat_record(sink, message, plan).map(Start::Value)
+        } else {
+            self.open_record(sink, message, plan).map(Start::Frame)
+        }
+    }
+
+    fn flat_record<K: Sink>(&mut self, sink: &mut K, message: &'a MessageSchema, plan: &'a WirePlan) -> Step<K::Value> {
+        let mut record = self.admit_record(sink, message)?;
+        for field in &plan.fields {
+            if let Err(fault) = self.flat_field(sink, &mut record, message, field) {
+                let name = message.fields.get(field.index).map(|field| &*field.name);
+                return Err(fault.in_field(&message.simple_name, name));
+            }
+        }
+        made(sink.record_close(message, record))
+    }
+
+    #[inline(always)]
+    fn flat_field<K: Sink>(
+        &mut self,
+        sink: &mut K,
+        record: &mut K::Record,
+        message: &'a MessageSchema,
+        field: &'a WireField,
+    ) -> Step<()> {
+        let value = match self.null(sink, &field.ty)? {
+            Some(null) => null,
+            None => self.input.scalar(self.schema, sink, &field.ty, field.ty.wire)?,
+        };
+        made(sink.record_set(record, message, field.index, value))
+    }
+
+    /// Reads the null flag of a field, if it has one.
+    #[inline]
+    fn null<K: Sink>(&mut self, sink: &mut K, ty: &'a TypePlan) -> Step<Option<K::Value>> {
+        if !ty.wire_nullable || !self.input.reader.null_flag()? {
+            return Ok(None);
+        }
+        if !ty.nullable {
+            return Err(Fault::null());
+        }
+        made(sink.null(ty)).map(Some)
+    }
+
+    /// Counts a record and lets the host start it.
+    fn admit_record<K: Sink>(&mut self, sink: &mut K, message: &'a MessageSchema) -> Step<K::Record> {
+        if self.depth >= limits::MAX_MESSAGE_DEPTH {
+            return Err(too_deep());
+        }
+        let fields = message.fields.len().saturating_mul(limits::GRAPH_FIELD);
+        self.input.charge(fields.saturating_add(limits::GRAPH_MESSAGE))?;
+        made(sink.record_open(message))
     }
 
     fn open_record<K: Sink>(
@@ -200,13 +258,8 @@ impl<'a, 'b> Decoder<'a, 'b> {
         message: &'a MessageSchema,
         plan: &'a WirePlan,
     ) -> Step<Frame<'a, K>> {
-        if self.depth >= limits::MAX_MESSAGE_DEPTH {
-            return Err(too_deep());
-        }
+        let record = self.admit_record(sink, message)?;
         self.depth += 1;
-        let fields = message.fields.len().saturating_mul(limits::GRAPH_FIELD);
-        self.input.charge(fields.saturating_add(limits::GRAPH_MESSAGE))?;
-        let record = made(sink.record_open(message))?;
         Ok(Frame::Record(RecordFrame { record, message, plan, next: 0, current: None }))
     }
 
@@ -217,11 +270,10 @@ impl<'a, 'b> Decoder<'a, 'b> {
             frame.next += 1;
             frame.current = Some(field.index);
             let ty = &field.ty;
-            let value = if ty.wire_nullable && self.input.reader.null_flag()? {
-                if !ty.nullable {
-                    return Err(Fault::null());
-                }
-                made(sink.null(ty))?
+            let value = if let Some(null) = self.null(sink, ty)? {
+                null
+            } else if ty.is_scalar() {
+                self.input.scalar(self.schema, sink, ty, ty.wire)?
             } else {
                 match self.start(sink, ty, ty.wire)? {
                     Start::Value(value) => value,

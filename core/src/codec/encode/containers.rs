@@ -106,7 +106,10 @@ impl<'s> Encoder<'s, '_> {
             }
             if let Kind::Message(id) = ty.kind {
                 if !null {
-                    return self.message_item(source, frame, id, &item).map(Some);
+                    match self.message_item(source, frame, id, &item)? {
+                        Some(child) => return Ok(Some(child)),
+                        None => continue,
+                    }
                 }
                 match frame.shape {
                     Some(_) => self.out.push(NULL),
@@ -121,7 +124,9 @@ impl<'s> Encoder<'s, '_> {
                 continue;
             }
             let start = self.out.len();
-            if let Some(child) = self.value(source, ty, &item)? {
+            if ty.is_scalar() {
+                scalar::write(self.schema, self.out, source, ty, &item)?;
+            } else if let Some(child) = self.value(source, ty, &item)? {
                 return Ok(Some(child));
             }
             if let Some(spans) = &mut frame.spans {
@@ -142,7 +147,7 @@ impl<'s> Encoder<'s, '_> {
         frame: &mut ListFrame<'s, S>,
         id: MessageId,
         item: &S::Value,
-    ) -> Step<Frame<'s, S>> {
+    ) -> Step<Option<Frame<'s, S>>> {
         let opened = self.open_record(source, frame.element, id, item)?;
         match &frame.shape {
             None => self.element_type(frame, opened.message, opened.left_out.clone())?,
@@ -152,7 +157,7 @@ impl<'s> Encoder<'s, '_> {
         if frame.nulls {
             self.out.push(PRESENT);
         }
-        self.record_frame(opened)
+        self.go_on(source, opened)
     }
 
     /// Writes the common type of message elements and the nulls that had to wait for it.
@@ -193,7 +198,10 @@ impl<'s> Encoder<'s, '_> {
                     frame.shape = opened.left_out.clone();
                 }
                 self.key(source, frame, &key)?;
-                return self.record_frame(opened).map(Some);
+                match self.go_on(source, opened)? {
+                    Some(child) => return Ok(Some(child)),
+                    None => continue,
+                }
             }
             self.extend_run(frame);
             self.key(source, frame, &key)?;

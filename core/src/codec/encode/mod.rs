@@ -88,6 +88,16 @@ struct RecordFrame<'s, S: Source> {
     current: Option<usize>,
 }
 
+/// What a record says of a field.
+enum Field<V> {
+    /// It has a value that is still to be written.
+    Value(V),
+    /// It is null or left out, and that is written.
+    Written,
+    /// It is left out and has no default.
+    Missing,
+}
+
 impl<S: Source> Frame<'_, S> {
     fn place(&self) -> Place<'_> {
         match self {
@@ -139,7 +149,7 @@ impl<'s, 'o> Encoder<'s, 'o> {
             Kind::Message(id) => {
                 let opened = self.open_record(source, ty, *id, value)?;
                 self.sent.write(self.out, opened.message, &opened.left_out)?;
-                self.record_frame(opened).map(Some)
+                self.go_on(source, opened)
             }
             Kind::List(element) | Kind::Set(element) => self.open_list(source, ty, element, value).map(Some),
             Kind::Map(entry) => self.open_map(source, ty, entry, value).map(Some),
@@ -168,12 +178,66 @@ impl<'s, 'o> Encoder<'s, 'o> {
         Ok(Opened { record, message, left_out: left_out.into() })
     }
 
-    fn record_frame<S: Source>(&mut self, opened: Opened<'s, S>) -> Step<Frame<'s, S>> {
+    /// Writes the fields of a record if none has parts; else they get a frame.
+    #[inline]
+    fn go_on<S: Source>(&mut self, source: &mut S, mut opened: Opened<'s, S>) -> Step<Option<Frame<'s, S>>> {
         if self.depth >= limits::MAX_MESSAGE_DEPTH {
             return Err(too_deep());
         }
+        let message = opened.message;
+        if message.wire.flat && opened.left_out.is_empty() {
+            self.flat_record(source, &mut opened.record, message)?;
+            return Ok(None);
+        }
         self.depth += 1;
-        Ok(Frame::Record(RecordFrame { opened, next: 0, current: None }))
+        Ok(Some(Frame::Record(RecordFrame { opened, next: 0, current: None })))
+    }
+
+    fn flat_record<S: Source>(
+        &mut self,
+        source: &mut S,
+        record: &mut S::Record,
+        message: &'s MessageSchema,
+    ) -> Step<()> {
+        for field in &message.wire.fields {
+            let ty = &field.ty;
+            let written = match self.present(source, record, message, field) {
+                Ok(Field::Value(value)) => scalar::write(self.schema, self.out, source, ty, &value),
+                Ok(Field::Written) => Ok(()),
+                Ok(Field::Missing) => {
+                    return Err(missing(source, record, message).in_field(&message.simple_name, None));
+                }
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = written {
+                let name = message.fields.get(field.index).map(|field| &*field.name);
+                return Err(fault.in_field(&message.simple_name, name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a field, and writes its null flag or its default.
+    #[inline(always)]
+    fn present<S: Source>(
+        &mut self,
+        source: &mut S,
+        record: &mut S::Record,
+        message: &'s MessageSchema,
+        field: &'s WireField,
+    ) -> Step<Field<S::Value>> {
+        let ty = &field.ty;
+        let value = source.field(record, message, field.index).map_err(|m| mismatch(self.schema, ty, m))?;
+        let Some(value) = value else {
+            return self.default(message, field).map(|found| if found { Field::Written } else { Field::Missing });
+        };
+        let null = source.is_null(&value);
+        if ty.nullable {
+            self.out.push(if null { NULL } else { PRESENT });
+        } else if null {
+            return Err(Fault::null());
+        }
+        Ok(if null { Field::Written } else { Field::Value(value) })
     }
 
     /// Goes on with a record; returns a part that has parts of its own.
@@ -186,24 +250,17 @@ impl<'s, 'o> Encoder<'s, 'o> {
                 continue;
             }
             let ty = &field.ty;
-            let value = source.field(&mut frame.opened.record, message, field.index);
-            let Some(value) = value.map_err(|m| mismatch(self.schema, ty, m))? else {
-                if !self.default(message, field)? {
+            let value = match self.present(source, &mut frame.opened.record, message, field)? {
+                Field::Value(value) => value,
+                Field::Written => continue,
+                Field::Missing => {
                     frame.current = None;
                     return Err(missing(source, &mut frame.opened.record, message));
                 }
-                continue;
             };
-            let null = source.is_null(&value);
-            if ty.nullable {
-                self.out.push(if null { NULL } else { PRESENT });
-            } else if null {
-                return Err(Fault::null());
-            }
-            if null {
-                continue;
-            }
-            if let Some(child) = self.value(source, ty, &value)? {
+            if ty.is_scalar() {
+                scalar::write(self.schema, self.out, source, ty, &value)?;
+            } else if let Some(child) = self.value(source, ty, &value)? {
                 return Ok(Some(child));
             }
         }

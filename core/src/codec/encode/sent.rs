@@ -9,10 +9,15 @@ use super::super::schema::{MessageSchema, Schema};
 use super::super::violation::{Fault, Step};
 use super::super::walk::broken;
 
+/// Messages of a schema whose definitions are counted without an allocation.
+const FEW: usize = 16;
+
 /// The definitions of one payload.
 pub(super) struct Sent {
     /// For each message: 0, or one more than the index of its definition.
-    full: Vec<u16>,
+    few: [u16; FEW],
+    /// The same for schemas of more messages; else empty.
+    many: Vec<u16>,
     /// Definitions that leave out computed fields.
     partial: Vec<Partial>,
     count: u16,
@@ -27,13 +32,23 @@ struct Partial {
 
 impl Sent {
     pub(super) fn new(schema: &Schema) -> Self {
-        Self { full: vec![0; schema.messages.len()], partial: Vec::new(), count: 0 }
+        let count = schema.messages.len();
+        let many = if count > FEW { vec![0; count] } else { Vec::new() };
+        Self { few: [0; FEW], many, partial: Vec::new(), count: 0 }
+    }
+
+    fn full(&self, message: &MessageSchema) -> Option<&u16> {
+        if self.many.is_empty() { self.few.get(message.id.index()) } else { self.many.get(message.id.index()) }
+    }
+
+    fn full_mut(&mut self, message: &MessageSchema) -> Option<&mut u16> {
+        if self.many.is_empty() { self.few.get_mut(message.id.index()) } else { self.many.get_mut(message.id.index()) }
     }
 
     /// Returns the index of a definition that was sent.
     fn find(&self, message: &MessageSchema, left_out: &[usize]) -> Option<u16> {
         if left_out.is_empty() {
-            return self.full.get(message.id.index())?.checked_sub(1);
+            return self.full(message)?.checked_sub(1);
         }
         let mut partial = self.partial.iter();
         Some(partial.find(|sent| sent.message == message.id && *sent.left_out == *left_out)?.index)
@@ -53,7 +68,8 @@ impl Sent {
         self.count += 1;
         put_uvarint32(out, u32::from(index) << 1);
         if left_out.is_empty() {
-            *self.full.get_mut(message.id.index()).ok_or_else(broken)? = self.count;
+            let count = self.count;
+            *self.full_mut(message).ok_or_else(broken)? = count;
             out.extend_from_slice(&message.definition);
             return Ok(());
         }
