@@ -15,6 +15,9 @@ use crate::engine::Shared;
 use crate::errors::no_value;
 use crate::js::{Js, Scope};
 
+/// Bytes that an encoded value may take before more room is made.
+const FIRST_ROOM: usize = 1024;
+
 /// A compiled service and the JavaScript side of its types.
 pub(crate) struct BoundPlan {
     pub(crate) plan: Arc<ServicePlan>,
@@ -50,7 +53,7 @@ impl Plan {
     fn encoded(&self, scope: Scope, root: u32, json: bool, handed: Handed) -> Result<Js> {
         let (schema, root) = (self.bound.plan.schema(), self.root_at(root)?);
         let (mut source, value) = TapeSource::new(scope, &self.bound.hosts, handed);
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(FIRST_ROOM);
         match json {
             true => codec::encode_json(schema, root, &mut source, &value, &mut out),
             false => codec::encode_xlang(schema, root, &mut source, &value, &mut out),

@@ -106,7 +106,11 @@ export class Codec implements WriteContext, ReadContext {
     const bytes = outgoing.send(write, value, (slot, text, length, extra) =>
       this.#plan.encode(number, json, slot, text, length, extra),
     );
-    if (typeof bytes === "number") return Buffer.from(incoming.bytes.subarray(0, bytes));
+    if (typeof bytes === "number") {
+      const out = Buffer.allocUnsafe(bytes);
+      incoming.bytes.copy(out, 0, 0, bytes);
+      return out;
+    }
     return bytes instanceof Error ? bytes : Buffer.from(bytes.buffer);
   }
 

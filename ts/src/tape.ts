@@ -132,7 +132,7 @@ export class Incoming {
   U = new Uint32Array(this.kept);
   B = new BigInt64Array(this.kept);
   /** Where the library leaves encoded bytes. */
-  readonly bytes = new Uint8Array(this.kept);
+  readonly bytes = Buffer.from(this.kept);
   objects: readonly unknown[] = [];
   #latin1 = "";
   #latin1At = 0;
