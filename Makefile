@@ -112,8 +112,15 @@ bench: $(PY) ## measures against bare iroh streams and grpc.aio
 	cargo build --locked --release --workspace --bins
 	$(PY) bench/run.py $(BENCH_ARGS)
 
+bench-codec: $(PY) ts/node_modules ## measures the codec against pyfory, the fory crate and JSON.stringify and parse
+	@$(MAKE) --no-print-directory PROFILE=release python node
+	cargo build --locked --release --workspace --bins
+	$(PY) bench/python/codec.py --slices 60
+	"$(CARGO_TARGET_DIR)/release/aster-bench" codec
+	node bench/node/codec.mjs
+
 clean: ## removes what was built inside the clone; the cache stays in CARGO_TARGET_DIR
 	rm -rf .venv ts/node_modules ts/dist ts/native/*.node tests/node/dist python/aster/_aster*.so bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop test-fuzz check header lib wheel bench clean
+.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop test-fuzz check header lib wheel bench bench-codec clean

@@ -1,6 +1,7 @@
 //! Single values to bytes and back, outside of calls (`python-api.md` section 6).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aster_core::codec::{self, CodecError, Expansion, RootId, Schema};
 use aster_core::error::{Error, ErrorKind};
@@ -23,7 +24,12 @@ pub struct RootCodec {
     compiled: Arc<Compiled>,
     root: RootId,
     wire_name: String,
+    /// What to reserve for the next body.
+    length: AtomicUsize,
 }
+
+/// Most that is reserved before a value is looked at.
+const MAX_RESERVED: usize = 64 * 1024;
 
 /// Reads the rows of one writer.
 #[pyclass(frozen, module = "aster._aster")]
@@ -63,7 +69,7 @@ impl Codec {
         let schema = &self.0.schema;
         let root = schema.root(tag).map_err(|error| errors::exception(py, &error))?;
         let wire_name = schema.message_by_tag(tag).map_or_else(|| tag.to_owned(), |message| message.wire_name());
-        Ok(RootCodec { compiled: self.0.clone(), root, wire_name })
+        Ok(RootCodec { compiled: self.0.clone(), root, wire_name, length: AtomicUsize::new(64) })
     }
 }
 
@@ -143,9 +149,13 @@ impl RootCodec {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = value.py();
         let mut source = PySource::new(py, &self.compiled.hosts);
-        let mut out = Vec::with_capacity(256);
+        // Values of one type are about as long as each other.
+        let mut out = Vec::with_capacity(self.length.load(Ordering::Relaxed));
         match encode(&self.compiled, self.root, &mut source, &value, &mut out) {
-            Ok(()) => Ok(PyBytes::new(py, &out)),
+            Ok(()) => {
+                self.length.store(out.len().next_power_of_two().clamp(64, MAX_RESERVED), Ordering::Relaxed);
+                Ok(PyBytes::new(py, &out))
+            }
             Err(error) => Err(refused(py, &error, source.error.take())),
         }
     }

@@ -108,6 +108,8 @@ pub const MAX_DECIMAL_MAGNITUDE: usize = 10_000;
 pub const GRAPH_MESSAGE: usize = 64;
 /// Memory estimate of a field.
 pub const GRAPH_FIELD: usize = 16;
+/// Memory estimate of a list, set or map without its entries.
+pub const GRAPH_CONTAINER: usize = 64;
 /// Memory estimate of an element of a list or set.
 pub const GRAPH_ELEMENT: usize = 16;
 /// Memory estimate of an entry of a map.

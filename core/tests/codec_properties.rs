@@ -154,7 +154,7 @@ fn the_graph_is_bounded() {
         let length = [count | 0x80, count >> 7 | 0x80, count >> 14 | 0x80, count >> 21].map(|byte| byte as u8);
         [&empty[..empty.len() - 1], &length, &[0x0c], &vec![1; count]].concat()
     };
-    let most = (128 * 1024 * 1024 - 64 - 16) / 16;
+    let most = (128 * 1024 * 1024 - 64 - 16 - 64) / 16;
     assert!(decode(&schema, root, &list(most)).is_ok());
     assert_eq!(decode(&schema, root, &list(most + 1)).unwrap_err().reason, "decoded value is too large");
 }
@@ -297,8 +297,22 @@ fn bodies_of_huge_decimals_are_refused_before_they_cost_seconds() {
         serde_json::to_vec(&serde_json::json!({"all": all})).unwrap()
     };
     assert!(decode_json(&schema, root, &body(30, 10_000), &mut ValueSink).is_ok());
-    let refused = decode_json(&schema, root, &body(20_000, 40), &mut ValueSink).unwrap_err();
+    let refused = decode_json(&schema, root, &body(20_000, 200), &mut ValueSink).unwrap_err();
     assert_eq!(refused.reason, "decoded value is too large");
+    // Zeros in front of the digits cost no conversion.
+    let zeros = vec![format!("0.{}1", "0".repeat(9_998)); 500];
+    let text = serde_json::to_vec(&serde_json::json!({"all": zeros})).unwrap();
+    assert!(decode_json(&schema, root, &text, &mut ValueSink).is_ok());
+}
+
+#[test]
+fn containers_count_themselves() {
+    // Each empty one takes memory in every host, and one byte of the body.
+    let schema = compile(&json!({"p/M": {"fields": [{"name": "l", "type": "list<set<int>>"}]}}));
+    let root = schema.root("p/M").expect("root");
+    let text = |count: usize| format!(r#"{{"l":[{}]}}"#, vec!["[]"; count].join(","));
+    assert!(from_json(&schema, root, text(1_600_000).as_bytes()).is_ok());
+    assert!(from_json(&schema, root, text(1_700_000).as_bytes()).is_err());
 }
 
 #[test]

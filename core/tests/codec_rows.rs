@@ -536,7 +536,7 @@ fn the_graph_is_bounded() {
         row[16..24].copy_from_slice(&(count as u64).to_le_bytes());
         row
     };
-    let most = (128 * 1024 * 1024 - 64 - 16) / 16;
+    let most = (128 * 1024 * 1024 - 64 - 16 - 64) / 16;
     let reader = rows.reader();
     assert!(reader.decode(&list(most), &mut ValueSink).is_ok());
     assert_eq!(reader.decode(&list(most + 1), &mut ValueSink).unwrap_err().reason, "decoded value is too large");

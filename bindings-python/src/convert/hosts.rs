@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::raw::c_void;
+use std::ptr;
 
 use aster_core::codec::{EnumSchema, Kind, MessageSchema, Schema, TypePlan};
 use pyo3::exceptions::PyTypeError;
@@ -44,6 +45,8 @@ pub struct MessageHost {
     /// Fields that do not travel.
     pub locals: Vec<Local>,
     pub construct: Construct,
+    /// Whether attributes are read as `object` does it, without code of the class.
+    pub reads_plainly: bool,
 }
 
 /// How instances come to be.
@@ -169,14 +172,16 @@ impl MessageHost {
             _ if spec.has_constructor => Construct::Keywords,
             class => direct(class)?,
         };
-        Ok(Self { class: spec.class.unbind(), fields, defaults, locals, construct })
+        let reads_plainly = !matches!(construct, Construct::Dict) && reads_plainly(&spec.class);
+        Ok(Self { class: spec.class.unbind(), fields, defaults, locals, construct, reads_plainly })
     }
 
     fn dict(py: Python<'_>, message: &MessageSchema) -> Self {
         let fields = message.fields.iter().map(|field| PyString::intern(py, &field.name).unbind()).collect();
         let defaults = message.fields.iter().map(|_| None).collect();
         let class = py.get_type::<PyDict>().unbind();
-        Self { class, fields, defaults, locals: Vec::new(), construct: Construct::Dict }
+        let (locals, construct) = (Vec::new(), Construct::Dict);
+        Self { class, fields, defaults, locals, construct, reads_plainly: false }
     }
 }
 
@@ -201,6 +206,12 @@ fn note(forms: &mut [Form], ty: &TypePlan, name: &Bound<'_, PyAny>) -> PyResult<
         };
     }
     Ok(())
+}
+
+fn reads_plainly(class: &Bound<'_, PyType>) -> bool {
+    // SAFETY: a dataclass is a heap type, of which any slot may be asked.
+    let slot = unsafe { ffi::PyType_GetSlot(class.as_type_ptr(), ffi::Py_tp_getattro) };
+    ptr::eq(slot, ffi::PyObject_GenericGetAttr as *const c_void)
 }
 
 /// Finds the quickest way to make an instance without its constructor.

@@ -40,6 +40,8 @@ pub enum Items<'py> {
 pub struct Opened<'p, 'py> {
     value: Bound<'py, PyAny>,
     host: &'p MessageHost,
+    /// Whether reading an attribute runs no code of the class.
+    plainly: bool,
 }
 
 /// A walk over a dict.
@@ -89,6 +91,16 @@ impl<'p, 'py> PySource<'p, 'py> {
         }
     }
 
+    /// Tells a field that is not there from one whose code failed.
+    #[cold]
+    fn unreadable<T>(&mut self, message: &MessageSchema, name: &Py<PyString>, error: PyErr) -> Read<Option<T>> {
+        if error.is_instance_of::<PyAttributeError>(self.py) {
+            return Ok(None);
+        }
+        let what = format!("{}.{} cannot be read", message.simple_name, name.bind(self.py));
+        Err(self.failed(what, error))
+    }
+
     /// Takes what a class of the standard library gave; `None`: the value is of another type.
     fn standard<T>(&mut self, read: impl FnOnce(&Standard) -> PyResult<Option<T>>) -> Read<T> {
         match Standard::get(self.py).and_then(read) {
@@ -112,6 +124,7 @@ impl<'p, 'py> PySource<'p, 'py> {
 }
 
 /// Returns the UTF-8 form that the text keeps with itself; `None` for unpaired surrogates.
+#[inline(always)]
 fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
     let mut size = 0;
     // SAFETY: `text` is a str and outlives the result, which it owns.
@@ -124,8 +137,10 @@ fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a str> {
     Some(unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), size as usize)) })
 }
 
+#[inline(always)]
 fn whole(value: &Bound<'_, PyAny>) -> Read<i128> {
-    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+    let exact = value.is_exact_instance_of::<PyInt>();
+    if !exact && (!value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>()) {
         return Err(Mismatch::Type);
     }
     let mut overflow = 0;
@@ -143,19 +158,22 @@ impl<'p, 'py> Source for PySource<'p, 'py> {
     type Map = Pairs<'py>;
     type Record = Opened<'p, 'py>;
 
-    #[inline]
+    #[inline(always)]
     fn is_null(&mut self, value: &Self::Value) -> bool {
         value.is_none()
     }
 
+    #[inline(always)]
     fn boolean(&mut self, _: &TypePlan, value: &Self::Value) -> Read<bool> {
         value.cast::<PyBool>().map(|value| value.is_true()).map_err(|_| Mismatch::Type)
     }
 
+    #[inline(always)]
     fn integer(&mut self, _: &TypePlan, value: &Self::Value) -> Read<i128> {
         whole(value)
     }
 
+    #[inline(always)]
     fn float(&mut self, _: &TypePlan, value: &Self::Value) -> Read<Number> {
         match value.cast::<PyFloat>() {
             Ok(value) => Ok(Number::Float(value.value())),
@@ -163,12 +181,14 @@ impl<'p, 'py> Source for PySource<'p, 'py> {
         }
     }
 
+    #[inline(always)]
     fn text<R>(&mut self, ty: &TypePlan, value: &Self::Value, take: impl FnOnce(Text<'_>) -> R) -> Read<R> {
         if self.hosts.form(ty) == Form::Uuid {
             let text = self.standard(|standard| standard.uuid_text(value))?;
             return utf8(&text).map(|text| take(Text::Utf8(text))).ok_or(Mismatch::Type);
         }
-        let text = value.cast::<PyString>().map_err(|_| Mismatch::Type)?;
+        // Nearly all text is of this very class, which is quicker to see than that of a subclass.
+        let text = value.cast_exact::<PyString>().or_else(|_| value.cast::<PyString>()).map_err(|_| Mismatch::Type)?;
         utf8(text).map(|text| take(Text::Utf8(text))).ok_or(Mismatch::Type)
     }
 
@@ -236,14 +256,26 @@ impl<'p, 'py> Source for PySource<'p, 'py> {
         Ok(value.cast::<PyTuple>().is_ok_and(|tuple| tuple.iter().any(|item| item.is_none())))
     }
 
+    #[inline(always)]
     fn next_item(&mut self, list: &mut Self::List) -> Read<Option<Self::Value>> {
-        // Host code may shorten a list while it is read; then there is no next item.
         let (item, next) = match list {
+            Items::List(list, next) => {
+                // Host code may shorten a list while it is read; then there is no next item.
+                // SAFETY: a live list, which checks the index; the item is borrowed, and made owned at once.
+                let item = unsafe {
+                    let item = ffi::PyList_GetItem(list.as_ptr(), *next as ffi::Py_ssize_t);
+                    Bound::from_borrowed_ptr_or_opt(self.py, item)
+                };
+                if item.is_none() {
+                    let _ = PyErr::take(self.py);
+                }
+                *next += 1;
+                return Ok(item);
+            }
             Items::Set(items) => {
                 let item = items.next().transpose();
                 return item.map_err(|error| self.failed("set cannot be read".to_owned(), error));
             }
-            Items::List(list, next) if *next < list.len() => (list.get_item(*next).ok(), next),
             Items::Tuple(tuple, next) if *next < tuple.len() => (tuple.get_item(*next).ok(), next),
             _ => return Ok(None),
         };
@@ -268,6 +300,7 @@ impl<'p, 'py> Source for PySource<'p, 'py> {
         Ok(Some(unsafe { (Bound::from_borrowed_ptr(self.py, key), Bound::from_borrowed_ptr(self.py, value)) }))
     }
 
+    #[inline(always)]
     fn record(&mut self, message: &MessageSchema, value: &Self::Value) -> Read<Self::Record> {
         let host = self.hosts.message(message).ok_or(Mismatch::Type)?;
         if matches!(host.construct, Construct::Dict) {
@@ -275,26 +308,29 @@ impl<'p, 'py> Source for PySource<'p, 'py> {
             self.check_keys(message, dict)?;
         } else if value.get_type_ptr() != host.class.as_ptr().cast() {
             self.check_subclass(message, host, value)?;
+            return Ok(Opened { value: value.clone(), host, plainly: false });
         }
-        Ok(Opened { value: value.clone(), host })
+        Ok(Opened { value: value.clone(), host, plainly: host.reads_plainly })
     }
 
-    #[inline]
+    #[inline(always)]
     fn field(&mut self, record: &mut Self::Record, message: &MessageSchema, index: usize) -> Read<Option<Self::Value>> {
-        let Opened { value, host } = record;
-        let Some(name) = host.fields.get(index) else { return Ok(None) };
-        let name = name.bind(self.py);
-        let read = match &host.construct {
-            Construct::Dict => value.cast::<PyDict>().map_err(PyErr::from).and_then(|dict| dict.get_item(name)),
-            _ => value.getattr(name).map(Some),
-        };
-        match read {
-            Ok(value) => Ok(value),
-            Err(error) if error.is_instance_of::<PyAttributeError>(self.py) => Ok(None),
-            Err(error) => {
-                let what = format!("{}.{name} cannot be read", message.simple_name);
-                Err(self.failed(what, error))
+        let Some(name) = record.host.fields.get(index) else { return Ok(None) };
+        if record.plainly {
+            // SAFETY: a live object and a live str, the GIL is held; the result is new or null.
+            let value = unsafe { ffi::PyObject_GenericGetAttr(record.value.as_ptr(), name.as_ptr()) };
+            if !value.is_null() {
+                // SAFETY: a new reference.
+                return Ok(Some(unsafe { Bound::from_owned_ptr(self.py, value) }));
             }
+            return self.unreadable(message, name, PyErr::fetch(self.py));
         }
+        let read = match &record.host.construct {
+            Construct::Dict => {
+                record.value.cast::<PyDict>().map_err(PyErr::from).and_then(|dict| dict.get_item(name.bind(self.py)))
+            }
+            _ => record.value.getattr(name.bind(self.py)).map(Some),
+        };
+        read.or_else(|error| self.unreadable(message, name, error))
     }
 }

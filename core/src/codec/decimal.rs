@@ -34,6 +34,14 @@ impl Decimal {
         bytes.saturating_add(bytes.saturating_mul(bytes) / 64)
     }
 
+    /// Returns what a decimal in JSON counts: its text, and the bytes its significant digits take otherwise.
+    pub(super) fn text_cost(text: &str) -> usize {
+        let number = text.find(['e', 'E']).and_then(|at| text.get(..at)).unwrap_or(text);
+        let digits = number.trim_start_matches(['-', '0', '.']).len();
+        // Ten digits are a bit more than four bytes.
+        text.len().saturating_add(Self::cost(digits.saturating_mul(5) / 12))
+    }
+
     /// Reads `-?d+(.d+)?([eE][+-]?d+)?`; `None` if it is not one or beyond the limits.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));

@@ -54,7 +54,7 @@ fn units_of(raw: &[u8]) -> impl Iterator<Item = u16> + Clone {
 }
 
 /// Writes text in the narrowest encoding; false if it has unpaired surrogates.
-#[inline]
+#[inline(always)]
 pub(super) fn write(out: &mut Vec<u8>, text: Text<'_>) -> bool {
     match text {
         Text::Latin1(raw) => put(out, LATIN1, raw),
@@ -66,7 +66,7 @@ pub(super) fn write(out: &mut Vec<u8>, text: Text<'_>) -> bool {
     true
 }
 
-#[inline]
+#[inline(always)]
 fn put(out: &mut Vec<u8>, encoding: u64, raw: &[u8]) {
     put_uvarint64(out, (raw.len() as u64) << 2 | encoding);
     out.extend_from_slice(raw);

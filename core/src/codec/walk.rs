@@ -136,14 +136,14 @@ pub(super) fn missing<S: Source>(source: &mut S, record: &mut S::Record, message
 }
 
 /// Reads a whole number that is in the domain of its type.
-#[inline]
+#[inline(always)]
 pub(super) fn integer<S: Source>(source: &mut S, ty: &TypePlan, of: Integer, value: &S::Value) -> Read<i128> {
     let value = source.integer(ty, value)?;
     if of.holds(value) { Ok(value) } else { Err(Mismatch::Type) }
 }
 
 /// Reads a number as a double, if that is exact.
-#[inline]
+#[inline(always)]
 pub(super) fn double<S: Source>(source: &mut S, ty: &TypePlan, value: &S::Value) -> Read<f64> {
     match source.float(ty, value)? {
         Number::Float(value) => Ok(value),

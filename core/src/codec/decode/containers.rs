@@ -52,6 +52,7 @@ pub(super) struct Elements<'a> {
 impl<'a> Decoder<'a, '_> {
     pub(super) fn open_container<K: Sink>(&mut self, sink: &mut K, ty: &'a TypePlan) -> Step<Frame<'a, K>> {
         let len = self.input.reader.uvarint32()? as usize;
+        self.input.charge(limits::GRAPH_CONTAINER)?;
         match &ty.kind {
             Kind::Map(entry) => {
                 if len > self.input.reader.rest().len() {

@@ -191,6 +191,7 @@ impl<'a, 'b> Reader<'a, 'b> {
                 if !self.lexer.take(b'[') {
                     return Err(self.other(ty));
                 }
+                self.charge(limits::GRAPH_CONTAINER)?;
                 let list = made(sink.list_open(ty, 0))?;
                 let seen = matches!(ty.kind, Kind::Set(_)).then(HashSet::new);
                 Frame::List { list, ty, element, next: 0, seen }
@@ -199,6 +200,7 @@ impl<'a, 'b> Reader<'a, 'b> {
                 if !self.lexer.take(b'{') {
                     return Err(self.other(ty));
                 }
+                self.charge(limits::GRAPH_CONTAINER)?;
                 Frame::Map { map: made(sink.map_open(ty, 0))?, ty, entry, next: 0, key: None }
             }
             _ => return self.scalar(sink, ty).map(Start::Value),

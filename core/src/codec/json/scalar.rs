@@ -43,7 +43,7 @@ impl Reader<'_, '_> {
         match self.lexer.peek() {
             Some(b'"') => {
                 let text = self.lexer.string()?;
-                self.charge(if matches!(ty.kind, Kind::Decimal) { Decimal::cost(text.len()) } else { text.len() })?;
+                self.charge(if matches!(ty.kind, Kind::Decimal) { Decimal::text_cost(&text) } else { text.len() })?;
                 self.read_text(sink, ty, &text)
             }
             Some(b'-' | b'0'..=b'9') => {

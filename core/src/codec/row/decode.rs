@@ -178,7 +178,7 @@ impl<'a> Decoder<'a> {
         data: &'b [u8],
     ) -> Step<Frame<'a, 'b, K>> {
         let array = Region::array(data, scalar::width(element))?;
-        self.charge(array.count().saturating_mul(limits::GRAPH_ELEMENT))?;
+        self.charge(array.count().saturating_mul(limits::GRAPH_ELEMENT).saturating_add(limits::GRAPH_CONTAINER))?;
         self.element_layout(element, &array)?;
         let list = made(sink.list_open(ty, array.count().min(MAX_HINT)))?;
         let seen = matches!(ty.kind, Kind::Set(_)).then(HashSet::new);
@@ -201,7 +201,7 @@ impl<'a> Decoder<'a> {
         if keys.count() != values.count() {
             return Err(Fault::malformed("a map has other keys than values"));
         }
-        self.charge(keys.count().saturating_mul(limits::GRAPH_ENTRY))?;
+        self.charge(keys.count().saturating_mul(limits::GRAPH_ENTRY).saturating_add(limits::GRAPH_CONTAINER))?;
         self.element_layout(value, &values)?;
         let map = made(sink.map_open(ty, keys.count().min(MAX_HINT)))?;
         Ok(Frame::Map(MapFrame { map, ty, entry, keys, values, next: 0, key: None }))
