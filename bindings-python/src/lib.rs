@@ -42,7 +42,7 @@ mod _aster {
         verified_manifest,
     };
     #[pymodule_export]
-    use crate::plan::{Plan, flattened_name, type_tree, wire_name};
+    use crate::plan::{Plan, flattened_name, is_key_type, is_scalar_type, type_tree, wire_name};
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
     #[pymodule_export]

@@ -62,6 +62,18 @@ pub fn flattened_name(py: Python<'_>, tag: &str, arguments: Vec<String>) -> PyRe
     aster_core::types::flattened_name(tag, &arguments).map_err(|error| errors::exception(py, &error))
 }
 
+/// Tells whether a type may be the key of a map; enums, which only their declaration tells, may be as well.
+#[pyfunction]
+pub fn is_key_type(text: &str) -> bool {
+    matches!(TypeExpr::parse(text), Ok(TypeExpr::Primitive(primitive)) if primitive.is_key())
+}
+
+/// Tells whether a type is a scalar, so that sets may hold it; they may hold enums as well.
+#[pyfunction]
+pub fn is_scalar_type(text: &str) -> bool {
+    matches!(TypeExpr::parse(text), Ok(TypeExpr::Primitive(_)))
+}
+
 /// Returns a type text as a tree: a name, or a kind and its parts.
 #[pyfunction]
 pub fn type_tree<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {

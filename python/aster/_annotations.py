@@ -18,10 +18,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union
 
-from aster.types import NUMBERS, NumberType
+from aster import _aster
+from aster.types import NumberType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import TypeAlias
 
@@ -57,8 +58,6 @@ _NAMED: dict[Any, HostType] = {
     dict: HostType("map<string,string>"),
     typing.Dict: HostType("map<string,string>"),  # noqa: UP006
 }
-_KEYS = NUMBERS - {"float32"} | {"string", "int", "bool"}
-_PRIMITIVES = NUMBERS | {scalar.text for scalar in SCALARS.values()}
 _UNIONS: tuple[Any, ...] = (Union, getattr(types, "UnionType", Union))
 _ANNOTATED = typing.get_origin(typing.Annotated[int, 0])
 _OLDEST_WITH_UNION_OPERATOR = (3, 10)
@@ -208,18 +207,18 @@ def _composed(origin: Any, arguments: Sequence[Any], namespace: Namespace, names
     parts = [host_type(part, namespace, names) for part in arguments]
     forms = [part.form for part in parts]
     if origin is dict:
-        _require(parts[0], _KEYS, names)
+        _require(parts[0], _aster.is_key_type, names)
         return HostType(f"map<{parts[0].text},{parts[1].text}>", ("", *forms))
     kind = "set" if origin in (set, frozenset) else "list"
     if kind == "set":
-        _require(parts[0], _PRIMITIVES, names)
+        _require(parts[0], _aster.is_scalar_type, names)
     form = origin.__name__ if origin in (tuple, frozenset) else ""
     return HostType(f"{kind}<{parts[0].text}>", (form, *forms))
 
 
-def _require(part: HostType, allowed: frozenset[str], names: Names) -> None:
-    """Refuse a key or an element of a set that is neither of these types nor an enum."""
-    if part.text not in allowed and not names.is_enum(part.text):
+def _require(part: HostType, is_allowed: Callable[[str], bool], names: Names) -> None:
+    """Refuse a key or an element of a set that core does not allow there, while its annotation is at hand."""
+    if not is_allowed(part.text) and not names.is_enum(part.text):
         raise UnsupportedTypeError
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 from aster import _aster
@@ -25,6 +26,7 @@ class RootTable:
         self._instances: dict[type[Any], _aster.RootCodec | None] = {}
         self._by_wire_name: dict[str, tuple[Any, _aster.RootCodec]] = {}
         self._by_header: dict[bytes, _aster.RootCodec] = {}
+        self._registering = threading.Lock()
         scalars = _aster.Codec(json.dumps({}), {}, {})
         for scalar, text in BARE.items():
             self._enter(scalar, text, scalars)
@@ -37,16 +39,17 @@ class RootTable:
 
     def register(self, types: Iterable[Any]) -> None:
         """Compile types together, so that equal tags of different classes are found."""
-        new = [root for root in types if root not in self._roots]
-        if not new:
-            return
-        table = MessageTable({})
-        for root in new:
-            _require_tag(root)
-        tags = [table.add(root) for root in new]
-        codec = table.codec()
-        for root, tag in zip(new, tags):
-            self._enter(root, tag, codec)
+        with self._registering:
+            new = [root for root in types if root not in self._roots]
+            if not new:
+                return
+            table = MessageTable({})
+            for root in new:
+                _require_tag(root)
+            tags = [table.add(root) for root in new]
+            codec = table.codec()
+            for root, tag in zip(new, tags):
+                self._enter(root, tag, codec)
 
     def _enter(self, root: Any, tag: str, codec: _aster.Codec) -> None:
         compiled = codec.root(tag)
@@ -77,13 +80,14 @@ class RootTable:
         return found
 
     def _find(self, cls: type[Any]) -> _aster.RootCodec:
-        for base in cls.__mro__[:-1]:
-            if base not in self._instances:
-                continue
-            found = self._instances[base]
-            if found is None:
-                raise TypeError(f"{base.__name__} is registered with several type arguments; tag a subclass for each")
-            return found
+        if cls in self._instances:
+            raise TypeError(f"{cls.__name__} is registered with several type arguments; tag a subclass for each")
+        if not is_tagged(cls):
+            # A subclass without a tag of its own is what its base is.
+            for base in cls.__mro__[1:-1]:
+                found = self._instances.get(base)
+                if found is not None:
+                    return found
         return self.expected(cls)
 
     def of_body(self, data: bytes) -> _aster.RootCodec:

@@ -6,6 +6,7 @@ parsed JSON.
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class JsonProxyCodec:
         if message_class(type(obj)) is not None or type(obj) in BARE:
             return self._roots.of_value(obj).encode_json(obj)
         try:
-            text = json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=self._plain)
+            text = json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
             return text.encode()
         except (ValueError, RecursionError) as error:
             raise InvalidArgumentError(f"value is no JSON: {error}") from error
@@ -59,11 +60,12 @@ class JsonProxyCodec:
         """Return the value of JSON text that may be compressed. `LimitExceeded` if it grows beyond 16 MiB."""
         return self.decode(safe_decompress(data) if compressed else data, expected_type)
 
-    def _plain(self, obj: Any) -> Any:
-        """Return a wire type inside of a dict or list as parsed JSON."""
-        if message_class(type(obj)) is None:
-            raise InvalidArgumentError(f"value is no JSON: {type(obj).__name__} has no JSON form without its type")
-        return json.loads(self._roots.of_value(obj).encode_json(obj))
+
+def _plain(obj: Any) -> Any:
+    """Return a wire type inside of a dict or list as parsed JSON."""
+    if message_class(type(obj)) is None:
+        raise InvalidArgumentError(f"value is no JSON: {type(obj).__name__} has no JSON form without its type")
+    return json.loads(json_encode(obj))
 
 
 def json_encode(obj: Any) -> bytes:
@@ -80,12 +82,18 @@ def _codec_of(annotation: Any) -> JsonProxyCodec:
     """Return the codec that a class keeps with itself, so that it lives as long as the class."""
     cls = message_class(annotation)
     if cls is None:
-        return JsonProxyCodec()
+        return _untyped()
     codec = cls.__dict__.get(_KEPT)
     if codec is None:
         codec = JsonProxyCodec()
         setattr(cls, _KEPT, codec)
     return codec
+
+
+@functools.lru_cache(maxsize=1)
+def _untyped() -> JsonProxyCodec:
+    """Return the codec for scalars, dicts and lists, which registers nothing."""
+    return JsonProxyCodec()
 
 
 def _parse(data: bytes) -> Any:

@@ -30,11 +30,6 @@ FixedInt64 = Annotated[int, NumberType("int64")]
 FixedUInt32 = Annotated[int, NumberType("uint32")]
 FixedUInt64 = Annotated[int, NumberType("uint64")]
 
-NUMBERS = frozenset({
-    *("int8", "int16", "varint32", "uint8", "uint16", "var_uint32", "var_uint64"),
-    *("int32", "int64", "uint32", "uint64", "float32"),
-})  # fmt: skip
-
 __all__ = [
     "FixedInt32",
     "FixedInt64",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -71,8 +73,14 @@ def test_a_subclass_without_fields_is_its_base():
     class Special(Item):
         pass
 
+    @wire_type("codec/Own")
+    @dataclass
+    class Own(Item):
+        more: int = 0
+
     codec = ForyCodec(types=[Item])
     assert codec.decode(codec.encode(Special("s", 1))) == Item("s", 1)
+    assert codec.decode(codec.encode(Own("o", 1, 2))) == Own("o", 1, 2)
 
 
 def test_what_is_no_wire_type():
@@ -301,3 +309,16 @@ def test_dicts_are_records_where_there_are_no_classes():
         with pytest.raises(ContractViolationError) as caught:
             root.encode(bad)
         assert caught.value.details["location"] == location
+
+
+def test_one_codec_serves_many_threads():
+    codec = ForyCodec()
+    start = threading.Barrier(8)
+
+    def use():
+        start.wait()
+        return codec.decode(codec.encode(CART), Cart)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(value == CART for value in [future.result() for future in [pool.submit(use) for _ in range(8)]])
+    assert codec.registered_types == {Cart}

@@ -149,6 +149,7 @@ class All:
     grid: Tuple[Tuple[Point, ...], ...] = ((Point(),), ())
     page: Optional[Page[List[int]]] = None
     keys: Set[uuid.UUID] = field(default_factory=lambda: {uuid.UUID(int=1)})
+    by_key: Dict[uuid.UUID, int] = field(default_factory=lambda: {uuid.UUID(int=2): 3})
 
 
 def test_type_texts():
@@ -190,6 +191,7 @@ def test_type_texts():
         "grid": "list<list<types/Point>>",
         "page": "types/Page_list_varint64?",
         "keys": "set<uuid>",
+        "by_key": "map<uuid,int>",
     }
 
 
