@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use aster_core::codec::{EnumSchema, Kind, Made, MessageSchema, Refusal, Sink, Text, TypePlan};
+use aster_core::codec::{EnumSchema, Kind, Made, MessageSchema, Refusal, Sink, Text, TypePlan, is_uuid};
 
 use super::hosts::{Form, HostTypes};
-use super::source::is_uuid;
 use super::tape::{Arena, Slot};
 use crate::js::{Js, Scope, Thrown, as_bytes};
 

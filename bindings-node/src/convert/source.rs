@@ -1,6 +1,6 @@
 //! JavaScript values on their way out.
 
-use aster_core::codec::{Entries, EnumSchema, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan};
+use aster_core::codec::{Entries, EnumSchema, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan, is_uuid};
 
 use super::hosts::{Form, HostTypes};
 use super::tape::{Slot, Texts};
@@ -256,13 +256,4 @@ impl Source for TapeSource<'_> {
         let slot = self.at(*record + index);
         Ok((!slot.is_absent()).then_some(slot))
     }
-}
-
-/// Tells whether a text is a UUID as core's other hosts write it.
-pub(super) fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == b'-',
-            _ => matches!(c, b'0'..=b'9' | b'a'..=b'f'),
-        })
 }
