@@ -6,11 +6,12 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import importlib
 import sys
 import typing
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, Generic, List, NewType, Optional, Set, Tuple, TypeVar, Union
+from typing import Dict, FrozenSet, Generic, List, NewType, Optional, Set, Tuple, TypeVar, Union
 
 import pytest
 
@@ -310,18 +311,29 @@ def test_a_generic_that_never_ends_is_refused():
         ForyCodec(types=[Growing[int]])
 
 
+PEP_695 = """
+from dataclasses import dataclass, field
+from aster import wire_type
+
+type Many[X] = list[X]
+
+@wire_type("types/New")
+@dataclass
+class New[X]:
+    items: Many[X] = field(default_factory=list)
+    next: "New[X] | None" = None
+"""
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 695 needs Python 3.12")
-def test_type_parameters_of_pep_695():
-    scope: dict[str, Any] = {"dataclass": dataclass, "field": field, "wire_type": wire_type}
-    exec(
-        "type Many[X] = list[X]\n"
-        '@wire_type("types/New")\n@dataclass\nclass New[X]:\n'
-        "    items: Many[X] = field(default_factory=list)\n"
-        '    next: "New[X] | None" = None\n',
-        scope,
-    )
-    codec = ForyCodec(types=[scope["New"][int]])
-    value = scope["New"]([1], scope["New"]([2]))
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations"])
+def test_type_parameters_of_pep_695(future, tmp_path, monkeypatch):
+    name = f"pep_695_{len(future)}"
+    (tmp_path / f"{name}.py").write_text(future + PEP_695, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module(name)
+    codec = ForyCodec(types=[module.New[int]])
+    value = module.New([1], module.New([2]))
     assert codec.decode(codec.encode(value)) == value
 
 
