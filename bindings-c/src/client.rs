@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aster_core::engine::ServicePlan;
 use aster_core::error::{Error, ErrorKind, Result};
-use aster_core::node::{BoundService, Client, ClientOptions};
+use aster_core::node::{Client, ClientOptions};
+use aster_core::rpc::BoundService;
 use aster_core::rpc::BoxFuture;
 use serde_json::{Map, Value};
 

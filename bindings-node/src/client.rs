@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aster_core::error::Result;
-use aster_core::node::{self, BoundService, ClientOptions};
+use aster_core::node::{self, ClientOptions};
+use aster_core::rpc::BoundService;
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;

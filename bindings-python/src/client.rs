@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use aster_core::engine::{CallOptions, Timeout};
 use aster_core::error::Error;
-use aster_core::node::{BoundService as CoreService, Client as CoreClient, ClientOptions};
+use aster_core::node::{Client as CoreClient, ClientOptions};
+use aster_core::rpc::BoundService as CoreService;
 use aster_core::wire::Mode;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -54,6 +54,8 @@ pub const MAX_CONCURRENT_STREAMS: u32 = 1024;
 pub const EXCESS_STREAMS: u32 = 128;
 /// Sessions on one connection.
 pub const MAX_SESSIONS_PER_CONNECTION: u32 = 1024;
+/// Calls queued on a client session.
+pub const MAX_SESSION_QUEUE: usize = 1024;
 /// Items of one client stream or of the input of a bidi call.
 pub const MAX_STREAM_ITEMS: u64 = 100_000;
 /// Items a call holds for sending before it answers *full*.

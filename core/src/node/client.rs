@@ -13,14 +13,13 @@ use super::transport::QuicConnection;
 use crate::addr::Address;
 use crate::admission;
 use crate::clock::SystemClock;
-use crate::codec::Source;
 use crate::config::Config;
-use crate::engine::{CallOptions, ClientCall, Queue, ServicePlan};
+use crate::engine::ServicePlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::rpc::{BoxFuture, Caller, Connection, Dialer, Submission};
+use crate::rpc::{BoundService, BoxFuture, Caller, Connection, Dialer};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
-use crate::wire::{self, Choice};
+use crate::wire;
 
 /// Waits before an admission that was refused as busy is tried again (`trust.md` section 14).
 const BUSY_RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -185,7 +184,7 @@ impl Client {
         self.check_channel(offered)?;
         self.compare_contract(plan, offered);
         let choice = wire::choose(&offered.serialization_modes);
-        Ok(BoundService { client: self.clone(), plan: plan.clone(), choice })
+        Ok(BoundService::new(self.0.caller.clone(), plan.clone(), choice))
     }
 
     fn check_channel(&self, offered: &ServiceSummary) -> Result<()> {
@@ -230,56 +229,6 @@ impl Client {
             inner.caller.close().await;
             inner.node.close().await;
         })
-    }
-}
-
-/// A service of one server, with the negotiated mode.
-#[derive(Clone)]
-pub struct BoundService {
-    client: Client,
-    plan: Arc<ServicePlan>,
-    choice: Choice,
-}
-
-impl BoundService {
-    /// Returns the service.
-    pub fn plan(&self) -> &Arc<ServicePlan> {
-        &self.plan
-    }
-
-    /// Submits a unary call, encoded here and now; its terminal event goes to `queue`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Caller::start`].
-    pub fn start<S: Source>(
-        &self,
-        method: usize,
-        options: &CallOptions,
-        queue: &Arc<Queue>,
-        source: &mut S,
-        value: &S::Value,
-    ) -> Result<Arc<ClientCall>> {
-        self.client.0.caller.start(&self.submission(method, options, queue), source, value)
-    }
-
-    /// Submits a unary call whose request is encoded already, in the encoding of the negotiated mode.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Caller::start`].
-    pub fn start_raw(
-        &self,
-        method: usize,
-        options: &CallOptions,
-        queue: &Arc<Queue>,
-        payload: &[u8],
-    ) -> Result<Arc<ClientCall>> {
-        self.client.0.caller.start_raw(&self.submission(method, options, queue), payload)
-    }
-
-    fn submission<'a>(&'a self, method: usize, options: &'a CallOptions, queue: &'a Arc<Queue>) -> Submission<'a> {
-        Submission { plan: &self.plan, method, choice: &self.choice, options, queue }
     }
 }
 

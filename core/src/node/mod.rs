@@ -10,5 +10,5 @@ mod hooks;
 mod server;
 mod transport;
 
-pub use client::{BoundService, Client, ClientInfo, ClientOptions};
+pub use client::{Client, ClientInfo, ClientOptions};
 pub use server::{Server, ServerOptions};

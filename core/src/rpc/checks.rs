@@ -30,6 +30,8 @@ pub(crate) struct OpenedStream {
     pub(crate) service: Service,
     pub(crate) mode: Mode,
     pub(crate) session_trailers: bool,
+    /// The client's id of the session.
+    pub(crate) id: String,
     pub(crate) slots: (Slot, Option<Slot>),
     /// The call of a shared service; `None` for a session.
     pub(crate) call: Option<OpenedCall>,
@@ -80,22 +82,19 @@ pub(crate) fn check_stream(scope: &Arc<Scope>, header: StreamHeader) -> Result<O
     };
     let mode = Mode::accepted(header.serialization_mode, &plan.contract().description().serialization_modes)
         .ok_or_else(|| wire::unsupported_mode(header.serialization_mode))?;
-    let call = match method {
-        None => None,
-        Some(method) => Some(open_call(
-            scope,
-            service,
-            method,
-            header.call_id,
-            header.deadline_epoch_ms,
-            accepted.timeout_ms.as_deref(),
-            accepted.pairs,
-        )?),
+    let (id, call) = match method {
+        None => (header.call_id, None),
+        Some(method) => {
+            let (deadline, timeout_ms) = (header.deadline_epoch_ms, accepted.timeout_ms.as_deref());
+            let call = open_call(scope, service, method, header.call_id, deadline, timeout_ms, accepted.pairs)?;
+            (String::new(), Some(call))
+        }
     };
     Ok(OpenedStream {
         service: service.clone(),
         mode,
         session_trailers: accepted.session_trailers,
+        id,
         slots: (slot, session_slot),
         call,
     })

@@ -1,14 +1,13 @@
 //! The server's task of one stream: header, checks, and the call of a shared service.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::time::Sleep;
 use tracing::debug;
 
+use super::alarm::Alarm;
 use super::budget::{Queued, Share};
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedCall, OpenedStream, Refused};
@@ -52,14 +51,14 @@ pub(crate) struct Driver {
     pub(crate) scope: Arc<Scope>,
     pub(crate) signal: Arc<Signal>,
     pub(crate) form: Form,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     answer_waits: bool,
 }
 
 impl Driver {
     fn new(scope: Arc<Scope>, stream: BiStream, signal: Arc<Signal>) -> Self {
         let io = FrameStream::new(stream);
-        Self { io, scope, signal, form: Form::Binary, timer: None, answer_waits: false }
+        Self { io, scope, signal, form: Form::Binary, alarm: Alarm::default(), answer_waits: false }
     }
 
     /// Waits for the next thing to happen, flushing what is queued meanwhile.
@@ -97,13 +96,7 @@ impl Driver {
         if self.io.poll_stopped(cx).is_ready() {
             return Poll::Ready(Step::Stopped);
         }
-        let Some(until) = until else { return Poll::Pending };
-        let at = tokio::time::Instant::from(until);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if timer.deadline() != at {
-            timer.as_mut().reset(at);
-        }
-        timer.as_mut().poll(cx).map(|()| Step::TimedOut)
+        self.alarm.poll(cx, until).map(|()| Step::TimedOut)
     }
 
     async fn run(&mut self) {
@@ -330,7 +323,7 @@ pub(crate) enum Ended {
 
 fn shared_frame(active: &mut ActiveCall, frame: Frame, queued: Option<Queued>) -> Result<(), RpcStatus> {
     match frame::kind(frame.flags) {
-        Ok(FrameKind::Data) => active.data(request_body(frame, queued)),
+        Ok(FrameKind::Data) => active.data(received_body(frame, queued)),
         Ok(FrameKind::RowSchema) => Ok(()),
         Ok(FrameKind::Cancel) => Err(wire::cancelled()),
         Ok(FrameKind::Trailer) => client_trailer(&frame.payload).and_then(|()| active.end_input()),
@@ -339,7 +332,7 @@ fn shared_frame(active: &mut ActiveCall, frame: Frame, queued: Option<Queued>) -
 }
 
 /// Makes the body of a data frame; a large one counts against the connection's budget as long as it lives.
-pub(crate) fn request_body(frame: Frame, queued: Option<Queued>) -> Body {
+pub(crate) fn received_body(frame: Frame, queued: Option<Queued>) -> Body {
     let body = Body::new(frame.payload, frame.flags & frame::COMPRESSED != 0);
     match queued {
         Some(queued) => body.keeping(Arc::new(queued)),

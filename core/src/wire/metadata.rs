@@ -12,6 +12,8 @@ const LOCAL_PREFIX: &str = "_aster_";
 pub(super) const TIMEOUT_KEY: &str = "aster-timeout-ms";
 /// Asks for a trailer after every call of a session.
 const SESSION_TRAILERS_KEY: &str = "aster-session-trailers";
+/// Local note: bodies of this call longer than its value are compressed; -1: none.
+const COMPRESSION_NOTE: &str = "_aster_compression_threshold";
 
 /// Metadata that passed the checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,17 @@ pub fn outgoing(pairs: &[(String, String)]) -> Result<Vec<(String, String)>, Rpc
     let sent = || pairs.iter().filter(|(key, _)| is_application(key));
     check_limits(sent())?;
     Ok(sent().cloned().collect())
+}
+
+/// Returns the metadata of a session's header. `trailers`: every call is to end with a trailer.
+pub fn of_session(trailers: bool) -> Vec<(String, String)> {
+    if trailers { vec![(SESSION_TRAILERS_KEY.to_owned(), "1".to_owned())] } else { Vec::new() }
+}
+
+/// Returns the compression threshold that local notes ask for, else the default.
+pub fn compression_threshold(pairs: &[(String, String)]) -> i64 {
+    let note = pairs.iter().rev().find(|(key, _)| key == COMPRESSION_NOTE);
+    note.and_then(|(_, value)| value.parse().ok()).unwrap_or(limits::COMPRESSION_THRESHOLD as i64)
 }
 
 fn is_application(key: &str) -> bool {
