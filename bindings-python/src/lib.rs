@@ -5,13 +5,17 @@
 //!
 //! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
+mod caller;
 mod client;
 mod codec;
 mod config;
 mod contract;
 mod convert;
 mod errors;
+mod host;
 mod logs;
+mod mailbox;
+mod passing;
 mod plan;
 mod queue;
 mod runtime;
@@ -31,7 +35,9 @@ mod _aster {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::client::{BoundService, Client, connect};
+    use crate::caller::{BoundService, Caller, ClientCall};
+    #[pymodule_export]
+    use crate::client::{Client, connect};
     #[pymodule_export]
     use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
     #[pymodule_export]
@@ -41,6 +47,8 @@ mod _aster {
         canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
         verified_manifest,
     };
+    #[pymodule_export]
+    use crate::host::Host;
     #[pymodule_export]
     use crate::plan::{Plan, flattened_name, is_key_type, is_scalar_type, type_tree, wire_name};
     #[pymodule_export]

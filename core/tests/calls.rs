@@ -195,7 +195,7 @@ impl Guest {
         let options = DispatcherOptions::default();
         let dispatcher =
             Dispatcher::new(services, Gate::new(true), Arc::new(SystemClock), options).expect("dispatcher");
-        let caller = local_caller(Handle::current(), dispatcher);
+        let caller = local_caller(Handle::current(), dispatcher, false);
         let [shared, session] = plans.map(|plan| BoundService::new(caller.clone(), plan, *choice));
         Self { shared, session, queue, notify, notes }
     }

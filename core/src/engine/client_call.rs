@@ -148,8 +148,7 @@ impl CallRequest {
     ) -> Result<Arc<ClientCall>> {
         let head = self.head()?;
         let root = self.plan.methods()[self.method].request;
-        let frames =
-            Outgoing::encode(head, self.plan.schema(), root, self.encoding, self.compression, source, value);
+        let frames = Outgoing::encode(head, self.plan.schema(), root, self.encoding, self.compression, source, value);
         self.enroll(queue, frames.map_err(refused_request)?.0, true)
     }
 
@@ -363,7 +362,8 @@ impl ClientCall {
         }
         state.out = Vec::new();
         state.timed = None;
-        let unused = std::mem::take(&mut state.credit) as usize + usize::from(std::mem::take(&mut state.wants_writable));
+        let unused =
+            std::mem::take(&mut state.credit) as usize + usize::from(std::mem::take(&mut state.wants_writable));
         self.queue.unreserve(unused);
         self.queue.dismiss(self.ticket);
         self.queue.push(event);

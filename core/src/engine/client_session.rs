@@ -23,9 +23,9 @@ pub struct ClientSession {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<Arc<ClientCall>>,
+    running: Weak<ClientCall>,
     closing: bool,
     /// How the session ended: the status of later calls, and whether the connection went away.
     ended: Option<(RpcStatus, bool)>,
@@ -41,7 +41,7 @@ impl ClientSession {
             id,
             queue: queue.clone(),
             signal: Arc::default(),
-            state: Mutex::default(),
+            state: Mutex::new(State { waiting: VecDeque::new(), running: Weak::new(), closing: false, ended: None }),
         });
         let weak: Weak<ClientSession> = Arc::downgrade(&session);
         queue.enroll(ticket, weak);
@@ -67,6 +67,14 @@ impl ClientSession {
     pub fn close(&self) {
         self.lock().closing = true;
         self.signal.raise();
+    }
+
+    /// Cancels the call that runs, if one does; the session goes on.
+    pub fn cancel_running(&self) {
+        let running = self.lock().running.upgrade();
+        if let Some(call) = running {
+            call.cancel();
+        }
     }
 
     pub(crate) fn signal(&self) -> &Arc<Signal> {
@@ -103,6 +111,7 @@ impl ClientSession {
         let mut state = self.lock();
         while let Some(call) = state.waiting.pop_front() {
             if !call.is_ended() {
+                state.running = Arc::downgrade(&call);
                 return Some(call);
             }
         }

@@ -31,6 +31,8 @@ pub struct CallInfo {
     pub attributes: Arc<Vec<(String, String)>>,
     /// When the call must have ended.
     pub deadline: Option<Instant>,
+    /// Whether bodies stand for objects of this program.
+    pub objects: bool,
     /// Session of the call.
     pub session: Option<Arc<ServerSession>>,
 }
@@ -254,7 +256,9 @@ impl ServerCall {
     ///
     /// As for [`send`](Self::send).
     pub fn send_raw(&self, payload: &[u8]) -> Result<()> {
-        self.answer(None, |call, encoding| Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding, call.compression()))
+        self.answer(None, |call, encoding| {
+            Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding, call.compression())
+        })
     }
 
     fn answer(

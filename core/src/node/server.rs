@@ -11,6 +11,7 @@ use iroh_blobs::BlobsProtocol;
 use iroh_blobs::store::mem::MemStore;
 use iroh_docs::protocol::Docs;
 use iroh_gossip::net::Gossip;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::{info, warn};
 
@@ -22,7 +23,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::rpc::{BoxFuture, Dispatcher, DispatcherOptions, Service};
+use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Service};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire;
 
@@ -181,6 +182,16 @@ impl Server {
             *phase = Phase::Started;
             Ok(())
         })
+    }
+
+    /// Returns a caller of the services in this process (`wire.md` section 19).
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn local_caller(&self, runtime: Handle, objects: bool) -> Result<Arc<Caller>> {
+        let running = self.0.running().ok_or_else(|| Error::new(ErrorKind::State, "server is not started"))?;
+        Ok(rpc::local_caller(runtime, running.dispatcher, objects))
     }
 
     /// Refuses new calls, waits until the running ones ended or `grace` is over, then cancels the rest.

@@ -89,13 +89,6 @@ impl BoundService {
     }
 
     fn submission<'a>(&'a self, method: usize, options: &'a CallOptions, queue: &'a Arc<Queue>) -> Submission<'a> {
-        Submission {
-            plan: &self.plan,
-            method,
-            choice: &self.choice,
-            options,
-            queue,
-            session: self.session.as_ref(),
-        }
+        Submission { plan: &self.plan, method, choice: &self.choice, options, queue, session: self.session.as_ref() }
     }
 }

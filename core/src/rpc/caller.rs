@@ -215,9 +215,7 @@ impl Caller {
         let call_id = options.call_id.clone().unwrap_or_else(|| self.next_id());
         let metadata = metadata::outgoing(&options.metadata)?;
         let header = match session {
-            Some(_) => {
-                Header::Call(CallHeader { method: method_name, call_id, deadline_epoch_ms: 0, metadata })
-            }
+            Some(_) => Header::Call(CallHeader { method: method_name, call_id, deadline_epoch_ms: 0, metadata }),
             None => Header::Stream(StreamHeader {
                 service: plan.name().to_owned(),
                 method: method_name,

@@ -202,6 +202,7 @@ impl Driver {
             metadata: opened.metadata,
             attributes: opened.attributes,
             deadline: opened.deadline,
+            objects: self.scope.connection.passes_objects(),
             session,
         };
         let call = ServerCall::new(

@@ -14,12 +14,13 @@ use crate::error::Result;
 struct LocalDialer {
     runtime: Handle,
     dispatcher: Arc<Dispatcher>,
+    objects: bool,
 }
 
 impl Dialer for LocalDialer {
     fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
         Box::pin(async {
-            let (near, far) = pipe::pair(None, None);
+            let (near, far) = pipe::ends(None, None, self.objects);
             // Ends with the connection, which its caller closes.
             self.runtime.spawn(self.dispatcher.clone().serve(far));
             Ok(near as Arc<dyn Connection>)
@@ -27,8 +28,9 @@ impl Dialer for LocalDialer {
     }
 }
 
-/// Returns a caller of a dispatcher in this process. It has no peer and no attributes.
-pub fn local_caller(runtime: Handle, dispatcher: Arc<Dispatcher>) -> Arc<Caller> {
-    let dialer = Arc::new(LocalDialer { runtime: runtime.clone(), dispatcher });
+/// Returns a caller of a dispatcher in this process. It has no peer and no attributes. `objects`: hosts pass objects
+/// instead of encoded bodies, which nothing here looks at.
+pub fn local_caller(runtime: Handle, dispatcher: Arc<Dispatcher>, objects: bool) -> Arc<Caller> {
+    let dialer = Arc::new(LocalDialer { runtime: runtime.clone(), dispatcher, objects });
     Caller::new(runtime, dialer, Arc::new(SystemClock), None)
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedStream, Refused};
-use super::driver::{Driver, Ended, Step, client_trailer, read_status, released, received_body};
+use super::driver::{Driver, Ended, Step, client_trailer, read_status, received_body, released};
 use crate::contract::MethodPattern;
 use crate::engine::{Event, ServerSession, next_ticket};
 use crate::frame::{self, Frame, FrameKind};
