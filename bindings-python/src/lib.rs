@@ -6,6 +6,7 @@
 //! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
 mod caller;
+mod capability;
 mod client;
 mod codec;
 mod config;
@@ -17,6 +18,7 @@ mod logs;
 mod mailbox;
 mod passing;
 mod plan;
+mod protocol;
 mod queue;
 mod runtime;
 mod server;
@@ -37,6 +39,8 @@ mod _aster {
     #[pymodule_export]
     use crate::caller::{BoundService, Caller, ClientCall};
     #[pymodule_export]
+    use crate::capability::Capabilities;
+    #[pymodule_export]
     use crate::client::{Client, connect};
     #[pymodule_export]
     use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
@@ -51,6 +55,12 @@ mod _aster {
     use crate::host::Host;
     #[pymodule_export]
     use crate::plan::{Plan, flattened_name, is_key_type, is_scalar_type, type_tree, wire_name};
+    #[pymodule_export]
+    use crate::protocol::{
+        FrameReader, accept_metadata, choose_mode, decode_call_header, decode_status, decode_stream_header,
+        encode_call_header, encode_frame, encode_status, encode_stream_header, outgoing_metadata, remaining_ms,
+        sniff_body, validate_hex_field, validate_metadata, validate_status_message,
+    };
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
     #[pymodule_export]
@@ -80,6 +90,7 @@ fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let kinds: Vec<_> = ErrorKind::ALL.iter().map(|kind| (kind.number(), kind.name())).collect();
     let modes = [Mode::Xlang, Mode::Native, Mode::Row, Mode::Json];
     let modes: Vec<_> = modes.into_iter().map(|mode| (mode.number(), mode.name())).collect();
+    crate::protocol::add_tables(module)?;
     module.add("__version__", aster_core::VERSION)?;
     module.add("STATUS_TABLE", statuses)?;
     module.add("ERROR_KINDS", kinds)?;

@@ -4,6 +4,21 @@
 
 use std::time::Duration;
 
+macro_rules! table {
+    ($($name:ident)*) => { &[$((stringify!($name), $name as u64)),*] };
+}
+
+/// The limits of `wire.md` section 21 by name, for hosts: counts and bytes.
+pub const TABLE: &[(&str, u64)] = table! {
+    MAX_FRAME_SIZE MAX_BODY_SIZE MAX_DECOMPRESSED_SIZE MAX_PROTOCOL_PAYLOAD
+    MAX_METADATA_ENTRIES MAX_METADATA_TOTAL_BYTES MAX_METADATA_KEY_CHARS MAX_METADATA_VALUE_CHARS
+    MAX_RESERVED_ENTRIES MAX_RESERVED_VALUE_CHARS
+    MAX_STATUS_MESSAGE_CHARS MAX_STATUS_DETAILS MAX_STATUS_DETAIL_BYTES MAX_NAME_CHARS
+    MAX_CONCURRENT_STREAMS MAX_SESSIONS_PER_CONNECTION MAX_STREAM_ITEMS MAX_CREDIT MAX_CONNECTION_BUFFER
+    MAX_TICKET_BYTES MAX_TICKET_ADDRESSES MAX_TICKET_CREDENTIAL MAX_NODE_ADDR_TEXT MAX_DIAL_ADDRESSES
+    MAX_MESSAGE_DEPTH MAX_VALUE_GRAPH
+};
+
 /// Largest value of a frame's length field: flags byte and payload.
 pub const MAX_FRAME_SIZE: usize = 16 * 1024 * 1024;
 /// Largest payload of one frame, hence largest message body.

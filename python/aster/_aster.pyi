@@ -8,18 +8,27 @@ from typing import Any, final
 from typing_extensions import TypeAlias
 
 __all__ = [
+    "ALPNS",
     "COMPRESSION_THRESHOLD",
     "CONNECT_TIMEOUT",
+    "DEADLINE_EXPIRED",
+    "DEADLINE_SKEW_MS",
     "DRAIN_GRACE",
     "ERROR_KINDS",
+    "FRAME_FLAGS",
+    "FRAME_READ_TIMED_OUT",
+    "FRAME_READ_TIMEOUT",
+    "LIMITS",
     "MAX_CONCURRENT_STREAMS",
     "MAX_SESSIONS_PER_CONNECTION",
     "MODES",
     "STATUS_TABLE",
     "BoundService",
+    "Capabilities",
     "Client",
     "Codec",
     "Config",
+    "FrameReader",
     "Operation",
     "Plan",
     "Queue",
@@ -28,22 +37,37 @@ __all__ = [
     "Server",
     "ServerCall",
     "__version__",
+    "accept_metadata",
     "canonical_bytes",
     "check_address",
     "check_process",
+    "choose_mode",
     "compress",
     "connect",
     "contract_identity",
+    "decode_call_header",
+    "decode_status",
+    "decode_stream_header",
     "decompress",
     "description_of_manifest",
+    "encode_call_header",
+    "encode_frame",
+    "encode_status",
+    "encode_stream_header",
     "flattened_name",
     "is_key_type",
     "is_scalar_type",
     "manifest_of",
+    "outgoing_metadata",
     "read_canonical",
+    "remaining_ms",
     "root_name",
+    "sniff_body",
     "type_graph",
     "type_tree",
+    "validate_hex_field",
+    "validate_metadata",
+    "validate_status_message",
     "verified_manifest",
     "wire_name",
     "zstd_frame",
@@ -53,6 +77,13 @@ __version__: str
 STATUS_TABLE: list[tuple[int, str, str]]
 ERROR_KINDS: list[tuple[int, str]]
 MODES: list[tuple[int, str]]
+ALPNS: dict[str, bytes]
+FRAME_FLAGS: dict[str, int]
+LIMITS: dict[str, int]
+FRAME_READ_TIMEOUT: float
+FRAME_READ_TIMED_OUT: str
+DEADLINE_EXPIRED: str
+DEADLINE_SKEW_MS: int
 COMPRESSION_THRESHOLD: int
 CONNECT_TIMEOUT: float
 DRAIN_GRACE: float
@@ -63,6 +94,8 @@ _Default: TypeAlias = tuple[bool, Any]
 _FieldSpec: TypeAlias = tuple[str, Any, _Default | None]
 _ClassSpec: TypeAlias = tuple[type[Any], bool, Sequence[_FieldSpec], Sequence[tuple[str, _Default]]]
 _EnumSpec: TypeAlias = Mapping[str, Enum]
+_Pairs: TypeAlias = Sequence[tuple[str, str]]
+_Lists: TypeAlias = tuple[Sequence[str], Sequence[str]]
 _Summary: TypeAlias = tuple[str, int, str, list[tuple[str, str]], str, list[str]]
 
 def wire_name(name: str) -> str: ...
@@ -82,6 +115,30 @@ def compress(body: bytes, is_json: bool, threshold: int) -> bytes | None: ...
 def zstd_frame(data: bytes) -> bytes: ...
 def decompress(data: bytes) -> bytes: ...
 def check_address(text: str) -> None: ...
+def encode_frame(payload: bytes, flags: int) -> bytes: ...
+def encode_stream_header(
+    service: str,
+    method: str,
+    version: int,
+    call_id: str,
+    deadline_epoch_ms: int,
+    serialization_mode: int,
+    metadata: _Lists,
+    json: bool,
+) -> bytes: ...
+def decode_stream_header(payload: bytes) -> tuple[str, str, int, str, int, int, list[str], list[str]]: ...
+def encode_call_header(method: str, call_id: str, deadline_epoch_ms: int, metadata: _Lists, json: bool) -> bytes: ...
+def decode_call_header(payload: bytes) -> tuple[str, str, int, list[str], list[str]]: ...
+def encode_status(code: int, message: str, details: _Lists, json: bool) -> bytes: ...
+def decode_status(payload: bytes) -> tuple[int, str, list[str], list[str]]: ...
+def accept_metadata(pairs: _Pairs) -> list[tuple[str, str]]: ...
+def outgoing_metadata(pairs: _Pairs) -> list[tuple[str, str]]: ...
+def validate_metadata(pairs: _Pairs) -> None: ...
+def validate_status_message(message: str) -> None: ...
+def validate_hex_field(field: str, text: str, length: int | None) -> None: ...
+def remaining_ms(now_epoch_ms: int, deadline_epoch_ms: int, timeout_ms: str | None) -> int | None: ...
+def choose_mode(tokens: Sequence[str]) -> tuple[int, bool, bool]: ...
+def sniff_body(mode: int, body: bytes) -> str | None: ...
 def check_process(pid: int) -> None: ...
 def connect(
     queue: Queue,
@@ -106,6 +163,11 @@ class BoundService:
         /,
     ) -> int: ...
     def cancel(self, ticket: int, /) -> None: ...
+
+@final
+class Capabilities:
+    def __new__(cls, services: Mapping[str, tuple[str | None, Mapping[str, str | None]]]) -> Capabilities: ...
+    def check(self, service: str, method: str, attributes: Mapping[str, str], /) -> None: ...
 
 @final
 class Client:
@@ -168,6 +230,15 @@ class Config:
     @property
     def warnings(self) -> list[str]: ...
     def get(self, field: str) -> tuple[str, str] | None: ...
+
+@final
+class FrameReader:
+    def __new__(cls) -> FrameReader: ...
+    @property
+    def missing(self) -> int: ...
+    def feed(self, data: bytes, /) -> None: ...
+    def next(self) -> tuple[bytes, int] | None: ...
+    def finish(self) -> None: ...
 
 @final
 class Operation:

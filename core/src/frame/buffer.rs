@@ -58,6 +58,17 @@ impl FrameBuffer {
         }
     }
 
+    /// Returns how many bytes are missing to know the length of the next frame, or to complete it. A reader that
+    /// takes no more leaves what follows the frame in its stream.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::next`].
+    pub fn missing(&self) -> Result<usize, FrameError> {
+        let whole = self.length()?.map_or(LENGTH_LEN, |length| LENGTH_LEN + length);
+        Ok(whole.saturating_sub(self.bytes.len()))
+    }
+
     /// Returns the announced and the present bytes of a frame that is incomplete.
     pub fn partial(&self) -> Option<(usize, usize)> {
         match self.length() {

@@ -9,6 +9,7 @@ mod bound;
 mod budget;
 mod call;
 mod caller;
+mod capability;
 mod checks;
 mod dispatcher;
 mod driver;
@@ -23,6 +24,7 @@ mod transport;
 
 pub use bound::BoundService;
 pub use caller::{Caller, Submission};
+pub use capability::CapabilityMap;
 pub use dispatcher::{Dispatcher, DispatcherOptions, Service};
 pub use local::local_caller;
 pub use transport::{BiStream, BoxFuture, CloseCause, Connection, Dialer, RecvHalf, SendHalf, StreamError};

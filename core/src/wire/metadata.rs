@@ -1,6 +1,7 @@
 //! Metadata of calls: limits, reserved keys, local notes (`wire.md` section 13).
 
 use super::texts;
+use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::status::RpcStatus;
 
@@ -79,23 +80,60 @@ pub fn compression_threshold(pairs: &[(String, String)]) -> i64 {
     note.and_then(|(_, value)| value.parse().ok()).unwrap_or(limits::COMPRESSION_THRESHOLD as i64)
 }
 
+/// Checks metadata before it is used in a call.
+///
+/// # Errors
+///
+/// INVALID_ARGUMENT for reserved keys, LIMIT naming the limit.
+pub fn validate(pairs: &[(String, String)]) -> crate::error::Result<()> {
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| key.starts_with(RESERVED_PREFIX)) {
+        return Err(Error::new(ErrorKind::InvalidArgument, texts::reserved_metadata_key(key).message));
+    }
+    over_limit(pairs.iter().filter(|(key, _)| is_application(key)))
+        .map_or(Ok(()), |over| Err(Error::limit(over.what, over.most, over.got)))
+}
+
 fn is_application(key: &str) -> bool {
     !key.starts_with(RESERVED_PREFIX) && !key.starts_with(LOCAL_PREFIX)
 }
 
-fn check_limits<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -> Result<(), RpcStatus> {
-    limit("metadata entries", limits::MAX_METADATA_ENTRIES, pairs.clone().count())?;
-    let mut total = 0;
-    for (key, value) in pairs {
-        limit("metadata key length", limits::MAX_METADATA_KEY_CHARS, key.chars().count())?;
-        limit("metadata value length", limits::MAX_METADATA_VALUE_CHARS, value.chars().count())?;
-        total += key.len() + value.len();
-    }
-    limit("metadata total bytes", limits::MAX_METADATA_TOTAL_BYTES, total)
+/// A limit that metadata is over.
+struct Over {
+    what: &'static str,
+    most: usize,
+    got: usize,
 }
 
-fn limit(what: &str, most: usize, got: usize) -> Result<(), RpcStatus> {
-    if got > most { Err(texts::metadata_limit(what, most, got)) } else { Ok(()) }
+fn over(what: &'static str, most: usize, got: usize) -> Option<Over> {
+    (got > most).then_some(Over { what, most, got })
+}
+
+fn over_limit<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -> Option<Over> {
+    if let Some(over) = over("metadata entries", limits::MAX_METADATA_ENTRIES, pairs.clone().count()) {
+        return Some(over);
+    }
+    let mut total = 0;
+    for (key, value) in pairs {
+        let over = over("metadata key length", limits::MAX_METADATA_KEY_CHARS, key.chars().count())
+            .or_else(|| over("metadata value length", limits::MAX_METADATA_VALUE_CHARS, value.chars().count()));
+        if over.is_some() {
+            return over;
+        }
+        total += key.len() + value.len();
+    }
+    over("metadata total bytes", limits::MAX_METADATA_TOTAL_BYTES, total)
+}
+
+fn check_limits<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -> Result<(), RpcStatus> {
+    refused(over_limit(pairs))
+}
+
+fn limit(what: &'static str, most: usize, got: usize) -> Result<(), RpcStatus> {
+    refused(over(what, most, got))
+}
+
+fn refused(over: Option<Over>) -> Result<(), RpcStatus> {
+    over.map_or(Ok(()), |over| Err(texts::metadata_limit(over.what, over.most, over.got)))
 }
 
 #[cfg(test)]
