@@ -18,6 +18,8 @@ use crate::errors;
 
 type Pairs = Vec<(String, String)>;
 type Lists = (Vec<String>, Vec<String>);
+/// Fields in the order of the wire's JSON, numbers as wide as Python has them.
+type WideStreamHeader = (String, String, i64, String, i64, i64, Vec<String>, Vec<String>);
 type StreamHeaderFields = (String, String, i32, String, i64, u8, Vec<String>, Vec<String>);
 type CallHeaderFields = (String, String, i64, Vec<String>, Vec<String>);
 type StatusFields = (i32, String, Vec<String>, Vec<String>);
@@ -108,16 +110,11 @@ impl FrameReader {
 #[pyfunction]
 pub fn encode_stream_header<'py>(
     py: Python<'py>,
-    service: String,
-    method: String,
-    version: i64,
-    call_id: String,
-    deadline_epoch_ms: i64,
-    serialization_mode: i64,
-    metadata: Lists,
+    fields: WideStreamHeader,
     json: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let header = wire::pairs(metadata.0, metadata.1).and_then(|metadata| {
+    let (service, method, version, call_id, deadline_epoch_ms, serialization_mode, keys, values) = fields;
+    let header = wire::pairs(keys, values).and_then(|metadata| {
         let header = StreamHeader { service, method, call_id, deadline_epoch_ms, metadata, ..StreamHeader::default() };
         header.with_numbers(version, serialization_mode)
     });
@@ -136,15 +133,9 @@ pub fn decode_stream_header(py: Python<'_>, payload: &[u8]) -> PyResult<StreamHe
 
 /// Returns the payload of a call's header in a session.
 #[pyfunction]
-pub fn encode_call_header<'py>(
-    py: Python<'py>,
-    method: String,
-    call_id: String,
-    deadline_epoch_ms: i64,
-    metadata: Lists,
-    json: bool,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let metadata = wire::pairs(metadata.0, metadata.1).map_err(|error| no_payload(py, "CallHeader", &error))?;
+pub fn encode_call_header<'py>(py: Python<'py>, fields: CallHeaderFields, json: bool) -> PyResult<Bound<'py, PyBytes>> {
+    let (method, call_id, deadline_epoch_ms, keys, values) = fields;
+    let metadata = wire::pairs(keys, values).map_err(|error| no_payload(py, "CallHeader", &error))?;
     let header = CallHeader { method, call_id, deadline_epoch_ms, metadata };
     Ok(written(py, |out| header.encode(form(json), out)))
 }
@@ -159,14 +150,9 @@ pub fn decode_call_header(py: Python<'_>, payload: &[u8]) -> PyResult<CallHeader
 
 /// Returns the payload of a trailer, message and details as they are.
 #[pyfunction]
-pub fn encode_status<'py>(
-    py: Python<'py>,
-    code: i32,
-    message: String,
-    details: Lists,
-    json: bool,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let details = wire::pairs(details.0, details.1).map_err(|error| no_payload(py, "RpcStatus", &error))?;
+pub fn encode_status<'py>(py: Python<'py>, fields: StatusFields, json: bool) -> PyResult<Bound<'py, PyBytes>> {
+    let (code, message, keys, values) = fields;
+    let details = wire::pairs(keys, values).map_err(|error| no_payload(py, "RpcStatus", &error))?;
     let status = RpcStatus { code: StatusCode(code), message, details };
     Ok(written(py, |out| wire::encode_status(&status, form(json), out)))
 }

@@ -6,7 +6,7 @@ the wire, where keys may repeat.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 from aster import _aster
@@ -41,10 +41,7 @@ class StreamHeader:
 
     def encode(self, *, json: bool = False) -> bytes:
         """Return the payload, binary or JSON. Raises `FramingError` for numbers out of range and unequal lists."""
-        lists = (self.metadata_keys, self.metadata_values)
-        numbers = (self.deadline_epoch_ms, self.serialization_mode)
-        name = (self.service, self.method, self.version, self.call_id)
-        return made(_aster.encode_stream_header, *name, *numbers, lists, json)
+        return made(_aster.encode_stream_header, astuple(self), json)
 
     @classmethod
     def decode(cls, payload: bytes) -> StreamHeader:
@@ -73,8 +70,7 @@ class CallHeader:
 
     def encode(self, *, json: bool = False) -> bytes:
         """Return the payload, binary or JSON. Raises `FramingError` for numbers out of range and unequal lists."""
-        lists = (self.metadata_keys, self.metadata_values)
-        return made(_aster.encode_call_header, self.method, self.call_id, self.deadline_epoch_ms, lists, json)
+        return made(_aster.encode_call_header, astuple(self), json)
 
     @classmethod
     def decode(cls, payload: bytes) -> CallHeader:
@@ -106,7 +102,7 @@ class RpcStatus:
 
     def encode(self, *, json: bool = False) -> bytes:
         """Return the payload, binary or JSON. Raises `FramingError` for a code out of range and unequal lists."""
-        return made(_aster.encode_status, self.code, self.message, (self.detail_keys, self.detail_values), json)
+        return made(_aster.encode_status, astuple(self), json)
 
     @classmethod
     def decode(cls, payload: bytes) -> RpcStatus:

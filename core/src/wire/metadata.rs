@@ -55,6 +55,19 @@ pub fn accept(received: &[(String, String)]) -> Result<Accepted, RpcStatus> {
     Ok(accepted)
 }
 
+/// Checks metadata before it is used in a call.
+///
+/// # Errors
+///
+/// INVALID_ARGUMENT for reserved keys, LIMIT naming the limit.
+pub fn validate(pairs: &[(String, String)]) -> crate::error::Result<()> {
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| key.starts_with(RESERVED_PREFIX)) {
+        return Err(Error::new(ErrorKind::InvalidArgument, texts::reserved_metadata_key(key).message));
+    }
+    over_limit(pairs.iter().filter(|(key, _)| is_application(key)))
+        .map_or(Ok(()), |over| Err(Error::limit(over.what, over.most, over.got)))
+}
+
 /// Checks metadata that an application wants to send; local notes are left out.
 ///
 /// # Errors
@@ -78,19 +91,6 @@ pub fn of_session(trailers: bool) -> Vec<(String, String)> {
 pub fn compression_threshold(pairs: &[(String, String)]) -> i64 {
     let note = pairs.iter().rev().find(|(key, _)| key == COMPRESSION_NOTE);
     note.and_then(|(_, value)| value.parse().ok()).unwrap_or(limits::COMPRESSION_THRESHOLD as i64)
-}
-
-/// Checks metadata before it is used in a call.
-///
-/// # Errors
-///
-/// INVALID_ARGUMENT for reserved keys, LIMIT naming the limit.
-pub fn validate(pairs: &[(String, String)]) -> crate::error::Result<()> {
-    if let Some((key, _)) = pairs.iter().find(|(key, _)| key.starts_with(RESERVED_PREFIX)) {
-        return Err(Error::new(ErrorKind::InvalidArgument, texts::reserved_metadata_key(key).message));
-    }
-    over_limit(pairs.iter().filter(|(key, _)| is_application(key)))
-        .map_or(Ok(()), |over| Err(Error::limit(over.what, over.most, over.got)))
 }
 
 fn is_application(key: &str) -> bool {
