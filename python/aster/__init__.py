@@ -4,6 +4,7 @@ Importing has no side effect: no thread, no runtime, no look at environment or f
 """
 
 from aster._aster import __version__
+from aster._service_registry import ServiceRegistry, get_default_registry, set_default_registry
 from aster.capabilities import CapabilityRequirement, all_of, any_of
 from aster.client import AsterClient
 from aster.codec import DEFAULT_COMPRESSION_THRESHOLD, ForyCodec, ForyConfig, wire_type
@@ -19,7 +20,32 @@ from aster.errors import (
     TransportError,
     TrustDomainError,
 )
+from aster.framing import (
+    CALL,
+    CANCEL,
+    COMPRESSED,
+    HEADER,
+    MAX_FRAME_SIZE,
+    ROW_SCHEMA,
+    TRAILER,
+    FramingError,
+)
+from aster.interceptors import (
+    AuditLogInterceptor,
+    AuthInterceptor,
+    CapabilityInterceptor,
+    CircuitBreakerInterceptor,
+    CompressionInterceptor,
+    DeadlineInterceptor,
+    ExponentialBackoff,
+    Interceptor,
+    MetricsInterceptor,
+    RateLimitInterceptor,
+    RetryInterceptor,
+    RetryPolicy,
+)
 from aster.metadata import Metadata
+from aster.protocol import CallHeader, RpcStatus, StreamHeader
 from aster.rpc_types import RpcPattern, RpcScope, SerializationMode
 from aster.server import AsterServer
 from aster.service import MethodInfo, ServiceInfo, ServiceSummary
@@ -27,36 +53,62 @@ from aster.status import ContractViolationError, RpcError, StatusCode
 from aster.stubs import ServiceClient
 
 __all__ = [
+    "CALL",
+    "CANCEL",
+    "COMPRESSED",
     "DEFAULT_COMPRESSION_THRESHOLD",
+    "HEADER",
+    "MAX_FRAME_SIZE",
+    "ROW_SCHEMA",
+    "TRAILER",
     "AdmissionDeniedError",
     "AsterClient",
     "AsterConfig",
     "AsterServer",
+    "AuditLogInterceptor",
+    "AuthInterceptor",
     "CallContext",
+    "CallHeader",
+    "CapabilityInterceptor",
     "CapabilityRequirement",
+    "CircuitBreakerInterceptor",
+    "CompressionInterceptor",
     "ConnectionLostError",
     "ContractViolationError",
+    "DeadlineInterceptor",
+    "ExponentialBackoff",
     "ForyCodec",
     "ForyConfig",
+    "FramingError",
+    "Interceptor",
     "IrohConnectionError",
     "IrohError",
     "LimitExceeded",
     "Metadata",
     "MethodInfo",
+    "MetricsInterceptor",
+    "RateLimitInterceptor",
+    "RetryInterceptor",
+    "RetryPolicy",
     "RpcError",
     "RpcPattern",
     "RpcScope",
+    "RpcStatus",
     "SerializationMode",
     "ServiceClient",
     "ServiceInfo",
+    "ServiceRegistry",
     "ServiceSummary",
     "StatusCode",
+    "StreamHeader",
     "TransportError",
     "TrustDomainError",
     "__version__",
     "all_of",
     "any_of",
+    "get_default_registry",
     "rpc",
     "service",
+    "set_default_registry",
     "wire_type",
 ]

@@ -55,7 +55,7 @@ class Frames:
     def data(self, body=None, flags=0):
         """Return an item: bytes as they are, anything else as JSON."""
         if not isinstance(body, (bytes, bytearray)):
-            body = jsonlib.dumps({} if body is None else body).encode()
+            body = jsonlib.dumps({} if body is None else body, separators=(",", ":")).encode()
         return encode_frame(bytes(body), flags)
 
     def end(self, code=0, message=""):

@@ -83,7 +83,7 @@ SERVER = {
 CLIENT = {
     "connection_lost": Row(14, "connection lost: <cause>"),
     "closed_with_403": Row(7, "not admitted"),
-    "stream_reset": Row(14, "stream reset by peer: <code>"),
+    "stream_reset": Row(14, "stream reset by peer: <code>", "core"),
     "no_trailer": Row(14, "stream ended before trailer"),
     "frame_stalls": Row(14, "frame read timed out"),
     "cannot_decode_response": Row(13, "cannot decode response: <reason>"),
