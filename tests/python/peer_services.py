@@ -6,7 +6,29 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from aster import RpcError, StatusCode, bidi_stream, client_stream, rpc, server_stream, service, wire_type
+from aster import (
+    RpcError,
+    SerializationMode,
+    StatusCode,
+    bidi_stream,
+    client_stream,
+    rpc,
+    server_stream,
+    service,
+    wire_type,
+)
+
+
+class Waits:
+    """Tells a test that a handler has begun to wait for ever."""
+
+    began: asyncio.Queue[str] | None = None
+
+    @classmethod
+    async def for_ever(cls, who):
+        if cls.began is not None:
+            cls.began.put_nowait(who)
+        await asyncio.Event().wait()
 
 
 @wire_type("echo/Request")
@@ -67,7 +89,7 @@ class Counter:
 
     @rpc
     async def wait(self, request: Bump) -> Value:
-        await asyncio.Event().wait()
+        await Waits.for_ever("Counter")
         return Value()
 
 
@@ -106,7 +128,7 @@ class Odd:
 
     @rpc
     async def wait(self, request: EchoRequest) -> EchoReply:
-        await asyncio.Event().wait()
+        await Waits.for_ever("Odd")
         return EchoReply()
 
     @rpc(requires="ops")
@@ -119,7 +141,7 @@ class Odd:
             yield EchoReply(request.message)
 
 
-@service("Vault", requires="ops", serialization=["native"])
+@service("Vault", requires="ops", serialization=[SerializationMode.NATIVE])
 class Vault:
     @rpc
     async def read(self, request: EchoRequest) -> EchoReply:
@@ -130,11 +152,11 @@ class Vault:
 class Narrow:
     @rpc
     async def wait(self, request: EchoRequest) -> EchoReply:
-        await asyncio.Event().wait()
+        await Waits.for_ever("Narrow")
         return EchoReply()
 
 
-@service("Native", public=True, serialization=["native"])
+@service("Native", public=True, serialization=[SerializationMode.NATIVE])
 class Native:
     @rpc
     async def echo(self, request: EchoRequest) -> EchoReply:

@@ -63,6 +63,7 @@ class Lab:
 
 @asynccontextmanager
 async def lab(*chosen, **options):
+    services.Waits.began = asyncio.Queue()
     chosen = chosen or (services.Echo(), services.Counter, services.Broken, services.Odd(), services.Vault())
     async with AsterServer(list(chosen), **options) as server, raw_connection(server.endpoint_addr_b64) as connection:
         yield Lab(server, connection)
@@ -322,6 +323,7 @@ async def test_slots():
         held = [await here.open(), await here.open()]
         for stream in held:
             await stream.play(frames.header("Narrow", "wait"), frames.data(HI))
+            await services.Waits.began.get()
         _, _, status = await here.ask([frames.header("Narrow", "wait"), frames.data(HI)])
         check("no_slot", status, "too many concurrent streams (limit 2)")
         await held.pop().play(frames.cancel())
@@ -346,6 +348,7 @@ async def test_drain():
         await idle.play(frames.session(), frames.call(), frames.data({}))
         assert (await idle.answer())[1].code == 0
         await busy.play(frames.session(), frames.call("wait"), frames.data({}))
+        assert {await services.Waits.began.get() for _ in range(2)} == {"Odd", "Counter"}
         draining = asyncio.ensure_future(here.server.drain(grace_period=1.0))
         while (status := (await here.ask([frames.header(), frames.data(HI)]))[2]).code == 0:
             pass
