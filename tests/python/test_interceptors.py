@@ -19,6 +19,7 @@ from aster.interceptors import (
     CompressionInterceptor,
     DeadlineInterceptor,
     ExponentialBackoff,
+    Interceptor,
     MetricsInterceptor,
     RateLimitInterceptor,
     RetryInterceptor,
@@ -610,6 +611,22 @@ async def test_compression_leaves_a_local_note(pattern):
         assert ctx.metadata == {"_aster_compression_threshold": expected}
     with pytest.raises(ValueError):
         CompressionInterceptor(-2)
+
+
+@asynchronous
+async def test_calls_refused_before_them_do_not_concern_those_behind():
+    entries, breaker = [], CircuitBreakerInterceptor(failure_threshold=1)
+
+    class Refuses(Interceptor):
+        async def on_request(self, ctx, request):
+            raise UnavailableError("not now")
+
+    chain = Chain.of([Refuses(), AuditLogInterceptor(sink=entries), breaker])
+    assert (await call(chain, context())).message == "not now"
+    assert (entries, breaker.state) == ([], "closed")
+    # These have seen the start of the call.
+    await call(chain, context("bidi_stream"))
+    assert ([entry["event"] for entry in entries], breaker.state) == (["request", "error"], "open")
 
 
 # -- all -----------------------------------------------------------------------------------------------------------

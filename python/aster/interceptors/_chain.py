@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from aster.interceptors.base import Interceptor, streams_input, streams_output
+from aster.interceptors.base import Decider, Interceptor, streams_input, streams_output
 from aster.interceptors.retry import RetryInterceptor
 from aster.status import RpcError
 
@@ -55,8 +55,10 @@ class Chain:
         self._requests: list[tuple[int, Message]] = _hooks(chosen, "on_request")
         self._responses: list[Message] = [hook for _, hook in _hooks(chosen, "on_response")]
         started = {position for position, _ in self._starts}
-        self._errors: list[tuple[int, bool, Failure]] = [
-            (position, position in started, hook) for position, hook in reversed(_hooks(chosen, "on_error"))
+        # With where they stand, and whether their `on_start` looks at calls, or at those with a stream of requests.
+        self._errors: list[tuple[int, bool, bool, Failure]] = [
+            (position, position in started, isinstance(chosen[position], Decider), hook)
+            for position, hook in reversed(_hooks(chosen, "on_error"))
         ]
         self._ends: list[End] = [hook for _, hook in _hooks(chosen, "_call_ended")]
         self.has_start = bool(self._starts)
@@ -133,7 +135,8 @@ class Chain:
             return error
         kept[_ENDED] = True
         stands: RpcError | None = error
-        for position, started, hook in self._errors:
+        for position, starts, only_streams, hook in self._errors:
+            started = starts and (not only_streams or streams_input(ctx))
             if not _saw_the_call(kept, position, started):
                 continue
             returned = await _answer(hook, ctx, error)
