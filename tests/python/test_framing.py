@@ -96,6 +96,23 @@ async def test_frames_must_be_complete_in_time():
     assert isinstance((await asyncio.gather(waiting, return_exceptions=True))[0], asyncio.CancelledError)
 
 
+@asynchronous
+async def test_slow_drips_do_not_buy_time(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("aster.framing.monotonic", lambda: now)
+
+    class Drips(BytesStream):
+        async def read(self, size):
+            nonlocal now
+            now += 10.0
+            # What is ready at once is taken even if the time is over; waiting is not.
+            await asyncio.sleep(0)
+            return await super().read(1)
+
+    assert await read_frame(Drips(b"\x02\x00\x00\x00\x00x"), 60.0) == (b"x", 0)
+    assert str(await raised(read_frame(Drips(b"\x02\x00\x00\x00\x00x"), 30.0))) == "frame read timed out"
+
+
 def test_payload_classes():
     header = StreamHeader("S", "m", 1, "id", metadata_keys=["k", "k"], metadata_values=["1", "2"])
     assert header.metadata == {"k": "2"}

@@ -241,6 +241,28 @@ async def test_a_cancelled_hook_counts_as_run():
     assert log == ["a.request", "b.error", "a.error"]
 
 
+@asynchronous
+async def test_a_call_ends_once():
+    class Counts(Interceptor):
+        def __init__(self):
+            self.ends = []
+
+        def _call_ended(self, ctx, error):
+            self.ends.append(error)
+
+    counts, error = Counts(), NotFoundError("x")
+    chain = Chain.of([counts])
+    good, bad, late = context(), context(), context()
+    chain.finish(good)
+    chain.finish(good)
+    await chain.error(bad, error)
+    chain.finish(bad)
+    await chain.error(bad, error)
+    chain.finish(late, error)
+    await chain.error(late, error)
+    assert counts.ends == [None, error, error]
+
+
 def test_no_handler_starts_unexamined():
     log = []
     assert Chain.of([DeadlineInterceptor(), Trace("a", log)]).starts_at_once

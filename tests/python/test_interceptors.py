@@ -324,6 +324,7 @@ async def test_calls_of_an_earlier_state_have_no_say(monkeypatch):
     breaker.record_failure()
     assert breaker.state == "open"
     clock.now += 5
+    assert breaker.state == "half_open"
     await chain.response(slow, 1)
     await chain.error(late, UnavailableError("x"))
     assert breaker.state == "half_open"
