@@ -1,4 +1,4 @@
-"""The Python programs in docs/types.md run as they stand."""
+"""The Python programs in the documents for users run as they stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "types.md").read_text(encoding="utf-8"), re.DOTALL)
+PROGRAMS = [
+    pytest.param(program, id=name)
+    for name in ("types", "interceptors")
+    for program in re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -21,5 +27,5 @@ def test_programs_run(program, tmp_path):
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_there_is_one():
-    assert len(PROGRAMS) == 1
+def test_each_document_has_one():
+    assert len(PROGRAMS) == 2
