@@ -73,7 +73,7 @@ impl ClientState {
         if let Some(known) = bound.iter().find(|known| Arc::ptr_eq(known.plan(), plan)) {
             return Ok(known.clone());
         }
-        let new = self.client.bind(plan)?;
+        let new = self.client.bind(plan, None)?;
         if bound.len() < MAX_BOUND {
             bound.push(new.clone());
         }

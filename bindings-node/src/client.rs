@@ -100,7 +100,7 @@ impl Client {
     #[napi]
     pub fn bind(&self, env: &Env, plan: &Plan) -> Js {
         let scope = Scope::new(env);
-        let bound = self.connection.client.bind(&plan.bound.plan).and_then(|service| {
+        let bound = self.connection.client.bind(&plan.bound.plan, None).and_then(|service| {
             let stub = Stub { service, bound: plan.bound.clone(), connection: self.connection.clone() };
             // SAFETY: the environment is that of the running function.
             unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value())

@@ -9,12 +9,12 @@ use aster_core::wire::{self, Mode};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping};
+use pyo3::types::{PyBytesMethods, PyDict, PyMapping};
 
 use crate::convert::{HostTypes, PySink, PySource};
 use crate::errors;
 use crate::mailbox::{End, Mailbox};
-use crate::passing::{self, Passing};
+use crate::passing::{self, HostCodec, Passing};
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::runtime::ProcessBound;
@@ -53,18 +53,22 @@ impl Caller {
 
 #[pymethods]
 impl Caller {
-    /// Binds a service. `modes`: the tokens that the server lists. `encoded`: the host encodes and decodes itself.
+    /// Binds a service. `modes`: the tokens that the server lists. `codec`: functions of the host that encode a
+    /// message, and decode whether a body is JSON and the body.
     fn bind(
         &self,
         plan: Bound<'_, Plan>,
         queue: Bound<'_, Queue>,
         modes: Vec<String>,
-        encoded: bool,
+        codec: Option<(Py<PyAny>, Py<PyAny>)>,
     ) -> PyResult<BoundService> {
         let py = plan.py();
         let caller = self.caller.get().map_err(|error| errors::exception(py, &error))?;
         let service = CoreService::new(caller.clone(), plan.get().plan.clone(), wire::choose(&modes));
-        let passing = if encoded { Passing::Encoded } else { self.passing };
+        let passing = match codec {
+            Some((encode, decode)) => Passing::Host(HostCodec::new(encode, decode)),
+            None => self.passing.clone(),
+        };
         Ok(BoundService::new(service, plan.unbind(), queue.unbind(), passing))
     }
 
@@ -109,7 +113,7 @@ impl BoundService {
             call_id,
             ..CallOptions::default()
         };
-        if self.passing == Passing::Objects {
+        if matches!(self.passing, Passing::Objects) {
             let id = match options.call_id {
                 Some(id) => id,
                 None => self.core(py)?.next_call_id(),
@@ -130,7 +134,7 @@ impl BoundService {
     ) -> PyResult<Arc<CoreCall>> {
         let failed = |error: Error| errors::exception(py, &error);
         let (service, queue) = (self.core(py)?, self.queue.get().core().map_err(failed)?);
-        match (self.passing, &options.call_id) {
+        match (&self.passing, &options.call_id) {
             (Passing::Objects, Some(id)) => {
                 let body = passing::wrap(id, request);
                 service.start_raw(method, options, queue, &body).map_err(|error| {
@@ -138,8 +142,8 @@ impl BoundService {
                     failed(error)
                 })
             }
-            (Passing::Encoded, _) => {
-                let body = request.cast::<PyBytes>()?;
+            (Passing::Host(codec), _) => {
+                let body = codec.encode(request)?;
                 service.start_raw(method, options, queue, body.as_bytes()).map_err(failed)
             }
             _ => {
@@ -154,7 +158,7 @@ impl BoundService {
     }
 
     fn objects(&self, options: CallOptions) -> Option<String> {
-        options.call_id.filter(|_| self.passing == Passing::Objects)
+        options.call_id.filter(|_| matches!(self.passing, Passing::Objects))
     }
 
     fn streaming(slf: &Bound<'_, Self>, call: Arc<CoreCall>, options: CallOptions) -> PyResult<Py<ClientCall>> {
@@ -171,14 +175,14 @@ impl BoundService {
     /// Makes the Python value of a response or item.
     pub fn decode(&self, py: Python<'_>, call: &CoreCall, body: &Body, objects: Option<&str>) -> PyResult<Py<PyAny>> {
         let failed = |error: Error| errors::exception(py, &error);
-        match (self.passing, objects) {
+        match (&self.passing, objects) {
             (Passing::Objects, Some(id)) => {
                 let (_, bytes) = call.raw_response(body).map_err(failed)?;
                 passing::unwrap(id, &bytes).ok_or_else(|| failed(Error::new(ErrorKind::Internal, "no such object")))
             }
-            (Passing::Encoded, _) => {
+            (Passing::Host(codec), _) => {
                 let (encoding, bytes) = call.raw_response(body).map_err(failed)?;
-                Ok(passing::encoded(py, encoding, &bytes)?.into_any().unbind())
+                codec.decode(py, encoding, &bytes)
             }
             _ => {
                 let mut sink = PySink::new(py, self.hosts());
@@ -281,7 +285,14 @@ impl BoundService {
         if let Some(session) = service.session() {
             queue.expect_end(session.ticket(), closed.unbind());
         }
-        Ok(Self::new(service, self.plan.clone_ref(py), self.queue.clone_ref(py), self.passing))
+        Ok(Self::new(service, self.plan.clone_ref(py), self.queue.clone_ref(py), self.passing.clone()))
+    }
+
+    /// Returns another service of the same server, in the same session if this is in one.
+    fn with_plan(&self, plan: Bound<'_, Plan>) -> PyResult<Self> {
+        let py = plan.py();
+        let service = self.core(py)?.with_plan(plan.get().plan.clone());
+        Ok(Self::new(service, plan.unbind(), self.queue.clone_ref(py), self.passing.clone()))
     }
 
     /// The session's id on the wire.
@@ -363,9 +374,9 @@ impl ClientCall {
         let call = self.core(py)?;
         let service = self.service.get();
         let mut source = PySource::new(py, service.hosts());
-        let sent = match (service.passing, &self.objects) {
+        let sent = match (&service.passing, &self.objects) {
             (Passing::Objects, Some(id)) => call.send_raw(&passing::wrap(id, &value)),
-            (Passing::Encoded, _) => call.send_raw(value.cast::<PyBytes>()?.as_bytes()),
+            (Passing::Host(codec), _) => call.send_raw(codec.encode(&value)?.as_bytes()),
             _ => call.send(&mut source, &value),
         };
         accepted(py, sent, source.error.take())

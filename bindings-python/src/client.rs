@@ -7,7 +7,7 @@ use aster_core::node::{Client as CoreClient, ClientOptions};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::caller::BoundService;
+use crate::caller::{BoundService, Caller};
 use crate::config::Config;
 use crate::errors;
 use crate::passing::Passing;
@@ -52,10 +52,21 @@ impl Client {
 #[pymethods]
 impl Client {
     /// Binds a service of the server.
-    fn bind(&self, plan: Bound<'_, Plan>, queue: Bound<'_, Queue>) -> PyResult<BoundService> {
+    fn bind(&self, plan: Bound<'_, Plan>, queue: Bound<'_, Queue>, channel: Option<&str>) -> PyResult<BoundService> {
         let py = plan.py();
-        let service = self.core(py)?.bind(&plan.get().plan).map_err(|error| errors::exception(py, &error))?;
+        let service = self.core(py)?.bind(&plan.get().plan, channel).map_err(|error| errors::exception(py, &error))?;
         Ok(BoundService::new(service, plan.unbind(), queue.unbind(), Passing::Typed))
+    }
+
+    /// Returns what calls of any service go through.
+    fn caller(&self, py: Python<'_>) -> PyResult<Caller> {
+        Ok(Caller::new(self.core(py)?.caller().clone(), Passing::Typed))
+    }
+
+    /// Connects afresh, admission included.
+    fn reconnect(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
+        let work = self.core(py)?.reconnect();
+        queue.spawn(py, work, |py, ()| Ok(py.None()), |()| ())
     }
 
     /// Ends every call, closes the connection and releases the endpoint.
@@ -73,8 +84,8 @@ impl Client {
 
     /// The client's own endpoint id.
     #[getter]
-    fn endpoint_id(&self, py: Python<'_>) -> PyResult<&str> {
-        Ok(&self.core(py)?.info().endpoint_id)
+    fn endpoint_id(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.core(py)?.info().endpoint_id.clone())
     }
 
     /// Whether the client was admitted without a credential.
@@ -86,20 +97,21 @@ impl Client {
     /// The services of the server, as tuples.
     #[getter]
     fn services(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let tuples: Vec<_> = self.core(py)?.info().answer.services.iter().map(summary).collect();
+        let info = self.core(py)?.info();
+        let tuples: Vec<_> = info.answer.services.iter().map(summary).collect();
         Ok(tuples.into_pyobject(py)?.unbind())
     }
 
     /// Id of the registry's namespace, or empty.
     #[getter]
-    fn registry_namespace(&self, py: Python<'_>) -> PyResult<&str> {
-        Ok(&self.core(py)?.info().answer.registry_namespace)
+    fn registry_namespace(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.core(py)?.info().answer.registry_namespace.clone())
     }
 
     /// Topic of the producers' mesh, or empty.
     #[getter]
-    fn gossip_topic(&self, py: Python<'_>) -> PyResult<&str> {
-        Ok(&self.core(py)?.info().answer.gossip_topic)
+    fn gossip_topic(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.core(py)?.info().answer.gossip_topic.clone())
     }
 
     /// Attributes that admission granted.

@@ -1,21 +1,21 @@
-//! In which form values cross between host and core: typed, as objects of this process, or as encoded bytes.
+//! In which form values cross between host and core: typed, as objects of this process, or encoded by the host.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use aster_core::engine::Encoding;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyBytes;
 
 /// The form of the values of a client.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Passing {
     /// Instances of declared classes, encoded by core.
     Typed,
     /// Objects, which a client and a server of this process hand to each other.
     Objects,
-    /// Bytes that the host encodes and decodes.
-    Encoded,
+    /// What functions of the host encode and decode.
+    Host(Arc<HostCodec>),
 }
 
 /// First byte of the body that stands for an object: core takes it for a body of the usual encoding.
@@ -67,7 +67,23 @@ pub fn unwrap(call_id: &str, body: &[u8]) -> Option<Py<PyAny>> {
     groups().get_mut(call_id)?.objects.remove(&number)
 }
 
-/// Returns encoded bytes as Python sees them: whether they are JSON, and the bytes.
-pub fn encoded<'py>(py: Python<'py>, encoding: Encoding, bytes: &[u8]) -> PyResult<Bound<'py, PyTuple>> {
-    (encoding == Encoding::Json, PyBytes::new(py, bytes)).into_pyobject(py)
+/// Functions of the host: a message to bytes, and whether they are JSON and bytes to a message.
+pub struct HostCodec {
+    encode: Py<PyAny>,
+    decode: Py<PyAny>,
+}
+
+impl HostCodec {
+    pub fn new(encode: Py<PyAny>, decode: Py<PyAny>) -> Arc<Self> {
+        Arc::new(Self { encode, decode })
+    }
+
+    pub fn encode<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let body = self.encode.bind(message.py()).call1((message,))?;
+        Ok(body.cast_into::<PyBytes>()?)
+    }
+
+    pub fn decode(&self, py: Python<'_>, encoding: Encoding, body: &[u8]) -> PyResult<Py<PyAny>> {
+        self.decode.call1(py, (encoding == Encoding::Json, PyBytes::new(py, body)))
+    }
 }

@@ -223,6 +223,12 @@ impl ServerCall {
         Ok(self.core(py)?.info().session.as_ref().map(|session| session.name()))
     }
 
+    /// Whether the call has its answer.
+    #[getter]
+    fn answered(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.core(py)?.is_answered())
+    }
+
     /// Whether the call is over although its handler runs.
     #[getter]
     fn cancelled(&self) -> bool {

@@ -69,6 +69,9 @@ pub const MAX_CONCURRENT_STREAMS: u32 = 1024;
 pub const EXCESS_STREAMS: u32 = 128;
 /// Sessions on one connection.
 pub const MAX_SESSIONS_PER_CONNECTION: u32 = 1024;
+/// Waits before the attempts to connect afresh.
+pub const RECONNECT_WAITS: [Duration; 5] =
+    [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(16)];
 /// Calls queued on a client session.
 pub const MAX_SESSION_QUEUE: usize = 1024;
 /// Items of one client stream or of the input of a bidi call.

@@ -395,7 +395,7 @@ async fn over_quic() {
     let options = ClientOptions { address: Some(server.address().expect("address")), ..ClientOptions::default() };
     let client = Client::connect(Handle::current(), &config(), options).await.expect("connected");
     let (queue, notify) = queue();
-    let [shared, session] = plans.map(|plan| client.bind(&plan).expect("offered"));
+    let [shared, session] = plans.map(|plan| client.bind(&plan, None).expect("offered"));
     let mut guest = Guest { shared, session, queue, notify, notes };
     scenarios(&mut guest).await;
     // The loss of the connection ends calls and sessions, after the items that arrived.

@@ -79,7 +79,7 @@ struct Caller {
 impl Caller {
     fn new(client: &Client, description: &str) -> Result<Self> {
         let (queue, notify) = queue();
-        let service = client.bind(&ServicePlan::from_json(description).expect("description"))?;
+        let service = client.bind(&ServicePlan::from_json(description).expect("description"), None)?;
         Ok(Self { service, queue, notify })
     }
 

@@ -14,6 +14,34 @@ class TransportError(Exception):
     """The transport of a call failed."""
 
 
+class StreamClosedError(TransportError):
+    """A channel takes no more messages, or has no more to give."""
+
+
+class ClientError(Exception):
+    """A client cannot be made this way."""
+
+
+class ClientTimeoutError(ClientError):
+    """A local wait of a client ended; the operation may go on."""
+
+
+class ServerError(Exception):
+    """A server cannot do this, or not now."""
+
+
+class ServiceNotFoundError(ServerError):
+    """There is no such service."""
+
+
+class MethodNotFoundError(ServerError):
+    """The service has no such method."""
+
+
+class SerializationModeError(ServerError):
+    """The service does not accept this mode."""
+
+
 class ConnectionLostError(UnavailableError, TransportError, ConnectionError):
     """The connection to the peer was lost, or could not be established, during a call."""
 

@@ -11,7 +11,8 @@ from aster import _aster
 from aster._native import LoopBound, open_queue, settle, warn_unclosed
 from aster.config import AsterConfig, tell_warnings
 from aster.config import settle as settle_config
-from aster.handlers import make_runner
+from aster.handlers import host
+from aster.rpc_types import RpcScope
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from aster.interceptors import Interceptor
 
 logger = logging.getLogger("aster.server")
 
@@ -47,7 +50,9 @@ class AsterServer(LoopBound):
         root_pubkey: bytes | None = None,
         allow_all_consumers: bool | None = None,
         channel_name: str = "rpc",
+        interceptors: Sequence[Interceptor] | None = None,
         expose_errors: bool | None = None,
+        max_sessions_per_connection: int = _aster.MAX_SESSIONS_PER_CONNECTION,
     ) -> None:
         self._services = list(services)
         if not self._services:
@@ -61,16 +66,19 @@ class AsterServer(LoopBound):
         arguments = {name: value for name, value in given.items() if value is not None}
         self._config = settle_config(AsterConfig.from_env() if config is None else config, arguments)
         self._channel = channel_name
+        self._max_sessions = max_sessions_per_connection
+        # Core refuses late calls by itself, so that the default interceptor has nothing left to do.
+        self._interceptors = list(interceptors or ())
         self._native = self._make_native()
         if not self._native.is_open and self._config.root_pubkey is None:
             text = "the gate is closed and there is no root key: nobody can be admitted"
             warnings.warn(text, UserWarning, stacklevel=2)
 
     def _make_native(self) -> _aster.Server:
-        infos = [info for info in map(service_info, map(type, self._services)) if info is not None]
+        infos = [info for info in map(service_info, map(_class_of, self._services)) if info is not None]
         limits = [info.max_concurrent_streams for info in infos if info.max_concurrent_streams is not None]
         calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
-        return _aster.Server(self._config, self._channel, calls, _aster.MAX_SESSIONS_PER_CONNECTION)
+        return _aster.Server(self._config, self._channel, calls, self._max_sessions)
 
     async def start(self) -> None:
         """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network."""
@@ -97,9 +105,8 @@ class AsterServer(LoopBound):
     def _host(self, infos: list[ServiceInfo]) -> _aster.Queue:
         queue = open_queue()
         try:
-            for instance, info in zip(self._services, infos):
-                runners = [make_runner(instance, method) for method in info.methods.values()]
-                self._native.register(info.plan, queue, runners)
+            for target, info in zip(self._services, infos):
+                host(self._native, queue, target, info, self._interceptors)
         except BaseException:
             queue.close()
             self._native = self._make_native()
@@ -221,11 +228,15 @@ class AsterServer(LoopBound):
         return f"<AsterServer [{names}]>"
 
 
+def _class_of(target: object) -> type[Any]:
+    return target if isinstance(target, type) else type(target)
+
+
 def _decorated(instance: object) -> ServiceInfo:
-    cls: type[Any] = instance if isinstance(instance, type) else type(instance)
+    cls = _class_of(instance)
     info = service_info(cls)
     if info is None:
         raise TypeError(f"{cls} is not @service-decorated (missing __aster_service_info__)")
-    if isinstance(instance, type):
+    if isinstance(instance, type) and info.scoped != RpcScope.SESSION.value:
         raise TypeError(f"{cls} is shared: give an instance of it, not the class")
     return info

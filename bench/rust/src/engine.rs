@@ -102,7 +102,7 @@ pub async fn load(address: &str) -> Outcome {
     });
     let waiting = Waiting::default();
     let bench = EngineClient {
-        service: client.bind(&plan)?,
+        service: client.bind(&plan, None)?,
         queue: queue.clone(),
         waiting: waiting.clone(),
         request: Rc::new(request),

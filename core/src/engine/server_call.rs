@@ -143,6 +143,11 @@ impl ServerCall {
         self.lock().cancelled
     }
 
+    /// Tells whether the host, or core in its place, has ended the call.
+    pub fn is_answered(&self) -> bool {
+        self.lock().answered
+    }
+
     /// Decodes a request body into a host value. `None`: the body is refused, core has answered and released
     /// the call, the host forgets it.
     pub fn decode_request<K: Sink>(&self, body: &Body, sink: &mut K) -> Option<K::Value> {

@@ -69,16 +69,12 @@ pub struct ClientInfo {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    info: ClientInfo,
+    info: Mutex<Arc<ClientInfo>>,
     options: ClientOptions,
+    root_pubkey: Option<[u8; 32]>,
     caller: Arc<Caller>,
-    node: Arc<dyn DialingNode>,
+    dialer: Arc<QuicDialer>,
     warned: Mutex<Vec<(String, i32)>>,
-}
-
-/// A node without its types, so that bindings do not instantiate them.
-trait DialingNode: Send + Sync {
-    fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 struct QuicDialer {
@@ -111,7 +107,7 @@ impl Dialer for QuicDialer {
     }
 }
 
-impl DialingNode for QuicDialer {
+impl QuicDialer {
     fn close(&self) -> BoxFuture<'_, ()> {
         let endpoint = self.endpoint.clone();
         Box::pin(async {
@@ -158,37 +154,76 @@ impl Client {
             };
             let dialer = Arc::new(dialer);
             let caller = Caller::new(runtime, dialer.clone(), Arc::new(SystemClock), None);
-            Ok(Self(Arc::new(Inner { info, options, caller, node: dialer, warned: Mutex::default() })))
+            let info = Mutex::new(Arc::new(info));
+            let warned = Mutex::default();
+            Ok(Self(Arc::new(Inner { info, options, root_pubkey, caller, dialer, warned })))
         })
     }
 
     /// Returns what the server told at admission.
-    pub fn info(&self) -> &ClientInfo {
-        &self.0.info
+    pub fn info(&self) -> Arc<ClientInfo> {
+        self.0.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Binds a service description to the server: it must offer that name and version on our channel. A
+    /// Returns what calls of any service go through.
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.0.caller
+    }
+
+    /// Connects afresh: admission is repeated, what the server told is forgotten, calls and sessions end. Five
+    /// attempts, with growing waits between them.
+    ///
+    /// # Errors
+    ///
+    /// CONNECT if every attempt failed; ADMISSION_DENIED and CREDENTIAL at once.
+    pub fn reconnect(&self) -> BoxFuture<'static, Result<()>> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            inner.caller.disconnect();
+            for wait in limits::RECONNECT_WAITS {
+                tokio::time::sleep(wait).await;
+                match admit(&inner.dialer, &inner.options).await {
+                    Ok(answer) => {
+                        check_root(&answer, inner.root_pubkey)?;
+                        let mut info = inner.info.lock().unwrap_or_else(PoisonError::into_inner);
+                        *info = Arc::new(ClientInfo { answer, ..(**info).clone() });
+                        inner.warned.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                        return Ok(());
+                    }
+                    Err(error) if error.kind() == ErrorKind::Connect => {}
+                    Err(error) => {
+                        let id = inner.dialer.endpoint.id().to_string();
+                        return Err(error.with_detail("our_endpoint_id", id));
+                    }
+                }
+            }
+            let text = format!("Failed to reconnect after {} attempts", limits::RECONNECT_WAITS.len());
+            Err(Error::new(ErrorKind::Connect, text))
+        })
+    }
+
+    /// Binds a service description to the server: it must offer that name and version on a channel, ours by default. A
     /// differing contract id is logged once and allowed; the codec refuses what does not fit.
     ///
     /// # Errors
     ///
     /// NOT_FOUND if the service, version or channel is not offered; ADMISSION_DENIED if the channel points to
     /// another endpoint than the admitted one.
-    pub fn bind(&self, plan: &Arc<ServicePlan>) -> Result<BoundService> {
+    pub fn bind(&self, plan: &Arc<ServicePlan>, channel: Option<&str>) -> Result<BoundService> {
         let (name, version) = (plan.name(), plan.version());
-        let services = &self.0.info.answer.services;
+        let info = self.info();
+        let services = &info.answer.services;
         let offered = services
             .iter()
             .find(|service| service.name == name && service.version == version)
             .ok_or_else(|| not_offered(name, version, services))?;
-        self.check_channel(offered)?;
+        self.check_channel(&info, offered, channel.unwrap_or(&self.0.options.channel))?;
         self.compare_contract(plan, offered);
         let choice = wire::choose(&offered.serialization_modes);
         Ok(BoundService::new(self.0.caller.clone(), plan.clone(), choice))
     }
 
-    fn check_channel(&self, offered: &ServiceSummary) -> Result<()> {
-        let channel = &self.0.options.channel;
+    fn check_channel(&self, info: &ClientInfo, offered: &ServiceSummary, channel: &str) -> Result<()> {
         let address = offered.channels.get(channel).ok_or_else(|| {
             let available: Vec<_> = offered.channels.keys().map(|name| format!("'{name}'")).collect();
             let text = format!(
@@ -199,7 +234,7 @@ impl Client {
             Error::new(ErrorKind::NotFound, text)
         })?;
         let id = Address::parse(address)?.endpoint_id.to_string();
-        if id != self.0.info.server_id && !self.0.options.allow_foreign_channels {
+        if id != info.server_id && !self.0.options.allow_foreign_channels {
             let text = format!("channel '{channel}' of service '{}' is at another endpoint", offered.name);
             return Err(Error::new(ErrorKind::AdmissionDenied, text));
         }
@@ -227,7 +262,7 @@ impl Client {
         let inner = self.0.clone();
         Box::pin(async move {
             inner.caller.close().await;
-            inner.node.close().await;
+            inner.dialer.close().await;
         })
     }
 }

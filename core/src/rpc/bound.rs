@@ -33,6 +33,12 @@ impl BoundService {
         Ok(Self { session: Some(session), ..self.clone() })
     }
 
+    /// Returns another description of the server's services, in the same session if there is one.
+    #[must_use]
+    pub fn with_plan(&self, plan: Arc<ServicePlan>) -> Self {
+        Self { plan, ..self.clone() }
+    }
+
     /// Returns the session that the calls belong to.
     pub fn session(&self) -> Option<&Arc<ClientSession>> {
         self.session.as_ref()

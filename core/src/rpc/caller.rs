@@ -266,6 +266,14 @@ impl Caller {
         let _ = tokio::time::timeout(limits::CLOSE_FLUSH, self.tasks.wait()).await;
     }
 
+    /// Lets go of the shared connection: its calls and sessions end, the next call dials.
+    pub fn disconnect(&self) {
+        let link = lock(&self.current).take();
+        if let Some(link) = link {
+            link.connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
+        }
+    }
+
     fn current_link(&self) -> Option<Arc<Link>> {
         lock(&self.current).clone()
     }
