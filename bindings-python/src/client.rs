@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyMapping};
 use crate::config::Config;
 use crate::convert::{HostTypes, PySource};
 use crate::errors;
+use crate::node::Node;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::runtime::{self, ProcessBound};
@@ -81,6 +82,12 @@ impl Client {
         if let (Some(client), Ok(runtime)) = (self.0.if_same_process(), runtime::handle(py)) {
             runtime.spawn(client.close());
         }
+    }
+
+    /// The client's own node.
+    #[getter]
+    fn node(&self, py: Python<'_>) -> PyResult<Node> {
+        Ok(Node::new(self.core(py)?.node().clone()))
     }
 
     /// The client's own endpoint id.

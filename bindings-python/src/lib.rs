@@ -5,13 +5,21 @@
 //!
 //! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
+mod addresses;
+mod blobs;
 mod client;
 mod codec;
 mod config;
 mod contract;
 mod convert;
+mod docs;
 mod errors;
+mod gossip;
+mod hooks;
+mod keys;
 mod logs;
+mod net;
+mod node;
 mod plan;
 mod queue;
 mod runtime;
@@ -31,6 +39,12 @@ mod _aster {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::addresses::{
+        addr_text, decode_addr, decode_ticket, encode_addr, encode_ticket, parse_addr, parse_ticket, ticket_text,
+    };
+    #[pymodule_export]
+    use crate::blobs::Blobs;
+    #[pymodule_export]
     use crate::client::{BoundService, Client, connect};
     #[pymodule_export]
     use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
@@ -41,6 +55,20 @@ mod _aster {
         canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
         verified_manifest,
     };
+    #[pymodule_export]
+    use crate::docs::{Docs, Document, DocumentEvents};
+    #[pymodule_export]
+    use crate::gossip::{Gossip, Topic};
+    #[pymodule_export]
+    use crate::hooks::{Handshakes, PendingHandshake};
+    #[pymodule_export]
+    use crate::keys::{
+        blake3_digest, blake3_hex, ed25519_generate_keypair, ed25519_public_from_secret, ed25519_sign, ed25519_verify,
+    };
+    #[pymodule_export]
+    use crate::net::{Net, PeerConnection, ReceiveStream, SendStream};
+    #[pymodule_export]
+    use crate::node::{Node, open_node};
     #[pymodule_export]
     use crate::plan::{Plan, flattened_name, is_key_type, is_scalar_type, type_tree, wire_name};
     #[pymodule_export]
