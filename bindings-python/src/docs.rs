@@ -6,8 +6,8 @@ use aster_core::node::{
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::arrival::start_wait;
 use crate::blobs::as_bytes;
-use crate::net::arrived;
 use crate::node::{Addr, bound, checked, core_addr, object, start, start_plain, start_value};
 use crate::queue::{Operation, Queue};
 use crate::runtime::ProcessBound;
@@ -191,6 +191,6 @@ impl DocumentEvents {
 impl DocumentEvents {
     /// Waits for the next event; `None` at the end.
     fn next(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.next(), |py, taken| event(py, arrived(py, taken)?))
+        start_wait(py, queue, bound(py, &self.0)?.next(), event)
     }
 }

@@ -3,9 +3,9 @@
 use aster_core::node::{Gossip as CoreGossip, Topic as CoreTopic, TopicEvent};
 use pyo3::prelude::*;
 
+use crate::arrival::start_wait;
 use crate::blobs::as_bytes;
 use crate::docs::{PeerArgument, peers};
-use crate::net::arrived;
 use crate::node::{bound, object, start, start_plain};
 use crate::queue::{Operation, Queue};
 use crate::runtime::ProcessBound;
@@ -24,7 +24,13 @@ impl Gossip {
 #[pymethods]
 impl Gossip {
     /// Joins a topic.
-    fn subscribe(&self, py: Python<'_>, queue: &Queue, topic: &[u8], with_peers: Vec<PeerArgument>) -> PyResult<Operation> {
+    fn subscribe(
+        &self,
+        py: Python<'_>,
+        queue: &Queue,
+        topic: &[u8],
+        with_peers: Vec<PeerArgument>,
+    ) -> PyResult<Operation> {
         let work = bound(py, &self.0)?.subscribe(topic, peers(with_peers));
         start(py, queue, work, |py, topic| object(py, Topic(ProcessBound::new(topic))))
     }
@@ -43,7 +49,7 @@ impl Topic {
 
     /// Waits for the next event: kind and data; `None` at the end.
     fn next(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.next(), |py, taken| match arrived(py, taken)? {
+        start_wait(py, queue, bound(py, &self.0)?.next(), |py, event| match event {
             None => Ok(py.None()),
             Some(TopicEvent::Received(data)) => object(py, ("received", as_bytes(py, &data)?)),
             Some(TopicEvent::NeighborUp(id)) => object(py, ("neighbor_up", id)),

@@ -7,8 +7,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::net::arrived;
-use crate::node::{bound, object, start};
+use crate::arrival::start_wait;
+use crate::node::{bound, object};
 use crate::queue::{Operation, Queue};
 use crate::runtime::ProcessBound;
 
@@ -27,8 +27,7 @@ impl Handshakes {
 impl Handshakes {
     /// Waits for the next handshake: peer, protocol, and what takes the decision.
     fn next(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.next(), |py, taken| {
-            let pending = arrived(py, taken)?;
+        start_wait(py, queue, bound(py, &self.0)?.next(), |py, pending| {
             let handshake = pending.handshake.clone();
             let alpn = PyBytes::new(py, &handshake.alpn);
             object(py, (handshake.remote_id, alpn, PendingHandshake::new(pending)))

@@ -6,6 +6,7 @@
 //! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
 mod addresses;
+mod arrival;
 mod blobs;
 mod client;
 mod codec;
@@ -42,6 +43,8 @@ mod _aster {
     use crate::addresses::{
         addr_text, decode_addr, decode_ticket, encode_addr, encode_ticket, parse_addr, parse_ticket, ticket_text,
     };
+    #[pymodule_export]
+    use crate::arrival::Arrival;
     #[pymodule_export]
     use crate::blobs::Blobs;
     #[pymodule_export]

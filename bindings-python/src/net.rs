@@ -1,13 +1,14 @@
 //! Raw connections and streams.
 
-use aster_core::error::{Error, ErrorKind};
 use aster_core::node::{
     ConnectionFacts, Net as CoreNet, PeerConnection as CoreConnection, ReceiveStream as CoreReceive, RemoteFacts,
-    SendStream as CoreSend, StreamPair, Taken, TakenBytes,
+    SendStream as CoreSend, StreamPair,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::arrival::{start_read, start_wait};
+use crate::blobs::as_bytes;
 use crate::node::{Addr, bound, checked, core_addr, object, start, start_plain, start_value};
 use crate::queue::{Operation, Queue};
 use crate::runtime::ProcessBound;
@@ -29,15 +30,6 @@ fn remote(facts: RemoteFacts) -> Remote {
         facts.last_handshake_ns,
         facts.is_connected,
     )
-}
-
-/// Returns what an operation brought; it is there unless it was taken before.
-pub fn arrived<T>(py: Python<'_>, taken: Taken<T>) -> PyResult<T> {
-    checked(py, taken.take().ok_or_else(|| Error::new(ErrorKind::Internal, "nothing has arrived")))
-}
-
-fn bytes(py: Python<'_>, taken: TakenBytes) -> PyResult<Py<PyAny>> {
-    Ok(PyBytes::new(py, &taken.take()).into_any().unbind())
 }
 
 fn pair(py: Python<'_>, (send, recv): StreamPair) -> PyResult<Py<PyAny>> {
@@ -72,8 +64,7 @@ impl Net {
     /// Waits for the next connection: protocol and connection.
     fn accept(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
         let work = bound(py, &self.0)?.accept();
-        start(py, queue, work, |py, taken| {
-            let incoming = arrived(py, taken)?;
+        start_wait(py, queue, work, |py, incoming| {
             object(py, (PyBytes::new(py, &incoming.alpn), PeerConnection::new(incoming.connection)))
         })
     }
@@ -126,7 +117,7 @@ impl PeerConnection {
 
     /// Accepts a stream in both directions.
     fn accept_bi(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.accept_bi(), |py, taken| pair(py, arrived(py, taken)?))
+        start_wait(py, queue, bound(py, &self.0)?.accept_bi(), pair)
     }
 
     /// Opens a stream in our direction.
@@ -136,16 +127,12 @@ impl PeerConnection {
 
     /// Accepts a stream in the peer's direction.
     fn accept_uni(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.accept_uni(), |py, taken| {
-            object(py, ReceiveStream::new(arrived(py, taken)?))
-        })
+        start_wait(py, queue, bound(py, &self.0)?.accept_uni(), |py, stream| object(py, ReceiveStream::new(stream)))
     }
 
     /// Waits for a datagram.
     fn read_datagram(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.read_datagram(), |py, taken| {
-            Ok(PyBytes::new(py, &arrived(py, taken)?).into_any().unbind())
-        })
+        start_wait(py, queue, bound(py, &self.0)?.read_datagram(), |py, data| as_bytes(py, &data))
     }
 
     /// Sends a datagram.
@@ -231,17 +218,17 @@ impl ReceiveStream {
 impl ReceiveStream {
     /// Reads at most so many bytes.
     fn read(&self, py: Python<'_>, queue: &Queue, max: usize) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.read(max), bytes)
+        start_read(py, queue, bound(py, &self.0)?.read(max))
     }
 
     /// Reads exactly so many bytes.
     fn read_exact(&self, py: Python<'_>, queue: &Queue, count: usize) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.read_exact(count), bytes)
+        start_read(py, queue, bound(py, &self.0)?.read_exact(count))
     }
 
     /// Reads everything, of at most so many bytes.
     fn read_to_end(&self, py: Python<'_>, queue: &Queue, max: usize) -> PyResult<Operation> {
-        start(py, queue, bound(py, &self.0)?.read_to_end(max), bytes)
+        start_read(py, queue, bound(py, &self.0)?.read_to_end(max))
     }
 
     /// Asks the peer to send no more.

@@ -10,6 +10,7 @@ use pyo3::BoundObject;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::arrival::start_guarded;
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::docs::Docs;
@@ -91,12 +92,8 @@ pub fn open_node(
     let network = checked(py, config.0.network())?;
     let runtime = checked(py, runtime::handle(py))?;
     let work = CoreNode::open(NodeOptions { network, key_folder, alpns, content });
-    queue.spawn(
-        py,
-        work,
-        |py, node| object(py, Node::new(node)),
-        move |node| drop(runtime.spawn(async move { node.close().await })),
-    )
+    let undo = move |node: CoreNode| drop(runtime.spawn(async move { node.close().await }));
+    start_guarded(py, queue, work, |py, node| object(py, Node::new(node)), undo)
 }
 
 impl Node {

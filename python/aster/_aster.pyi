@@ -16,6 +16,7 @@ __all__ = [
     "MAX_SESSIONS_PER_CONNECTION",
     "MODES",
     "STATUS_TABLE",
+    "Arrival",
     "Blobs",
     "BoundService",
     "Client",
@@ -147,6 +148,11 @@ def open_node(
     content: bool,
     key_folder: str | None,
 ) -> Operation: ...
+
+@final
+class Arrival:
+    def take(self) -> Any: ...
+    def give_back(self) -> None: ...
 
 @final
 class Blobs:

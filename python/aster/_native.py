@@ -47,8 +47,23 @@ def loop_queue() -> _aster.Queue:
 
 
 async def perform(start: Callable[..., _aster.Operation], *arguments: Any) -> Any:
-    """Run an operation of a node in the loop that runs. Cancelling the wait ends it, and nothing is lost."""
+    """Run an operation of a node in the loop that runs. Cancelling the wait ends the operation."""
     return await settle(start(loop_queue(), *arguments))
+
+
+async def receive(start: Callable[..., _aster.Operation], *arguments: Any) -> Any:
+    """Wait for something that others bring. Cancelling the wait leaves it where it is, at any moment."""
+    operation = start(loop_queue(), *arguments)
+    future = operation.future
+    try:
+        arrival = await future
+    except asyncio.CancelledError:
+        operation.abort()
+        # It may have come in the turn of the loop in which the task was cancelled.
+        if future.done() and not future.cancelled() and future.exception() is None:
+            future.result().give_back()
+        raise
+    return arrival.take()
 
 
 def _task_maker(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from aster._native import perform
+from aster._native import perform, receive
 from aster.addresses import AddressLike, peer_parts
 from aster.errors import IrohError
 
@@ -69,7 +69,7 @@ class DocEventReceiver:
         return event
 
     async def _next(self) -> DocEvent | None:
-        found = await perform(self._native.next)
+        found = await receive(self._native.next)
         if found is None:
             return None
         kind, entry, sender, content, peer = found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aster._native import perform
+from aster._native import perform, receive
 from aster.addresses import AddressLike, peer_parts
 from aster.errors import IrohError
 
@@ -33,7 +33,7 @@ class GossipTopicHandle:
         `lagged` has `None` and tells that messages were dropped because nobody read them. `IrohError` once the topic
         has ended or the node is closed.
         """
-        found = await perform(self._native.next)
+        found = await receive(self._native.next)
         if found is None:
             raise IrohError("the topic has ended")
         return cast("tuple[str, bytes | str | None]", found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aster._native import perform
+from aster._native import receive
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
@@ -70,7 +70,7 @@ class NodeHookReceiver:
 
     async def recv(self) -> tuple[HookHandshakeInfo, NodeHookDecisionSender]:
         """Wait for the next handshake. `IrohError` once the node is closed."""
-        peer, alpn, pending = await perform(self._native.next)
+        peer, alpn, pending = await receive(self._native.next)
         return HookHandshakeInfo(peer, alpn), NodeHookDecisionSender(pending)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from aster import _aster
-from aster._native import perform
+from aster._native import perform, receive
 from aster.addresses import AddressLike, NodeAddr, addr_parts
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def open_node(
 ) -> _aster.Node:
     """Open a node, with or without blobs, documents and gossip."""
     folder = None if config is None else config.data_dir
-    node = await perform(_aster.open_node, node_config(config, storage_path), alpns, content, folder)
+    node = await receive(_aster.open_node, node_config(config, storage_path), alpns, content, folder)
     return cast("_aster.Node", node)
 
 
@@ -174,7 +174,7 @@ class NetClient:
         `RuntimeError` if none were given, `IrohError` once it is closed. While 256 connections wait to be accepted,
         further ones are closed with code 429.
         """
-        _, connection = await perform(self._net.accept)
+        _, connection = await receive(self._net.accept)
         return IrohConnection(connection)
 
     async def close(self) -> None:
@@ -245,7 +245,7 @@ class IrohConnection:
 
     async def accept_bi(self) -> tuple[IrohSendStream, IrohRecvStream]:
         """Wait for the peer to open a stream in both directions."""
-        send, recv = await perform(self._native.accept_bi)
+        send, recv = await receive(self._native.accept_bi)
         return IrohSendStream(send), IrohRecvStream(recv)
 
     async def open_uni(self) -> IrohSendStream:
@@ -254,11 +254,11 @@ class IrohConnection:
 
     async def accept_uni(self) -> IrohRecvStream:
         """Wait for the peer to open a stream in its direction."""
-        return IrohRecvStream(await perform(self._native.accept_uni))
+        return IrohRecvStream(await receive(self._native.accept_uni))
 
     async def read_datagram(self) -> bytes:
         """Wait for a datagram. While nobody reads, the oldest ones are dropped."""
-        return cast("bytes", await perform(self._native.read_datagram))
+        return cast("bytes", await receive(self._native.read_datagram))
 
     async def closed(self) -> Closing:
         """Wait for the end of the connection and tell why it ended."""
@@ -356,15 +356,15 @@ class IrohRecvStream:
 
     async def read(self, n: int) -> bytes:
         """Wait for bytes and return at most `n`; `b""` at the end."""
-        return cast("bytes", await perform(self._native.read, n))
+        return cast("bytes", await receive(self._native.read, n))
 
     async def read_exact(self, n: int) -> bytes:
         """Wait for exactly `n` bytes. `IrohError` if the stream ends before; the bytes stay for other reads."""
-        return cast("bytes", await perform(self._native.read_exact, n))
+        return cast("bytes", await receive(self._native.read_exact, n))
 
     async def read_to_end(self, max_size: int) -> bytes:
         """Wait for the end and return everything. `LimitExceeded` beyond `max_size` bytes, which stay."""
-        return cast("bytes", await perform(self._native.read_to_end, max_size))
+        return cast("bytes", await receive(self._native.read_to_end, max_size))
 
     def stop(self, code: int = 0) -> None:
         """Ask the peer to send no more, and drop what arrived. `ValueError` for 2**62 and more."""

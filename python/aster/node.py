@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aster._native import perform
+from aster._native import perform, receive
 from aster.addresses import AddressLike, NodeAddr, addr_parts
 from aster.blobs import BlobsClient
 from aster.docs import DocsClient
@@ -62,7 +62,7 @@ class IrohNode:
 
         `RuntimeError` if the node was given none, `IrohError` once it is closed.
         """
-        alpn, connection = await perform(self._net.accept)
+        alpn, connection = await receive(self._net.accept)
         return alpn, IrohConnection(connection)
 
     async def take_hook_receiver(self) -> NodeHookReceiver | None:

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use iroh::endpoint::{Connection, ConnectionError, PathId, SendDatagramError};
+use tokio_util::sync::CancellationToken;
 
 use super::failure;
 use super::handler::BUSY;
@@ -32,6 +33,8 @@ pub struct PeerConnection(Arc<Inner>);
 
 struct Inner {
     connection: Connection,
+    /// Cancelled when our node closes, which the transport calls an error of its own.
+    closing: CancellationToken,
     pairs: Arc<Inbox<StreamPair>>,
     singles: Arc<Inbox<ReceiveStream>>,
     datagrams: Arc<Inbox<Bytes>>,
@@ -49,8 +52,14 @@ pub struct Closing {
 }
 
 impl PeerConnection {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self(Arc::new(Inner { connection, pairs: Arc::default(), singles: Arc::default(), datagrams: Arc::default() }))
+    pub(super) fn new(connection: Connection, closing: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            connection,
+            closing,
+            pairs: Arc::default(),
+            singles: Arc::default(),
+            datagrams: Arc::default(),
+        }))
     }
 
     pub(super) fn close_busy(&self) {
@@ -76,7 +85,7 @@ impl PeerConnection {
     pub fn open_bi(&self) -> BoxFuture<'static, Result<StreamPair>> {
         let this = self.0.clone();
         Box::pin(async move {
-            let (send, recv) = this.connection.open_bi().await.map_err(|e| failure::connection_lost(&e))?;
+            let (send, recv) = this.connection.open_bi().await.map_err(|e| this.lost(&e))?;
             Ok((SendStream::new(send), ReceiveStream::new(recv)))
         })
     }
@@ -88,9 +97,7 @@ impl PeerConnection {
     /// As for [`open_bi`](Self::open_bi).
     pub fn open_uni(&self) -> BoxFuture<'static, Result<SendStream>> {
         let this = self.0.clone();
-        Box::pin(async move {
-            this.connection.open_uni().await.map(SendStream::new).map_err(|e| failure::connection_lost(&e))
-        })
+        Box::pin(async move { this.connection.open_uni().await.map(SendStream::new).map_err(|e| this.lost(&e)) })
     }
 
     /// Accepts the next stream of the peer in both directions. Cancel-safe.
@@ -102,7 +109,7 @@ impl PeerConnection {
         let this = self.0.clone();
         Box::pin(async move {
             let fresh = async {
-                let (send, recv) = this.connection.accept_bi().await.map_err(|e| failure::connection_lost(&e))?;
+                let (send, recv) = this.connection.accept_bi().await.map_err(|e| this.lost(&e))?;
                 Ok((SendStream::new(send), ReceiveStream::new(recv)))
             };
             this.pairs.next(fresh).await
@@ -119,7 +126,7 @@ impl PeerConnection {
         Box::pin(async move {
             let fresh = async {
                 let accepted = this.connection.accept_uni().await;
-                accepted.map(ReceiveStream::new).map_err(|e| failure::connection_lost(&e))
+                accepted.map(ReceiveStream::new).map_err(|e| this.lost(&e))
             };
             this.singles.next(fresh).await
         })
@@ -133,7 +140,7 @@ impl PeerConnection {
     pub fn read_datagram(&self) -> BoxFuture<'static, Result<Taken<Bytes>>> {
         let this = self.0.clone();
         Box::pin(async move {
-            let fresh = async { this.connection.read_datagram().await.map_err(|e| failure::connection_lost(&e)) };
+            let fresh = async { this.connection.read_datagram().await.map_err(|e| this.lost(&e)) };
             this.datagrams.next(fresh).await
         })
     }
@@ -149,7 +156,7 @@ impl PeerConnection {
             SendDatagramError::TooLarge => {
                 Error::limit("datagram", connection.max_datagram_size().unwrap_or(0), data.len())
             }
-            SendDatagramError::ConnectionLost(error) => failure::connection_lost(&error),
+            SendDatagramError::ConnectionLost(error) => self.0.lost(&error),
             other => Error::new(ErrorKind::Unsupported, other.to_string()).with_detail("object", "node"),
         })
     }
@@ -177,7 +184,7 @@ impl PeerConnection {
     /// Resolves when the connection has ended.
     pub fn closed(&self) -> BoxFuture<'static, Closing> {
         let this = self.0.clone();
-        Box::pin(async move { closing(&this.connection.closed().await) })
+        Box::pin(async move { this.closed_by(&this.connection.closed().await) })
     }
 
     /// Returns what is known of the connection now.
@@ -193,15 +200,24 @@ impl PeerConnection {
     }
 }
 
-fn closing(error: &ConnectionError) -> Closing {
-    let kind = match error {
-        ConnectionError::ApplicationClosed(_) => "application",
-        ConnectionError::LocallyClosed => "local",
-        ConnectionError::TimedOut => "timeout",
-        ConnectionError::Reset => "reset",
-        ConnectionError::VersionMismatch => "version",
-        _ => "transport",
-    };
-    let cause = close_cause(error);
-    Closing { kind, code: cause.code, reason: cause.reason }
+impl Inner {
+    fn lost(&self, error: &ConnectionError) -> Error {
+        if self.closing.is_cancelled() { failure::node_closed() } else { failure::connection_lost(error) }
+    }
+
+    fn closed_by(&self, error: &ConnectionError) -> Closing {
+        let kind = match error {
+            ConnectionError::ApplicationClosed(_) => "application",
+            ConnectionError::LocallyClosed => "local",
+            ConnectionError::TimedOut => "timeout",
+            ConnectionError::Reset => "reset",
+            ConnectionError::VersionMismatch => "version",
+            _ if self.closing.is_cancelled() => {
+                return Closing { kind: "local", code: None, reason: "node is closed".to_owned() };
+            }
+            _ => "transport",
+        };
+        let cause = close_cause(error);
+        Closing { kind, code: cause.code, reason: cause.reason }
+    }
 }

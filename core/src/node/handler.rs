@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use iroh::endpoint::Connection;
 use iroh::protocol::{AcceptError, ProtocolHandler};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::connection::{Incoming, PeerConnection};
@@ -62,12 +63,16 @@ impl ProtocolHandler for AdmissionHandler {
 
 /// Keeps connections for the application, as many as the queue holds.
 #[derive(Debug)]
-pub(super) struct IncomingHandler(pub(super) mpsc::Sender<Incoming>);
+pub(super) struct IncomingHandler {
+    pub(super) queue: mpsc::Sender<Incoming>,
+    pub(super) closing: CancellationToken,
+}
 
 impl ProtocolHandler for IncomingHandler {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        let incoming = Incoming { alpn: connection.alpn().to_vec(), connection: PeerConnection::new(connection) };
-        if let Err(refused) = self.0.try_send(incoming) {
+        let alpn = connection.alpn().to_vec();
+        let incoming = Incoming { alpn, connection: PeerConnection::new(connection, self.closing.clone()) };
+        if let Err(refused) = self.queue.try_send(incoming) {
             warn!(target: "aster::node", "a connection was closed: too many are waiting to be accepted");
             refused.into_inner().connection.close_busy();
         }

@@ -48,7 +48,7 @@ impl Net {
         Box::pin(async move {
             let target = target?;
             let connection = node.run(node.dial(target, &alpn)).await?;
-            Ok(PeerConnection::new(connection))
+            Ok(PeerConnection::new(connection, node.closing.clone()))
         })
     }
 

@@ -74,7 +74,7 @@ pub(super) struct NodeCore {
     pub(super) book: AddressBook,
     pub(super) monitor: Option<Arc<Monitor>>,
     /// Cancelled when the node begins to close: waits end here.
-    closing: CancellationToken,
+    pub(super) closing: CancellationToken,
     /// Cancelled when everything is released.
     pub(super) closed: CancellationToken,
     content: Option<Content>,
@@ -138,7 +138,7 @@ impl Node {
         for (alpn, handler) in (hosting.protocols)(&endpoint) {
             router = router.accept(alpn, handler);
         }
-        let (router, incoming) = accept_application(router, options.alpns);
+        let (router, incoming) = accept_application(router, options.alpns, &closing);
         let router = match &content {
             Some(content) => content.serve(router),
             None => router,
@@ -321,13 +321,18 @@ fn check_protocols(options: &NodeOptions) -> Result<()> {
     Ok(())
 }
 
-fn accept_application(mut router: RouterBuilder, alpns: Vec<Vec<u8>>) -> (RouterBuilder, Option<Accepted>) {
+fn accept_application(
+    mut router: RouterBuilder,
+    alpns: Vec<Vec<u8>>,
+    closing: &CancellationToken,
+) -> (RouterBuilder, Option<Accepted>) {
     if alpns.is_empty() {
         return (router, None);
     }
     let (queue, taken) = mpsc::channel(limits::MAX_INCOMING_CONNECTIONS);
     for alpn in alpns {
-        router = router.accept(alpn, Guarded(IncomingHandler(queue.clone())));
+        let handler = IncomingHandler { queue: queue.clone(), closing: closing.clone() };
+        router = router.accept(alpn, Guarded(handler));
     }
     (router, Some(Accepted { queue: AsyncMutex::new(taken), inbox: Arc::default() }))
 }
