@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use crate::caller::{BoundService, Caller};
 use crate::config::Config;
 use crate::errors;
+use crate::node::Node;
 use crate::passing::Passing;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
@@ -80,6 +81,12 @@ impl Client {
         if let (Some(client), Ok(runtime)) = (self.0.if_same_process(), runtime::handle(py)) {
             runtime.spawn(client.close());
         }
+    }
+
+    /// The client's own node.
+    #[getter]
+    fn node(&self, py: Python<'_>) -> PyResult<Node> {
+        Ok(Node::new(self.core(py)?.node().clone()))
     }
 
     /// The client's own endpoint id.

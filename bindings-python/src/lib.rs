@@ -5,6 +5,9 @@
 //!
 //! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
+mod addresses;
+mod arrival;
+mod blobs;
 mod caller;
 mod capability;
 mod client;
@@ -12,10 +15,16 @@ mod codec;
 mod config;
 mod contract;
 mod convert;
+mod docs;
 mod errors;
+mod gossip;
+mod hooks;
 mod host;
+mod keys;
 mod logs;
 mod mailbox;
+mod net;
+mod node;
 mod passing;
 mod plan;
 mod protocol;
@@ -37,6 +46,14 @@ mod _aster {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::addresses::{
+        addr_text, decode_addr, decode_ticket, encode_addr, encode_ticket, parse_addr, parse_ticket, ticket_text,
+    };
+    #[pymodule_export]
+    use crate::arrival::Arrival;
+    #[pymodule_export]
+    use crate::blobs::Blobs;
+    #[pymodule_export]
     use crate::caller::{BoundService, Caller, ClientCall};
     #[pymodule_export]
     use crate::capability::Capabilities;
@@ -52,7 +69,21 @@ mod _aster {
         verified_manifest,
     };
     #[pymodule_export]
+    use crate::docs::{Docs, Document, DocumentEvents};
+    #[pymodule_export]
+    use crate::gossip::{Gossip, Topic};
+    #[pymodule_export]
+    use crate::hooks::{Handshakes, PendingHandshake};
+    #[pymodule_export]
     use crate::host::Host;
+    #[pymodule_export]
+    use crate::keys::{
+        blake3_digest, blake3_hex, ed25519_generate_keypair, ed25519_public_from_secret, ed25519_sign, ed25519_verify,
+    };
+    #[pymodule_export]
+    use crate::net::{Net, PeerConnection, ReceiveStream, SendStream};
+    #[pymodule_export]
+    use crate::node::{Node, open_node};
     #[pymodule_export]
     use crate::plan::{Plan, flattened_name, is_key_type, is_scalar_type, type_tree, wire_name};
     #[pymodule_export]

@@ -12,6 +12,7 @@ use pyo3::types::PyBytes;
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::errors;
+use crate::node::Node;
 use crate::passing::Passing;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
@@ -147,6 +148,12 @@ impl Server {
     #[getter]
     fn endpoint_id(&self, py: Python<'_>) -> PyResult<String> {
         self.core(py)?.endpoint_id().map_err(|error| errors::exception(py, &error))
+    }
+
+    /// The server's node.
+    #[getter]
+    fn node(&self, py: Python<'_>) -> PyResult<Node> {
+        self.core(py)?.node().map(Node::new).map_err(|error| errors::exception(py, &error))
     }
 
     /// The services as they are announced, as tuples.

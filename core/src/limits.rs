@@ -193,3 +193,22 @@ pub const DENIAL_GRID: Duration = Duration::from_millis(250);
 pub const MAX_ADMISSION_CONNECTIONS_PER_PEER: usize = 4;
 /// Admission connections served at once, and as many again waiting are refused.
 pub const MAX_ADMISSION_CONNECTIONS: usize = 256;
+
+/// Connections that a node has accepted for the application and that were not taken yet; further ones are closed.
+pub const MAX_INCOMING_CONNECTIONS: usize = 256;
+/// Handshakes that wait for the application to decide; further ones are refused.
+pub const MAX_PENDING_HANDSHAKES: usize = 256;
+/// Peers of which a node knows addresses that it was told; the oldest is forgotten.
+pub const MAX_KNOWN_PEERS: usize = 16_384;
+/// Peers of which a monitor keeps facts; the one that was connected longest ago is forgotten.
+pub const MAX_MONITORED_PEERS: usize = 4096;
+/// Events of a document that wait for their reader; further ones are dropped, and that is told.
+pub const MAX_DOCUMENT_EVENTS: usize = 16_384;
+/// Entries that a query of a document returns.
+pub const MAX_QUERY_ENTRIES: usize = 100_000;
+/// Bytes of a blob, or of all files of a collection, that are read into memory at once.
+pub const MAX_BLOB_BYTES: u64 = 1024 * 1024 * 1024;
+/// Bytes of the list of files of a collection, and of their names.
+pub const MAX_COLLECTION_BYTES: u64 = 4 * 1024 * 1024;
+/// Interval in which content that no tag and no document names is removed.
+pub const BLOB_COLLECTION_INTERVAL: Duration = Duration::from_secs(300);

@@ -6,17 +6,22 @@ Importing has no side effect: no thread, no runtime, no look at environment or f
 from aster._aster import __version__
 from aster._service_registry import ServiceRegistry, get_default_registry, set_default_registry
 from aster._streams import BidiChannel
+from aster.addresses import AsterTicket, NodeAddr
+from aster.blobs import BlobLocalInfo, BlobObserveResult, BlobsClient, BlobStatusResult, TagInfo
 from aster.capabilities import CapabilityRequirement, all_of, any_of
 from aster.client import AsterClient
 from aster.codec import DEFAULT_COMPRESSION_THRESHOLD, ForyCodec, ForyConfig, wire_type
 from aster.config import AsterConfig
 from aster.context import CallContext
 from aster.decorators import bidi_stream, client_stream, rpc, server_stream, service
+from aster.docs import DocDownloadPolicy, DocEntry, DocEvent, DocEventReceiver, DocHandle, DocsClient
 from aster.errors import (
     AdmissionDeniedError,
+    BlobNotFound,
     ClientError,
     ClientTimeoutError,
     ConnectionLostError,
+    DocNotFound,
     IrohConnectionError,
     IrohError,
     LimitExceeded,
@@ -25,6 +30,7 @@ from aster.errors import (
     ServerError,
     ServiceNotFoundError,
     StreamClosedError,
+    TicketError,
     TransportError,
     TrustDomainError,
 )
@@ -52,7 +58,30 @@ from aster.interceptors import (
     RetryInterceptor,
     RetryPolicy,
 )
+from aster.gossip import GossipClient, GossipTopicHandle
+from aster.hooks import (
+    HookConnectInfo,
+    HookDecision,
+    HookHandshakeInfo,
+    HookManager,
+    HookReceiver,
+    HookRegistration,
+    NodeHookDecisionSender,
+    NodeHookReceiver,
+)
 from aster.metadata import Metadata
+from aster.net import (
+    ConnectionInfo,
+    EndpointConfig,
+    IrohConnection,
+    IrohRecvStream,
+    IrohSendStream,
+    NetClient,
+    RemoteInfo,
+    create_endpoint,
+    create_endpoint_with_config,
+)
+from aster.node import IrohNode, blobs_client, docs_client, gossip_client, net_client
 from aster.protocol import CallHeader, RpcStatus, StreamHeader
 from aster.proxies import ProxyClient, SessionProxyClient
 from aster.rpc_types import RpcPattern, RpcScope, SerializationMode
@@ -78,6 +107,12 @@ __all__ = [
     "AuditLogInterceptor",
     "AuthInterceptor",
     "BidiChannel",
+    "AsterTicket",
+    "BlobLocalInfo",
+    "BlobNotFound",
+    "BlobObserveResult",
+    "BlobStatusResult",
+    "BlobsClient",
     "CallContext",
     "CallHeader",
     "CapabilityInterceptor",
@@ -95,8 +130,33 @@ __all__ = [
     "ForyConfig",
     "FramingError",
     "Interceptor",
+    "ConnectionInfo",
+    "ConnectionLostError",
+    "ContractViolationError",
+    "DocDownloadPolicy",
+    "DocEntry",
+    "DocEvent",
+    "DocEventReceiver",
+    "DocHandle",
+    "DocNotFound",
+    "DocsClient",
+    "EndpointConfig",
+    "ForyCodec",
+    "ForyConfig",
+    "GossipClient",
+    "GossipTopicHandle",
+    "HookConnectInfo",
+    "HookDecision",
+    "HookHandshakeInfo",
+    "HookManager",
+    "HookReceiver",
+    "HookRegistration",
+    "IrohConnection",
     "IrohConnectionError",
     "IrohError",
+    "IrohNode",
+    "IrohRecvStream",
+    "IrohSendStream",
     "LimitExceeded",
     "Metadata",
     "MethodInfo",
@@ -106,6 +166,11 @@ __all__ = [
     "RateLimitInterceptor",
     "RetryInterceptor",
     "RetryPolicy",
+    "NetClient",
+    "NodeAddr",
+    "NodeHookDecisionSender",
+    "NodeHookReceiver",
+    "RemoteInfo",
     "RpcError",
     "RpcPattern",
     "RpcScope",
@@ -122,6 +187,8 @@ __all__ = [
     "StatusCode",
     "StreamClosedError",
     "StreamHeader",
+    "TagInfo",
+    "TicketError",
     "TransportError",
     "TrustDomainError",
     "__version__",
@@ -131,6 +198,12 @@ __all__ = [
     "bidi_stream",
     "client_stream",
     "get_default_registry",
+    "blobs_client",
+    "create_endpoint",
+    "create_endpoint_with_config",
+    "docs_client",
+    "gossip_client",
+    "net_client",
     "rpc",
     "server_stream",
     "service",

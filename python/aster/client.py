@@ -15,6 +15,7 @@ from aster.errors import AdmissionDeniedError, DeniedByServer
 from aster.interceptors._chain import Chain
 from aster.proxies import ProxyCalls, ProxyClient, SessionOpener, SessionProxyClient
 from aster.rpc_types import RpcScope
+from aster.node import Faces
 from aster.service import ServiceSummary, service_info
 from aster.session import ClientSession, make_stub
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from aster.interceptors import Interceptor
+    from aster.blobs import BlobsClient
+    from aster.docs import DocsClient
+    from aster.gossip import GossipClient
+    from aster.net import NetClient
+    from aster.node import IrohNode
 
 T = TypeVar("T")
 
@@ -42,6 +48,7 @@ class AsterClient(LoopBound):
     _queue: _aster.Queue | None = None
     _native: _aster.Client | None = None
     _turn: asyncio.Lock | None = None
+    _faces: Faces | None = None
     _closed = False
     _credential: tuple[str | None, str] = (None, "")
 
@@ -245,6 +252,37 @@ class AsterClient(LoopBound):
         if self._native is None or self._queue is None:
             raise RuntimeError("AsterClient not connected; call connect() first")
         return self._native, self._queue
+
+    def _node_faces(self) -> Faces:
+        native, _ = self._connected()
+        if self._faces is None:
+            self._faces = Faces(native.node)
+        return self._faces
+
+    @property
+    def node(self) -> IrohNode:
+        """The client's own node. Closing it ends the client's connections."""
+        return self._node_faces().node
+
+    @property
+    def blobs(self) -> BlobsClient:
+        """The content store of the node."""
+        return self._node_faces().blobs
+
+    @property
+    def docs(self) -> DocsClient:
+        """The documents of the node."""
+        return self._node_faces().docs
+
+    @property
+    def gossip(self) -> GossipClient:
+        """The gossip of the node."""
+        return self._node_faces().gossip
+
+    @property
+    def endpoint(self) -> NetClient:
+        """The endpoint of the node."""
+        return self._node_faces().endpoint
 
     @property
     def services(self) -> list[ServiceSummary]:

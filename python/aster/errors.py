@@ -51,11 +51,25 @@ class ConnectionLostError(UnavailableError, TransportError, ConnectionError):
 
 
 class IrohError(Exception):
-    """Something of the node failed."""
+    """Something of the node failed. `code` is the number that the peer gave with it, if it gave one."""
+
+    code: int | None = None
+
+
+class BlobNotFound(IrohError):  # noqa: N818 - name of the API
+    """The blob is not on the node in full."""
+
+
+class DocNotFound(IrohError):  # noqa: N818 - name of the API
+    """The document is not on the node."""
+
+
+class TicketError(IrohError, ValueError):
+    """The text or bytes are no ticket of the wanted kind."""
 
 
 class IrohConnectionError(IrohError, ConnectionError):
-    """The peer is unreachable."""
+    """The peer is unreachable, or was lost."""
 
 
 class TrustDomainError(PermissionError):
@@ -128,6 +142,21 @@ def _limit(message: str, details: Mapping[str, str]) -> Exception:
     return LimitExceeded(field, int(limit), None if actual is None else int(actual))
 
 
+_OF_NODE: dict[tuple[str, str], type[IrohError]] = {
+    ("NOT_FOUND", "blob"): BlobNotFound,
+    ("NOT_FOUND", "document"): DocNotFound,
+    ("ADDRESS", "ticket"): TicketError,
+}
+
+
+def _node_error(kind: str, message: str, details: Mapping[str, str]) -> IrohError:
+    found = IrohConnectionError if kind == "CONNECT" else _OF_NODE.get((kind, details["object"]), IrohError)
+    error = found(message)
+    if "code" in details:
+        error.code = int(details["code"])
+    return error
+
+
 _BUILT_IN: dict[str, type[Exception]] = {
     "NULL_ARGUMENT": ValueError,
     "INVALID_ARGUMENT": ValueError,
@@ -137,7 +166,6 @@ _BUILT_IN: dict[str, type[Exception]] = {
     "ADDRESS": ValueError,
     "NOT_FOUND": LookupError,
     "ALREADY_EXISTS": ValueError,
-    "CONNECT": IrohConnectionError,
     "CREDENTIAL": TrustDomainError,
     "CONTRACT": TypeError,
 }
@@ -155,4 +183,6 @@ def make_error(kind: str, code: int | None, message: str, details: dict[str, str
         return PermissionError(message) if node is None else DeniedByServer(node)
     if kind == "LIMIT":
         return _limit(message, details)
+    if kind == "CONNECT" or "object" in details:
+        return _node_error(kind, message, details)
     return _BUILT_IN.get(kind, RuntimeError)(message)

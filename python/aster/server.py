@@ -13,6 +13,7 @@ from aster.config import AsterConfig, tell_warnings
 from aster.config import settle as settle_config
 from aster.handlers import host
 from aster.rpc_types import RpcScope
+from aster.node import Faces
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from aster.interceptors import Interceptor
+    from aster.blobs import BlobsClient
+    from aster.docs import DocsClient
+    from aster.gossip import GossipClient
+    from aster.net import NetClient
+    from aster.node import IrohNode
 
 logger = logging.getLogger("aster.server")
 
@@ -40,6 +46,7 @@ class AsterServer(LoopBound):
     _closed = False
     _serving: asyncio.Task[None] | None = None
     _end: asyncio.Future[None] | None = None
+    _faces: Faces | None = None
 
     def __init__(
         self,
@@ -212,6 +219,37 @@ class AsterServer(LoopBound):
     def endpoint_addr_b64(self) -> str:
         """The address as base64, current when read."""
         return self._running().addr_b64
+
+    def _node_faces(self) -> Faces:
+        native = self._running()
+        if self._faces is None:
+            self._faces = Faces(native.node)
+        return self._faces
+
+    @property
+    def node(self) -> IrohNode:
+        """The node of the server. Closing it ends the server's connections."""
+        return self._node_faces().node
+
+    @property
+    def blobs(self) -> BlobsClient:
+        """The content store of the node."""
+        return self._node_faces().blobs
+
+    @property
+    def docs(self) -> DocsClient:
+        """The documents of the node."""
+        return self._node_faces().docs
+
+    @property
+    def gossip(self) -> GossipClient:
+        """The gossip of the node."""
+        return self._node_faces().gossip
+
+    @property
+    def endpoint(self) -> NetClient:
+        """The endpoint of the node."""
+        return self._node_faces().endpoint
 
     @property
     def services(self) -> list[ServiceSummary]:

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use iroh::{Endpoint, EndpointAddr};
+use iroh::EndpointAddr;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::endpoint;
+use super::node::{Node, NodeOptions};
 use super::transport::QuicConnection;
 use crate::addr::Address;
 use crate::admission;
@@ -74,18 +75,19 @@ struct Inner {
     root_pubkey: Option<[u8; 32]>,
     caller: Arc<Caller>,
     dialer: Arc<QuicDialer>,
+    node: Node,
     warned: Mutex<Vec<(String, i32)>>,
 }
 
 struct QuicDialer {
-    endpoint: Endpoint,
+    node: Node,
     target: EndpointAddr,
     timeout: Duration,
 }
 
 impl QuicDialer {
     async fn connect(&self, alpn: &[u8], deadline: Instant) -> Result<QuicConnection> {
-        let dialled = timeout_at(deadline, self.endpoint.connect(self.target.clone(), alpn)).await;
+        let dialled = timeout_at(deadline, self.node.0.endpoint.connect(self.target.clone(), alpn)).await;
         let unreachable = |cause: String| {
             let id = self.target.id.fmt_short();
             Error::new(ErrorKind::Connect, format!("could not reach {id}: {cause}"))
@@ -107,47 +109,41 @@ impl Dialer for QuicDialer {
     }
 }
 
-impl QuicDialer {
-    fn close(&self) -> BoxFuture<'_, ()> {
-        let endpoint = self.endpoint.clone();
-        Box::pin(async {
-            // Dials that were given up take seconds to end; the close goes on without us then.
-            let closing = tokio::spawn(async move { endpoint.close().await });
-            let _ = timeout(limits::CLOSE_FLUSH, closing).await;
-        })
-    }
-}
-
 impl Client {
-    /// Binds an endpoint, dials the server and runs admission; waits neither for relays nor for discovery that
-    /// is switched off. A failure, and dropping the future, release everything.
+    /// Opens a node, dials the server and runs admission; waits neither for relays nor for discovery that is
+    /// switched off. A failure, and dropping the future, release everything.
+    ///
+    /// The node is a full one, and open: whoever reaches it may fetch what it has by hash. Peers of documents and
+    /// of gossip have to.
     ///
     /// # Errors
     ///
     /// ADDRESS for text that is no address, CONFIG without one, CONNECT if the server is unreachable or its
-    /// answer unusable, ADMISSION_DENIED if it refuses, CREDENTIAL if it trusts another root key.
+    /// answer unusable, ADMISSION_DENIED if it refuses, CREDENTIAL if it trusts another root key, IO if the storage
+    /// folder is in use.
     pub fn connect(runtime: Handle, config: &Config, options: ClientOptions) -> BoxFuture<'static, Result<Self>> {
         let prepared = prepare(config, &options);
         Box::pin(async move {
             let (network, target, root_pubkey) = prepared?;
-            let endpoint = endpoint::bind(&network, None, limits::MAX_CONCURRENT_STREAMS).await?;
+            let persists = network.storage_path.is_some();
+            let options_of_node = NodeOptions { network, key_folder: None, alpns: Vec::new(), content: true };
+            let node = OpenedNode(Some(Node::open(options_of_node).await?));
+            node.get()?.0.book.add(&target);
             let timeout = options.connect_timeout;
-            let dialer = QuicDialer { endpoint: endpoint.clone(), target, timeout };
+            let dialer = QuicDialer { node: node.get()?.clone(), target, timeout };
             let admitted = match admit(&dialer, &options).await {
                 Ok(answer) => check_root(&answer, root_pubkey).map(|()| answer),
                 Err(error) => Err(error),
             };
-            let answer = match admitted {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let id = endpoint.id().to_string();
-                    // Dials that were given up take seconds to end; nobody has to wait for them.
-                    tokio::spawn(async move { endpoint.close().await });
-                    return Err(error.with_detail("our_endpoint_id", id));
-                }
-            };
+            let id = node.get()?.id();
+            if admitted.is_err() && persists {
+                // Whoever tries again must find the folder free.
+                node.get()?.close().await;
+            }
+            let answer = admitted.map_err(|error| error.with_detail("our_endpoint_id", id.clone()))?;
+            let node = node.keep()?;
             let info = ClientInfo {
-                endpoint_id: endpoint.id().to_string(),
+                endpoint_id: id,
                 server_id: dialer.target.id.to_string(),
                 open_gate: options.credential_json.is_empty(),
                 answer,
@@ -156,8 +152,13 @@ impl Client {
             let caller = Caller::new(runtime, dialer.clone(), Arc::new(SystemClock), None);
             let info = Mutex::new(Arc::new(info));
             let warned = Mutex::default();
-            Ok(Self(Arc::new(Inner { info, options, root_pubkey, caller, dialer, warned })))
+            Ok(Self(Arc::new(Inner { info, options, root_pubkey, caller, dialer, node, warned })))
         })
+    }
+
+    /// Returns the client's own node.
+    pub fn node(&self) -> &Node {
+        &self.0.node
     }
 
     /// Returns what the server told at admission.
@@ -192,7 +193,7 @@ impl Client {
                     }
                     Err(error) if error.kind() == ErrorKind::Connect => {}
                     Err(error) => {
-                        let id = inner.dialer.endpoint.id().to_string();
+                        let id = inner.node.0.endpoint.id().to_string();
                         return Err(error.with_detail("our_endpoint_id", id));
                     }
                 }
@@ -262,8 +263,29 @@ impl Client {
         let inner = self.0.clone();
         Box::pin(async move {
             inner.caller.close().await;
-            inner.dialer.close().await;
+            inner.node.close().await;
         })
+    }
+}
+
+/// A node that is closed if the client does not come about.
+struct OpenedNode(Option<Node>);
+
+impl OpenedNode {
+    fn get(&self) -> Result<&Node> {
+        self.0.as_ref().ok_or_else(super::failure::node_closed)
+    }
+
+    fn keep(mut self) -> Result<Node> {
+        self.0.take().ok_or_else(super::failure::node_closed)
+    }
+}
+
+impl Drop for OpenedNode {
+    fn drop(&mut self) {
+        if let (Some(node), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(node.close());
+        }
     }
 }
 
