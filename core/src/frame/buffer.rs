@@ -99,6 +99,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_reader_of_what_is_missing_takes_no_more() {
+        let wire = [3, 0, 0, 0, 0, 7, 8, 9, 9];
+        let mut buffer = FrameBuffer::new();
+        let mut taken = 0;
+        while let missing @ 1.. = buffer.missing().unwrap() {
+            // In small steps, as it arrives.
+            let step = missing.min(2);
+            buffer.buffer_mut().extend_from_slice(&wire[taken..taken + step]);
+            taken += step;
+        }
+        assert_eq!(taken, 7);
+        assert_eq!(buffer.next().unwrap().unwrap().payload.as_ref(), [7, 8]);
+        buffer.buffer_mut().extend_from_slice(&[0; 4]);
+        assert_eq!(buffer.missing(), Err(FrameError::ZeroLength));
+    }
+
+    #[test]
     fn a_cut_frame_says_what_is_missing() {
         let mut buffer = FrameBuffer::new();
         buffer.buffer_mut().extend_from_slice(&[6, 0, 0, 0, 0, 1]);
