@@ -20,7 +20,7 @@ from aster import (
     _aster,
     create_endpoint_with_config,
 )
-from aster.framing import COMPRESSED, HEADER, TRAILER, encode_frame
+from aster.framing import CANCEL, COMPRESSED, HEADER, ROW_SCHEMA, TRAILER, encode_frame
 from conftest import VECTORS
 from raw_peer import Frames, RawStream, play_exchange
 from spec_errors import SERVER
@@ -93,6 +93,8 @@ CASES = [
     Case("frame_too_large", lambda f: [f.header(), b"\1\0\0\1"], "frame size 16777217 exceeds maximum 16777216"),
     Case("incomplete_frame", lambda f: [f.header(), f.data(HI)[:-1]], "incomplete frame: expected 17 bytes, got 16"),
     Case("incomplete_frame", lambda f: [f.header(), b"\x06\0"], "incomplete frame: expected 4 bytes, got 2"),
+    Case("incomplete_frame", lambda f: [f.header()[:-1]], name="header"),
+    Case("unexpected_frame", lambda f: [f.session(), f.session()], "unexpected frame (flags 0x04)", name="session"),
     Case("unexpected_frame", lambda f: [f.header(), f.header()], "unexpected frame (flags 0x04)", name="second H"),
     Case("unexpected_frame", lambda f: [f.header(), f.call()], "unexpected frame (flags 0x10)", name="C, shared"),
     Case(
@@ -101,6 +103,7 @@ CASES = [
     ),
     Case("first_frame", lambda f: [f.data(HI) if f.json else f.data(b"\1")]),
     Case("first_frame", lambda f: [f.call()], name="C"),
+    Case("first_frame", lambda f: [f.end()], name="T"),
     Case("invalid_stream_header", lambda f: [encode_frame(f.header()[5:-1], HEADER)], name="cut"),
     Case("invalid_call_header", lambda f: [f.session(), encode_frame(f.call()[5:-1], 0x10)], name="cut"),
     Case(
@@ -119,6 +122,7 @@ CASES = [
     ),
     Case("request_missing", lambda f: [f.header()]),
     Case("request_missing", lambda f: [f.header("Echo", "count"), f.end()], name="T"),
+    Case("request_missing", lambda f: [f.session(), f.call(), f.end()], name="session", ends=False),
     Case("second_request", lambda f: [f.header("Odd", "wait"), f.data(HI), f.data(HI)]),
     Case(
         "metadata_entries", lambda f: [f.header(metadata={f"k{n}": "" for n in range(65)}), f.data(HI)],
@@ -197,6 +201,7 @@ CASES = [
         "capability check failed for method 'Odd.guarded'",
     ),
     Case("cannot_decode", lambda f: [f.header(), f.data(b"{]")]),
+    Case("cannot_decode", lambda f: [f.header(), b"\1\0\0\0\0"], "cannot decode request: empty body", name="empty"),
     Case("cannot_decode", lambda f: [f.header(mode=0), f.data(b"[]")], name="neither"),
     Case("cannot_decode", lambda f: [f.header("Echo", "collect"), f.data(HI), f.data(b"{]")], name="second item"),
     Case("cannot_decode", lambda f: [f.header("Odd", "talk"), f.data(b"{]")], name="bidi"),
@@ -226,6 +231,7 @@ CASES = [
     ),
     Case("cannot_encode", lambda f: [f.header("Odd", "wrong"), f.data(HI)]),
     Case("response_too_large", lambda f: [f.header("Odd", "large"), f.data(HI)]),
+    Case("cancelled", lambda f: [f.header(), f.cancel()], name="X before D"),
     Case("cancelled", lambda f: [f.header("Odd", "wait"), f.data(HI), f.cancel()], name="X on a shared stream"),
     Case("cancelled", lambda f: [f.session(), f.call("wait"), f.data({}), f.cancel()], fin=False, ends=False),
     Case("cancelled", lambda f: [f.session(trailers=False), f.cancel()], fin=False, ends=False, name="legacy, idle"),
@@ -274,6 +280,23 @@ async def test_texts(form):
                 assert await stream.at_end(), about
             _, items, status = await here.ask([frames.header(), frames.data(HI)])
             assert (items, status.code) == ([b'{"reply":"hi"}'], 0), about
+
+
+@pytest.mark.parametrize("form", FORMS)
+@asynchronous
+async def test_what_a_server_ignores(form):
+    frames = Frames(form)
+    reserved = 0xC0
+    async with lab() as here:
+        for played, reply in (
+            ([frames.header(), encode_frame(b"x", ROW_SCHEMA), frames.data(HI)], b'{"reply":"hi"}'),
+            ([encode_frame(frames.header()[5:], HEADER | reserved), frames.data(HI, reserved)], b'{"reply":"hi"}'),
+            ([frames.header(), frames.data(HI), frames.end()], b'{"reply":"hi"}'),
+            ([frames.session(), encode_frame(b"xx", CANCEL), frames.call(), frames.data({})], b'{"value":1}'),
+        ):
+            stream, items, status = await here.ask(played)
+            assert (items, status.code) == ([reply], 0)
+            assert await stream.at_end()
 
 
 @asynchronous

@@ -69,6 +69,11 @@ impl FrameBuffer {
         Ok(whole.saturating_sub(self.bytes.len()))
     }
 
+    /// Returns what has arrived of the payload of a frame that is incomplete or refused, and what follows.
+    pub fn payload_start(&self) -> &[u8] {
+        self.bytes.get(HEADER_LEN..).unwrap_or_default()
+    }
+
     /// Returns the announced and the present bytes of a frame that is incomplete.
     pub fn partial(&self) -> Option<(usize, usize)> {
         match self.length() {

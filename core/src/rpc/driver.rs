@@ -124,14 +124,8 @@ impl Driver {
                     return Ok(None);
                 }
                 Step::InputEnded => return Err(wire::first_frame_without_header().into()),
-                Step::ReadFailed(error) => {
-                    self.refuse(&read_status(&error), true).await;
-                    return Ok(None);
-                }
-                Step::TimedOut => {
-                    self.refuse(&wire::frame_read_timed_out(), true).await;
-                    return Ok(None);
-                }
+                Step::ReadFailed(error) => return self.refuse_opening(&read_status(&error)).await,
+                Step::TimedOut => return self.refuse_opening(&wire::frame_read_timed_out()).await,
                 Step::Host => {}
             }
         };
@@ -150,6 +144,13 @@ impl Driver {
         }
         let header = StreamHeader::decode(&frame.payload).map_err(|e| e.to_status("StreamHeader"))?;
         checks::check_stream(&self.scope, header).map(Some)
+    }
+
+    /// Refuses a stream whose first frame did not arrive, in the form that this frame began with.
+    async fn refuse_opening(&mut self, status: &RpcStatus) -> Result<Option<OpenedStream>, Refused> {
+        self.form = Form::of(self.io.payload_start());
+        self.refuse(status, true).await;
+        Ok(None)
     }
 
     /// Sends a trailer, ends our direction and waits until it has left. A framing error stops the peer.
