@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aster_core::engine::{Body, CallOptions, ClientCall as CoreCall, Timeout};
 use aster_core::error::{Error, ErrorKind, Result};
-use aster_core::rpc::{BoundService as CoreService, BoxFuture, Caller as CoreCaller};
+use aster_core::rpc::{self, BoundService as CoreService, BoxFuture, Caller as CoreCaller};
 use aster_core::wire::{self, Mode};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -15,9 +15,10 @@ use crate::convert::{HostTypes, PySink, PySource};
 use crate::errors;
 use crate::mailbox::{End, Mailbox};
 use crate::passing::{self, HostCodec, Passing};
+use crate::net::PeerConnection;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
-use crate::runtime::ProcessBound;
+use crate::runtime::{self, ProcessBound};
 use crate::server::succeed;
 
 /// Calls over one connection, of any service; in process, or over a connection that the host made.
@@ -53,6 +54,13 @@ impl Caller {
 
 #[pymethods]
 impl Caller {
+    /// Makes calls over a connection that the host made.
+    #[staticmethod]
+    fn over(py: Python<'_>, connection: &PeerConnection) -> PyResult<Self> {
+        let runtime = runtime::handle(py).map_err(|error| errors::exception(py, &error))?;
+        Ok(Self::new(rpc::connected_caller(runtime, connection.transport(py)?), Passing::Typed))
+    }
+
     /// Binds a service. `modes`: the tokens that the server lists. `codec`: functions of the host that encode a
     /// message, and decode whether a body is JSON and the body.
     fn bind(
@@ -72,7 +80,7 @@ impl Caller {
         Ok(BoundService::new(service, plan.unbind(), queue.unbind(), passing))
     }
 
-    /// Ends every call; closes a connection that was dialled for them.
+    /// Ends every call, and the connection they go over.
     fn close(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
         let caller = self.caller.get().map_err(|error| errors::exception(py, &error))?.clone();
         let work: BoxFuture<'static, ()> = Box::pin(async move { caller.close().await });

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 use crate::caller::Caller;
 use crate::errors;
+use crate::net::PeerConnection;
 use crate::passing::Passing;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
@@ -88,6 +89,13 @@ impl Host {
         let runtime = runtime::handle(py).map_err(|error| errors::exception(py, &error))?;
         let caller = rpc::local_caller(runtime, self.dispatcher(py)?, objects);
         Ok(Caller::new(caller, if objects { Passing::Objects } else { Passing::Typed }))
+    }
+
+    /// Serves a connection until it ends.
+    fn serve(&self, py: Python<'_>, queue: &Queue, connection: &PeerConnection) -> PyResult<Operation> {
+        let (dispatcher, connection) = (self.dispatcher(py)?, connection.transport(py)?);
+        let work: BoxFuture<'static, ()> = Box::pin(async move { drop(dispatcher.serve(connection).await) });
+        queue.spawn(py, succeed(work), |py, ()| Ok(py.None()), |()| ())
     }
 
     /// Refuses new calls and waits for the running ones.

@@ -1,9 +1,12 @@
 //! Raw connections and streams.
 
+use std::sync::Arc;
+
 use aster_core::node::{
     ConnectionFacts, Net as CoreNet, PeerConnection as CoreConnection, ReceiveStream as CoreReceive, RemoteFacts,
     SendStream as CoreSend, StreamPair,
 };
+use aster_core::rpc::Connection;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -96,6 +99,11 @@ impl Net {
 pub struct PeerConnection(pub(crate) ProcessBound<CoreConnection>);
 
 impl PeerConnection {
+    /// Returns the connection as calls want it.
+    pub fn transport(&self, py: Python<'_>) -> PyResult<Arc<dyn Connection>> {
+        Ok(bound(py, &self.0)?.transport())
+    }
+
     /// Wraps a connection.
     pub fn new(connection: CoreConnection) -> Self {
         Self(ProcessBound::new(connection))

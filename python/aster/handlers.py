@@ -12,7 +12,8 @@ from aster.context import CallContext, enter_call, of_call
 from aster.interceptors._chain import Chain
 from aster.interceptors.compression import COMPRESSION_THRESHOLD_NOTE
 from aster.rpc_types import RpcPattern, RpcScope
-from aster.status import CancelledError, RpcError, UnknownRpcError
+from aster.service import service_info
+from aster.status import CancelledError, DeadlineExceededError, RpcError, UnknownRpcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -47,6 +48,22 @@ def host(
     else:
         runners = [make_runner(_invocation(getattr(target, one.attribute), one), one, chain) for one in methods]
         server.register(info.plan, queue, runners, None)
+
+
+def class_of(target: object) -> type[Any]:
+    """Return the class of an instance, or the class itself."""
+    return target if isinstance(target, type) else type(target)
+
+
+def decorated(target: object) -> ServiceInfo:
+    """Return what is known of a service: an instance, or the class of a session service. Else `TypeError`."""
+    cls = class_of(target)
+    info = service_info(cls)
+    if info is None:
+        raise TypeError(f"{cls} is not @service-decorated (missing __aster_service_info__)")
+    if isinstance(target, type) and info.scoped != RpcScope.SESSION.value:
+        raise TypeError(f"{cls} is shared: give an instance of it, not the class")
+    return info
 
 
 def make_runner(invoke: Invoke, method: MethodInfo, chain: Chain | None) -> Runner:
@@ -132,10 +149,13 @@ def _examined(invoke: Invoke, method: MethodInfo, chain: Chain) -> Answer:
                 await chain.start(context)
             await run(call, context, request, invoke, chain)
         except asyncio.CancelledError:
-            chain.finish(context, CancelledError("cancelled"))
+            # The caller is gone, or its time is over: the hooks are told, and nobody hears their answer.
+            await chain.error(context, _why_cancelled(context))
             raise
         except RpcError as error:
             stands = await chain.error(context, error)
+            if call.answered:
+                return
             if stands is not None:
                 raise stands from None
             call.finish(0, "", {})
@@ -164,7 +184,7 @@ async def _examined_unary(
     response = await invoke(call, request)
     if chain.has_response:
         response = await chain.response(context, response)
-    _reply(call, response)
+    _reply(call, response, told=True)
 
 
 async def _examined_stream(
@@ -183,9 +203,9 @@ async def _examined_stream(
     answer = invoke(call, request)
     if context.pattern == _CLIENT:
         response = await answer
-        _reply(call, await chain.response(context, response) if chain.has_response else response)
+        _reply(call, await chain.response(context, response) if chain.has_response else response, told=True)
     else:
-        await _send_all(call, answer, chain if chain.has_response else None, context)
+        await _send_all(call, answer, chain, context)
 
 
 async def _send_all(
@@ -193,15 +213,17 @@ async def _send_all(
 ) -> None:
     """Send what a generator yields, and end the call when it does."""
     send, room = call.send, call.room
+    response = chain.response if chain is not None and chain.has_response else None
     try:
         async for item in items:
-            passed = item if chain is None or context is None else await chain.response(context, item)
+            passed = item if response is None else await response(context, item)
             while not send(passed):
                 await room()
     except RpcError as error:
-        if not call.answered:
+        if call.answered:
+            _log_refused(call, error)
+        if not call.answered or chain is not None:
             raise
-        _log_refused(call, error)
     else:
         call.finish(0, "", {})
     finally:
@@ -249,11 +271,20 @@ def _compress(call: _aster.ServerCall, context: CallContext) -> None:
         call.compress_above(int(note))
 
 
-def _reply(call: _aster.ServerCall, response: Any) -> None:
+def _why_cancelled(context: CallContext) -> RpcError:
+    if context.expired:
+        return DeadlineExceededError("deadline exceeded")
+    return CancelledError("cancelled")
+
+
+def _reply(call: _aster.ServerCall, response: Any, *, told: bool = False) -> None:
+    """Answer a call. `told`: a response that does not fit is raised as well, for interceptors."""
     try:
         call.reply(response)
     except RpcError as error:
         _log_refused(call, error)
+        if told:
+            raise
 
 
 def _refuse(call: _aster.ServerCall, error: RpcError) -> None:

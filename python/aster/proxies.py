@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from aster import _aster
+from aster._ad_hoc import untyped_method, untyped_plan
 from aster.json_codec import json_decode, json_encode
-from aster.metadata import Metadata
-from aster.rpc_types import RpcPattern, SerializationMode
-from aster.service import MethodInfo
+from aster.rpc_types import RpcPattern
 from aster.stubs import CallDefaults, CallSite
 
 if TYPE_CHECKING:
@@ -19,12 +16,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from aster import _aster
     from aster._streams import BidiChannel, ResponseStream
     from aster.interceptors._chain import Chain
     from aster.service import ServiceSummary
 
 S = TypeVar("S")
-_ANY = "aster/Any"
 
 
 class SessionOpener(Generic[S]):
@@ -87,7 +84,7 @@ class ProxyCalls:
             plan = self._plan(name, pattern)
             bound = self._bind(plan) if self._session is None else self._session.with_plan(plan)
             site = CallSite(self.summary.name, bound, self._chain, self._defaults)
-            known = site.method(0, _method_info(name, pattern))
+            known = site.method(0, untyped_method(name, pattern))
             self._methods[name, pattern.value] = known
         return known
 
@@ -95,14 +92,7 @@ class ProxyCalls:
         return self._caller.bind(plan, self._queue, ["json"], (_encode, _decode))
 
     def _plan(self, method: str, pattern: RpcPattern) -> _aster.Plan:
-        described = {
-            "service": self.summary.name,
-            "version": self.summary.version,
-            "scoped": self.summary.pattern,
-            "types": {_ANY: {"fields": []}},
-            "methods": [{"name": method, "pattern": pattern.value, "request": _ANY, "response": _ANY}],
-        }
-        return _aster.Plan(json.dumps(described), {}, {})
+        return untyped_plan(self.summary.name, self.summary.version, method, pattern, self.summary.pattern)
 
 
 def _encode(message: Any) -> bytes:
@@ -111,23 +101,6 @@ def _encode(message: Any) -> bytes:
 
 def _decode(_: bool, body: bytes) -> Any:
     return json_decode(body)
-
-
-def _method_info(name: str, pattern: RpcPattern) -> MethodInfo:
-    return MethodInfo(
-        name=name,
-        attribute=name,
-        pattern=pattern.value,
-        request_type=dict,
-        response_type=dict,
-        timeout=None,
-        idempotent=False,
-        serialization=SerializationMode.JSON,
-        requires=None,
-        metadata=Metadata(),
-        context_parameter=None,
-        request_style="explicit",
-    )
 
 
 class ProxyMethod:

@@ -11,7 +11,7 @@ from aster import _aster
 from aster._native import LoopBound, open_queue, settle, warn_unclosed
 from aster.config import AsterConfig, tell_warnings
 from aster.config import settle as settle_config
-from aster.handlers import host
+from aster.handlers import class_of, decorated, host
 from aster.rpc_types import RpcScope
 from aster.node import Faces
 from aster.service import ServiceInfo, ServiceSummary, service_info
@@ -82,7 +82,7 @@ class AsterServer(LoopBound):
             warnings.warn(text, UserWarning, stacklevel=2)
 
     def _make_native(self) -> _aster.Server:
-        infos = [info for info in map(service_info, map(_class_of, self._services)) if info is not None]
+        infos = [info for info in map(service_info, map(class_of, self._services)) if info is not None]
         limits = [info.max_concurrent_streams for info in infos if info.max_concurrent_streams is not None]
         calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
         return _aster.Server(self._config, self._channel, calls, self._max_sessions)
@@ -95,7 +95,7 @@ class AsterServer(LoopBound):
         if self._started:
             return
         if self._queue is None:
-            infos = [_decorated(service) for service in self._services]
+            infos = [decorated(service) for service in self._services]
             tell_warnings(self._config)
             self._warn_of_open_gate(infos)
             self._queue = self._host(infos)
@@ -264,17 +264,3 @@ class AsterServer(LoopBound):
     def __repr__(self) -> str:
         names = ", ".join(type(service).__name__ for service in self._services)
         return f"<AsterServer [{names}]>"
-
-
-def _class_of(target: object) -> type[Any]:
-    return target if isinstance(target, type) else type(target)
-
-
-def _decorated(instance: object) -> ServiceInfo:
-    cls = _class_of(instance)
-    info = service_info(cls)
-    if info is None:
-        raise TypeError(f"{cls} is not @service-decorated (missing __aster_service_info__)")
-    if isinstance(instance, type) and info.scoped != RpcScope.SESSION.value:
-        raise TypeError(f"{cls} is shared: give an instance of it, not the class")
-    return info

@@ -1,4 +1,5 @@
-//! Calls inside one process: the same state machines over a memory pipe (`wire.md` section 19).
+//! Callers without a node: inside one process, where the same state machines run over a memory pipe (`wire.md`
+//! section 19), and over a connection that the host made.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::dispatcher::Dispatcher;
 use super::pipe;
 use super::transport::{BoxFuture, Connection, Dialer};
 use crate::clock::SystemClock;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 struct LocalDialer {
     runtime: Handle,
@@ -33,4 +34,18 @@ impl Dialer for LocalDialer {
 pub fn local_caller(runtime: Handle, dispatcher: Arc<Dispatcher>, objects: bool) -> Arc<Caller> {
     let dialer = Arc::new(LocalDialer { runtime: runtime.clone(), dispatcher, objects });
     Caller::new(runtime, dialer, Arc::new(SystemClock), None)
+}
+
+/// A connection that somebody else made and owns: it is not dialled again.
+struct GivenConnection;
+
+impl Dialer for GivenConnection {
+    fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
+        Box::pin(async { Err(Error::new(ErrorKind::Connect, "the connection has ended")) })
+    }
+}
+
+/// Returns a caller over a connection that is open.
+pub fn connected_caller(runtime: Handle, connection: Arc<dyn Connection>) -> Arc<Caller> {
+    Caller::new(runtime, Arc::new(GivenConnection), Arc::new(SystemClock), Some(connection))
 }

@@ -26,5 +26,5 @@ pub use bound::BoundService;
 pub use caller::{Caller, Submission};
 pub use capability::CapabilityMap;
 pub use dispatcher::{Dispatcher, DispatcherOptions, Service};
-pub use local::local_caller;
+pub use local::{connected_caller, local_caller};
 pub use transport::{BiStream, BoxFuture, CloseCause, Connection, Dialer, RecvHalf, SendHalf, StreamError};

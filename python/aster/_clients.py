@@ -1,0 +1,157 @@
+"""Clients without a node of their own: over a connection, a transport, or inside the process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from aster import _aster
+from aster._native import loop_queue
+from aster.errors import ClientError
+from aster.handlers import decorated, host
+from aster.interceptors._chain import Chain
+from aster.rpc_types import RpcPattern, RpcScope
+from aster.service import service_info
+from aster.session import make_stub
+from aster.stubs import ServiceClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aster.codec import ForyCodec, ForyConfig
+    from aster.interceptors import Interceptor
+    from aster.net import IrohConnection
+    from aster.service import MethodInfo, ServiceInfo
+    from aster.transport.base import Transport
+
+T = TypeVar("T")
+_MODES = ["fory1", "json"]
+
+
+def create_client(
+    service_class: type[T],
+    connection: IrohConnection | None = None,
+    transport: Transport | None = None,
+    codec: ForyCodec | None = None,
+    fory_config: ForyConfig | None = None,
+    interceptors: Sequence[Interceptor] | None = None,
+    registry: object = None,
+) -> T:
+    """Make a stub over a connection that speaks `RPC_ALPN`, or over a transport.
+
+    `codec`, `fory_config` and `registry` are accepted and not needed. Raises `ClientError` for a class without
+    `@service`, for a session service (use `create_session`), and without connection and transport.
+    """
+    del codec, fory_config, registry
+    info = _shared(service_class)
+    if connection is None and transport is None:
+        raise ClientError("create_client requires either connection or transport")
+    chain = Chain.of(interceptors or ())
+    if connection is not None:
+        return cast("T", ServiceClient(info, _bound(info, connection), chain))
+    return cast("T", _TransportStub(info, cast("Transport", transport), chain))
+
+
+def create_local_client(
+    service_class: type[T],
+    implementation: object,
+    wire_compatible: bool = True,
+    codec: ForyCodec | None = None,
+    fory_config: ForyConfig | None = None,
+    interceptors: Sequence[Interceptor] | None = None,
+) -> T:
+    """Make a stub of an implementation in this process: an object, a `Server` or an `AsterServer`.
+
+    Calls behave as over the network, with the interceptors of the server. `wire_compatible` encodes messages; without
+    it they are handed over as they are. Raises `ClientError` for a class without `@service`.
+    """
+    del codec, fory_config
+    info = service_info(service_class)
+    if info is None:
+        raise ClientError(f"Class {service_class.__name__} is not decorated with @service")
+    caller = _local_caller(implementation, not wire_compatible)
+    bound = caller.bind(info.plan, loop_queue(), _MODES, None)
+    return cast("T", make_stub(info, bound, Chain.of(interceptors or ())))
+
+
+async def create_session(
+    service_class: type[T],
+    connection: IrohConnection | None = None,
+    codec: ForyCodec | None = None,
+    fory_config: ForyConfig | None = None,
+    interceptors: Sequence[Interceptor] | None = None,
+) -> T:
+    """Open a session of a session service over a connection. `ValueError` if the class is undecorated or unconnected."""
+    del codec, fory_config
+    info = service_info(service_class)
+    if info is None:
+        raise ValueError(f"Class {service_class.__name__} is not decorated with @service")
+    if connection is None:
+        raise ValueError("create_session requires a connection")
+    return cast("T", make_stub(info, _bound(info, connection), Chain.of(interceptors or ())))
+
+
+def create_local_session(
+    service_class: type[T], implementation: object, wire_compatible: bool = True
+) -> T:
+    """Open a session of an implementation in this process, as `create_local_client` does."""
+    return create_local_client(service_class, implementation, wire_compatible)
+
+
+def _shared(service_class: type[Any]) -> ServiceInfo:
+    info = service_info(service_class)
+    if info is None:
+        raise ClientError(f"Class {service_class.__name__} is not decorated with @service")
+    if info.scoped == RpcScope.SESSION.value:
+        raise ClientError(f"'{info.name}' is session-scoped; use create_session")
+    return info
+
+
+def _bound(info: ServiceInfo, connection: IrohConnection) -> _aster.BoundService:
+    caller = _aster.Caller.over(connection._native)  # noqa: SLF001 - both are this library's
+    return caller.bind(info.plan, loop_queue(), _MODES, None)
+
+
+def _local_caller(implementation: object, objects: bool) -> _aster.Caller:
+    serve = getattr(implementation, "_local_caller", None)
+    if serve is not None:
+        return cast("_aster.Caller", serve(objects))
+    native = _aster.Host(_aster.MAX_CONCURRENT_STREAMS, _aster.MAX_SESSIONS_PER_CONNECTION, True)
+    host(native, loop_queue(), implementation, decorated(implementation), ())
+    return native.local_caller(objects)
+
+
+class _TransportStub(ServiceClient):
+    """A stub over a transport, which may be one of the program."""
+
+    def __init__(self, info: ServiceInfo, transport: Transport, chain: Chain | None) -> None:
+        if chain is not None:
+            raise ClientError("interceptors need a connection; give them to the transport")
+        self.service_name = info.name
+        self.service_version = info.version
+        self._info = info
+        for method in info.methods.values():
+            setattr(self, method.attribute, _by_transport(info, method, transport))
+
+
+def _by_transport(info: ServiceInfo, method: MethodInfo, transport: Transport) -> Callable[..., Any]:
+    calls = {
+        RpcPattern.UNARY.value: transport.unary,
+        RpcPattern.SERVER_STREAM.value: transport.server_stream,
+        RpcPattern.CLIENT_STREAM.value: transport.client_stream,
+        RpcPattern.BIDI_STREAM.value: transport.bidi_stream,
+    }
+    send: Callable[..., Any] = calls[method.pattern]
+
+    def call(request: Any = None, /, *, serialization: Any = None, timeout: float | None = None, **options: Any) -> Any:
+        return send(
+            info.name,
+            method.name,
+            request,
+            serialization_mode=serialization or method.serialization,
+            timeout=method.timeout if timeout is None else timeout,
+            version=info.version,
+            response_type=method.response_type,
+            **options,
+        )
+
+    return call
