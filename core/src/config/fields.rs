@@ -103,12 +103,7 @@ pub(super) const WITHOUT_EFFECT: &[&str] = &[
     "iid_azure_jwks",
     "iid_azure_tenants",
     "iid_azure_audience",
-    "storage_path",
-    "local_discovery",
     "mesh_state_dir",
-    "enable_monitoring",
-    "health_port",
-    "health_host",
 ];
 
 impl Field {

@@ -101,7 +101,7 @@ impl Config {
         .transpose()?;
         let flag = gate_flag(&sources)?;
         let mut warnings = unknown_variables(&sources.env);
-        warnings.extend(without_effect(&settings)?);
+        warnings.extend(without_effect(&settings));
         Ok(Self { settings, root_pubkey, flag, warnings })
     }
 
@@ -155,6 +155,10 @@ impl Config {
 
     pub(crate) fn text(&self, field: &str) -> Option<&str> {
         text(&self.settings, field)
+    }
+
+    pub(crate) fn number(&self, field: &str) -> u64 {
+        self.settings.get(field).and_then(|setting| setting.value.as_u64()).unwrap_or(0)
     }
 
     pub(crate) fn is_set(&self, field: &str) -> bool {
@@ -228,20 +232,11 @@ fn unknown_variables(env: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 /// Names the settings that differ from their default and do nothing yet.
-///
-/// # Errors
-///
-/// CONFIG for hooks: an application that wants to refuse peers must not find them let in.
-fn without_effect(settings: &BTreeMap<&'static str, Setting>) -> Result<Option<String>> {
+fn without_effect(settings: &BTreeMap<&'static str, Setting>) -> Option<String> {
     let changed = |field: &Field| settings.get(field.name).is_some_and(|s| s.value != field.default_value());
     let is_set = |name: &str| FIELDS.iter().any(|field| field.name == name && changed(field));
-    if is_set("enable_hooks") {
-        let source = settings.get("enable_hooks").map_or(INLINE, |setting| setting.source.as_str());
-        return Err(wrong(format!("{source}: field 'enable_hooks': not supported by this version"))
-            .with_detail("field", "enable_hooks"));
-    }
     let set: Vec<_> = fields::WITHOUT_EFFECT.iter().copied().filter(|name| is_set(name)).collect();
-    Ok((!set.is_empty()).then(|| format!("settings without effect in this version: {}", set.join(", "))))
+    (!set.is_empty()).then(|| format!("settings without effect in this version: {}", set.join(", ")))
 }
 
 #[cfg(test)]
@@ -313,14 +308,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_do_nothing_yet_are_told_and_hooks_are_refused() {
-        let config = Config::resolve(env(&[("ASTER_STORAGE_PATH", "/srv/a"), ("ASTER_HEALTH_PORT", "0")])).unwrap();
-        assert_eq!(config.get("storage_path"), Some((&Value::from("/srv/a"), "ASTER_STORAGE_PATH")));
+    fn settings_that_do_nothing_yet_are_told() {
+        let config = Config::resolve(env(&[("ASTER_MESH_STATE_DIR", "/srv/a"), ("ASTER_HEALTH_PORT", "0")])).unwrap();
+        assert_eq!(config.get("mesh_state_dir"), Some((&Value::from("/srv/a"), "ASTER_MESH_STATE_DIR")));
         assert_eq!(config.get("iid_azure_audience"), Some((&Value::from("api://aster"), "default")));
-        assert_eq!(config.warnings(), ["settings without effect in this version: storage_path"]);
+        assert_eq!(config.warnings(), ["settings without effect in this version: mesh_state_dir"]);
         assert!(Config::resolve(env(&[("ASTER_HEALTH_PORT", "65536")])).is_err());
-        let error = Config::resolve(env(&[("ASTER_ENABLE_HOOKS", "1")])).unwrap_err();
-        assert_eq!(error.message(), "ASTER_ENABLE_HOOKS: field 'enable_hooks': not supported by this version");
     }
 
     #[test]

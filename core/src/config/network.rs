@@ -38,6 +38,16 @@ pub struct NetworkConfig {
     pub proxy_url: Option<String>,
     /// Whether the proxy is taken from the environment when binding.
     pub proxy_from_env: bool,
+    /// Whether facts about connections are kept for each peer.
+    pub enable_monitoring: bool,
+    /// Whether the application decides about handshakes, after the gate.
+    pub enable_hooks: bool,
+    /// Milliseconds that the application has for such a decision; 0 refuses.
+    pub hook_timeout_ms: u64,
+    /// Whether the node announces itself, and finds others, on the local network.
+    pub local_discovery: bool,
+    /// Folder in which node key, blobs and documents persist; `None`: in memory.
+    pub storage_path: Option<String>,
 }
 
 impl NetworkConfig {
@@ -51,6 +61,11 @@ impl NetworkConfig {
             portmapper: portmapper(config.text("portmapper_config"))?,
             proxy_url: config.text("proxy_url").map(str::to_owned),
             proxy_from_env: config.is_set("proxy_from_env"),
+            enable_monitoring: config.is_set("enable_monitoring"),
+            enable_hooks: config.is_set("enable_hooks"),
+            hook_timeout_ms: config.number("hook_timeout_ms"),
+            local_discovery: config.is_set("local_discovery"),
+            storage_path: config.text("storage_path").map(str::to_owned),
         };
         let no_relay = network.clear_relay_transports || network.relay_mode == RelayMode::Disabled;
         if network.clear_ip_transports && network.bind_addrs.is_empty() && no_relay {
