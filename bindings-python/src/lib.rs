@@ -35,7 +35,7 @@ mod _aster {
     #[pymodule_export]
     use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
     #[pymodule_export]
-    use crate::config::{Config, check_address};
+    use crate::config::{Config, check_address, endpoint_settings, generate_keypair, read_identity};
     #[pymodule_export]
     use crate::contract::{
         canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
@@ -49,6 +49,9 @@ mod _aster {
     use crate::server::Server;
     #[pymodule_export]
     use crate::server_call::ServerCall;
+
+    #[pymodule_export]
+    use crate::logs::set_log_level;
 
     /// Fails with RuntimeError unless the process has this number.
     #[pyfunction]
