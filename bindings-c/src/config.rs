@@ -176,6 +176,7 @@ pub unsafe extern "C" fn aster_config_load(
             if read_switch(options.use_env, "use_env")?.unwrap_or(true) {
                 sources.env = environment();
             }
+            sources.home = std::env::var("HOME").ok();
             sources.now = u64::try_from(SystemClock.epoch_ms() / 1000).ok();
             slot.write(give(aster_config_t::new(sources)?));
             Ok(())

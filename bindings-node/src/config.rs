@@ -26,6 +26,7 @@ impl Settings {
         for path in Config::files(&sources)? {
             sources.files.insert(path.clone(), look(&path));
         }
+        sources.home = std::env::var("HOME").ok();
         sources.now = u64::try_from(SystemClock.epoch_ms() / 1000).ok();
         Ok(Self { config: Config::resolve(sources.clone())?, sources })
     }

@@ -75,6 +75,7 @@ impl Config {
         role: Option<&str>,
         peer: Option<String>,
         ephemeral_root: Option<[u8; 32]>,
+        home: Option<String>,
         read: Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let mut sources = Sources {
@@ -86,6 +87,7 @@ impl Config {
             role: self::role(py, role)?,
             peer,
             ephemeral_root,
+            home,
             now: u64::try_from(SystemClock.epoch_ms() / 1000).ok(),
         };
         let failed = |error: Error| errors::exception(py, &error);
@@ -138,10 +140,10 @@ impl Config {
         self.0.root_pubkey().map(|key| PyBytes::new(py, &key))
     }
 
-    /// Whether a server with this configuration admits every peer.
+    /// Whether a root key is to be made, since there is none.
     #[getter]
-    fn is_open(&self, py: Python<'_>) -> PyResult<bool> {
-        self.0.gate().map(|gate| gate.open).map_err(|error| errors::exception(py, &error))
+    fn wants_root_key(&self) -> bool {
+        self.0.wants_root_key()
     }
 
     /// The values in force as lines.
@@ -168,18 +170,32 @@ pub fn endpoint_settings(py: Python<'_>, toml: Toml, env: HashMap<String, String
     loaded.map(|values| serde_json::Value::Object(values).to_string()).map_err(|error| errors::exception(py, &error))
 }
 
-/// Reads an identity file: the seed of the node key, and an entry as JSON text.
+/// Looks for the identity file: the seed of the node key, and an entry as JSON text.
 #[pyfunction]
-#[pyo3(signature = (path, text, peer, role, /))]
-pub fn read_identity<'py>(
+#[pyo3(signature = (inline, env, toml, peer, role, read, /))]
+pub fn load_identity<'py>(
     py: Python<'py>,
-    path: &str,
-    text: &str,
+    inline: &str,
+    env: HashMap<String, String>,
+    toml: Toml,
     peer: Option<&str>,
     role: Option<&str>,
+    read: Bound<'py, PyAny>,
 ) -> PyResult<(Option<Bound<'py, PyBytes>>, Option<String>)> {
-    let file = IdentityFile::parse(path, text).map_err(|error| errors::exception(py, &error))?;
-    let entry = file.entry(peer, self::role(py, role)?).map(|entry| entry.to_string());
+    let role = self::role(py, role)?;
+    let mut sources = Sources {
+        inline: values(inline)?,
+        env: env.into_iter().collect(),
+        toml: toml_file(toml),
+        ..Sources::default()
+    };
+    let failed = |error: Error| errors::exception(py, &error);
+    for path in CoreConfig::files(&sources).map_err(failed)? {
+        let file = look(&read, &path)?;
+        sources.files.insert(path, file);
+    }
+    let Some(file) = IdentityFile::search(&sources).map_err(failed)? else { return Ok((None, None)) };
+    let entry = file.entry(peer, role).map(|entry| entry.to_string());
     Ok((file.secret_key().map(|seed| PyBytes::new(py, &seed)), entry))
 }
 

@@ -13,6 +13,7 @@ __all__ = [
     "DRAIN_GRACE",
     "ERROR_KINDS",
     "MAX_CONCURRENT_STREAMS",
+    "MAX_CONFIG_FILE",
     "MAX_SESSIONS_PER_CONNECTION",
     "MODES",
     "STATUS_TABLE",
@@ -36,12 +37,16 @@ __all__ = [
     "contract_identity",
     "decompress",
     "description_of_manifest",
+    "endpoint_settings",
     "flattened_name",
+    "generate_keypair",
     "is_key_type",
     "is_scalar_type",
+    "load_identity",
     "manifest_of",
     "read_canonical",
     "root_name",
+    "set_log_level",
     "type_graph",
     "type_tree",
     "verified_manifest",
@@ -57,12 +62,14 @@ COMPRESSION_THRESHOLD: int
 CONNECT_TIMEOUT: float
 DRAIN_GRACE: float
 MAX_CONCURRENT_STREAMS: int
+MAX_CONFIG_FILE: int
 MAX_SESSIONS_PER_CONNECTION: int
 
 _Default: TypeAlias = tuple[bool, Any]
 _FieldSpec: TypeAlias = tuple[str, Any, _Default | None]
 _ClassSpec: TypeAlias = tuple[type[Any], bool, Sequence[_FieldSpec], Sequence[tuple[str, _Default]]]
 _EnumSpec: TypeAlias = Mapping[str, Enum]
+_Look: TypeAlias = tuple[str | None, str, int | None, bool]
 _Summary: TypeAlias = tuple[str, int, str, list[tuple[str, str]], str, list[str]]
 
 def wire_name(name: str) -> str: ...
@@ -82,6 +89,18 @@ def compress(body: bytes, is_json: bool, threshold: int) -> bytes | None: ...
 def zstd_frame(data: bytes) -> bytes: ...
 def decompress(data: bytes) -> bytes: ...
 def check_address(text: str) -> None: ...
+def endpoint_settings(toml: tuple[str, str] | None, env: Mapping[str, str]) -> str: ...
+def generate_keypair() -> tuple[bytes, bytes]: ...
+def load_identity(
+    inline: str,
+    env: Mapping[str, str],
+    toml: tuple[str, str] | None,
+    peer: str | None,
+    role: str | None,
+    read: Callable[[str], _Look | None],
+    /,
+) -> tuple[bytes | None, str | None]: ...
+def set_log_level(level: int) -> None: ...
 def check_process(pid: int) -> None: ...
 def connect(
     queue: Queue,
@@ -151,23 +170,36 @@ class RowReader:
 @final
 class Config:
     @staticmethod
+    def fields(arguments: str, inline: str, env: Mapping[str, str], toml: tuple[str, str] | None) -> Config: ...
+    @staticmethod
     def resolve(
         arguments: str,
         inline: str,
         env: Mapping[str, str],
-        read: Callable[[str], str | None],
+        toml: tuple[str, str] | None,
+        role: str | None,
+        peer: str | None,
+        ephemeral_root: bytes | None,
+        home: str | None,
+        read: Callable[[str], _Look | None],
     ) -> Config: ...
     @property
-    def credential_file(self) -> str | None: ...
+    def credential(self) -> tuple[str, str] | None: ...
     @property
     def endpoint_addr(self) -> str | None: ...
     @property
+    def notes(self) -> list[str]: ...
+    @property
     def root_pubkey(self) -> bytes | None: ...
     @property
-    def secret_key(self) -> bytes | None: ...
+    def sources(self) -> dict[str, str]: ...
+    @property
+    def wants_root_key(self) -> bool: ...
     @property
     def warnings(self) -> list[str]: ...
     def get(self, field: str) -> tuple[str, str] | None: ...
+    def to_json(self) -> str: ...
+    def to_text(self) -> str: ...
 
 @final
 class Operation:

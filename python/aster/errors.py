@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from aster.status import RpcError, StatusCode, UnavailableError
@@ -93,6 +94,17 @@ class DeniedByServer(Exception):  # noqa: N818 - never leaves the package
         self.our_endpoint_id = our_endpoint_id
 
 
+class TomlSyntaxError(ValueError):
+    """A text that is not TOML, before the decoder of Python says so too."""
+
+
+def _io(message: str, details: Mapping[str, str]) -> OSError:
+    kind = details.get("os")
+    if kind == "missing":
+        return FileNotFoundError(errno.ENOENT, "no such file", details.get("path"))
+    return PermissionError(message) if kind == "permission" else OSError(message)
+
+
 def _limit(message: str, details: Mapping[str, str]) -> Exception:
     field, limit, actual = details.get("field"), details.get("limit"), details.get("actual")
     if field is None or limit is None:
@@ -104,7 +116,6 @@ _BUILT_IN: dict[str, type[Exception]] = {
     "NULL_ARGUMENT": ValueError,
     "INVALID_ARGUMENT": ValueError,
     "INVALID_UTF8": ValueError,
-    "IO": OSError,
     "CONFIG": ValueError,
     "ADDRESS": ValueError,
     "NOT_FOUND": LookupError,
@@ -125,6 +136,10 @@ def make_error(kind: str, code: int | None, message: str, details: dict[str, str
         # Without our id the refusal is about a channel, not about admission.
         node = details.get("our_endpoint_id")
         return PermissionError(message) if node is None else DeniedByServer(node)
+    if kind == "IO":
+        return _io(message, details)
+    if "syntax" in details:
+        return TomlSyntaxError(message)
     if kind == "LIMIT":
         return _limit(message, details)
     return _BUILT_IN.get(kind, RuntimeError)(message)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aster import _aster
 from aster._native import LoopBound, open_queue, settle, warn_unclosed
-from aster.config import AsterConfig, tell_warnings
-from aster.config import settle as settle_config
+from aster.config import AsterConfig, settle_server, tell_warnings
 from aster.handlers import make_runner
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
@@ -43,6 +42,7 @@ class AsterServer(LoopBound):
         services: Sequence[object],
         *,
         config: AsterConfig | None = None,
+        peer: str | None = None,
         identity: str | os.PathLike[str] | None = None,
         root_pubkey: bytes | None = None,
         allow_all_consumers: bool | None = None,
@@ -59,7 +59,7 @@ class AsterServer(LoopBound):
             "expose_errors": expose_errors,
         }
         arguments = {name: value for name, value in given.items() if value is not None}
-        self._config = settle_config(AsterConfig.from_env() if config is None else config, arguments)
+        self._config = settle_server(AsterConfig.from_env() if config is None else config, arguments, peer)
         self._channel = channel_name
         self._native = self._make_native()
         if not self._native.is_open and self._config.root_pubkey is None:

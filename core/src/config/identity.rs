@@ -69,6 +69,20 @@ impl IdentityFile {
         Ok(Self { path: path.to_owned(), secret_key, entries: peers })
     }
 
+    /// Returns the file that the sources name, or that lies in the working directory; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse); IO if a found file might be somebody else's.
+    pub fn search(sources: &Sources) -> Result<Option<Self>> {
+        let settled = super::settle::settle(sources)?;
+        let configured = settled.settings.get("identity_file").and_then(|setting| setting.value.as_str());
+        match place(configured).map(|(path, _)| sources.file(path)) {
+            None | Some(File::Missing) => Ok(None),
+            Some(_) => Ok(search(sources, configured)?.file),
+        }
+    }
+
     /// Returns the seed of the node key.
     pub fn secret_key(&self) -> Option<[u8; 32]> {
         self.secret_key

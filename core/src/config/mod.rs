@@ -38,6 +38,7 @@ pub struct Config {
     ephemeral_root: Option<[u8; 32]>,
     credential: Option<Result<Presented>>,
     flag: GateFlag,
+    home: Option<String>,
     warnings: Vec<String>,
     notes: Vec<String>,
 }
@@ -88,8 +89,9 @@ impl Config {
     /// for identity files.
     pub fn resolve(sources: Sources) -> Result<Self> {
         let settled = settle(&sources)?;
-        let config =
+        let mut config =
             Self { settings: settled.settings, flag: settled.flag, warnings: settled.warnings, ..Self::default() };
+        config.home = sources.home.clone();
         Application { config, sources: &sources, root: settled.root }.run()
     }
 
@@ -130,6 +132,11 @@ impl Config {
     /// Returns the configured root key.
     pub fn root_pubkey(&self) -> Option<[u8; 32]> {
         self.root_pubkey
+    }
+
+    /// Tells whether a root key is made before there is a server: in dev mode, or with a closed gate, if there is none.
+    pub fn wants_root_key(&self) -> bool {
+        self.root_pubkey.is_none() && self.flag.value != Some(true)
     }
 
     /// Returns whether handler texts reach callers; `None`: as the gate decides.

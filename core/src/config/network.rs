@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::settle::{Setting, Settings};
+use super::sources::expand;
 use super::{Config, parse, wrong};
 use crate::error::Result;
 
@@ -53,7 +54,8 @@ pub struct NetworkConfig {
 
 impl NetworkConfig {
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let network = Self::read(&config.settings)?;
+        let mut network = Self::read(&config.settings)?;
+        network.storage_path = network.storage_path.map(|path| expand(&path, config.home.as_deref()));
         let no_relay = network.clear_relay_transports || network.relay_mode == RelayMode::Disabled;
         if network.clear_ip_transports && network.bind_addrs.is_empty() && no_relay {
             return Err(wrong("no transport is left: IP sockets and relays are both switched off"));
@@ -145,6 +147,20 @@ mod tests {
         for bad in ["Default", "custom:", ",", "https://", "https://a.example,", "ftp://a.example", "https://a b"] {
             let expected = "ASTER_RELAY_MODE: expected default, staging, disabled or a list of https URLs";
             assert_eq!(mode(bad).unwrap_err().message(), expected, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_storage_may_be_at_home() {
+        let at = |path: &str| {
+            let env = [("ASTER_STORAGE_PATH".to_owned(), path.to_owned())].into();
+            let sources = Sources { env, home: Some("/home/ann".to_owned()), ..Sources::default() };
+            Config::resolve(sources).unwrap().network().unwrap().storage_path
+        };
+        for (given, expected) in
+            [("~/a", "/home/ann/a"), ("~", "/home/ann"), ("~bob/a", "~bob/a"), ("/srv/~", "/srv/~")]
+        {
+            assert_eq!(at(given).as_deref(), Some(expected));
         }
     }
 

@@ -96,6 +96,8 @@ pub struct Sources {
     pub peer: Option<String>,
     /// Public half of the root key that was made for lack of another one.
     pub ephemeral_root: Option<[u8; 32]>,
+    /// The user's home directory, for which `~` stands.
+    pub home: Option<String>,
     /// Seconds since the Unix epoch; `None`: expiry is not looked at.
     pub now: Option<u64>,
 }
@@ -104,6 +106,14 @@ impl Sources {
     /// Returns what was found at a path; a path that the host did not look at is missing.
     pub(super) fn file(&self, path: &str) -> &File {
         self.files.get(path).unwrap_or(&File::Missing)
+    }
+}
+
+/// Replaces a leading `~` by the home directory.
+pub(super) fn expand(path: &str, home: Option<&str>) -> String {
+    match (path.strip_prefix('~'), home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
+        _ => path.to_owned(),
     }
 }
 
