@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import logging
 import os
@@ -138,8 +140,8 @@ class AsterConfig:
     def from_env(cls, **inline: Any) -> AsterConfig:
         """Take the environment as it is now, below the values given here."""
         config = cls(**inline)
-        config._hold(_env=_environment())  # noqa: SLF001 - of this class
-        config._hold(_settled=config._fields())  # noqa: SLF001 - of this class
+        config._hold(_env=_environment())
+        config._hold(_settled=config._fields())
         return config
 
     @classmethod
@@ -149,10 +151,10 @@ class AsterConfig:
         A missing file raises `FileNotFoundError`, bad syntax the error of the TOML decoder.
         """
         shown, text = _read_toml(path)
-        config = cls.from_env(**inline)
-        config._hold(_toml=(shown, text))  # noqa: SLF001 - of this class
+        config = cls(**inline)
+        config._hold(_env=_environment(), _toml=(shown, text))
         try:
-            config._hold(_settled=config._fields())  # noqa: SLF001 - of this class
+            config._hold(_settled=config._fields())
         except TomlSyntaxError as error:
             _raise_decoders_error(text, error)
         return config
@@ -355,19 +357,18 @@ def _read_toml(path: str | os.PathLike[str]) -> tuple[str, str]:
 
 def _raise_decoders_error(text: str, error: TomlSyntaxError) -> None:
     """Raise what the TOML decoder of Python says; core's words if it has nothing to say or is not there."""
-    try:
-        import tomllib as decoder  # noqa: PLC0415 - only with Python 3.11
-    except ImportError:
-        try:
-            import tomli as decoder  # type: ignore[no-redef,import-not-found]  # noqa: PLC0415 - only below 3.11
-        except ImportError:
-            raise error from None
-    decoder.loads(text)
+    for name in ("tomllib", "tomli"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name).loads(text)
+            break
     raise error
 
 
 def look(path: str) -> tuple[str | None, str, int | None, bool] | None:
-    """Look at a file for core: text, else why there is none, mode bits, and whether it is the user's; `None`: missing."""
+    """Look at a file for core: text, else why there is none, mode bits, and whether it is the user's.
+
+    `None`: there is nothing.
+    """
     try:
         # A pipe that nobody writes must not stop the start.
         descriptor = os.open(Path(path).expanduser(), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

@@ -112,11 +112,16 @@ def _limit(message: str, details: Mapping[str, str]) -> Exception:
     return LimitExceeded(field, int(limit), None if actual is None else int(actual))
 
 
+def _config(message: str, details: Mapping[str, str]) -> ValueError:
+    return TomlSyntaxError(message) if "syntax" in details else ValueError(message)
+
+
+_WITH_DETAILS = {"LIMIT": _limit, "IO": _io, "CONFIG": _config}
+
 _BUILT_IN: dict[str, type[Exception]] = {
     "NULL_ARGUMENT": ValueError,
     "INVALID_ARGUMENT": ValueError,
     "INVALID_UTF8": ValueError,
-    "CONFIG": ValueError,
     "ADDRESS": ValueError,
     "NOT_FOUND": LookupError,
     "ALREADY_EXISTS": ValueError,
@@ -136,10 +141,6 @@ def make_error(kind: str, code: int | None, message: str, details: dict[str, str
         # Without our id the refusal is about a channel, not about admission.
         node = details.get("our_endpoint_id")
         return PermissionError(message) if node is None else DeniedByServer(node)
-    if kind == "IO":
-        return _io(message, details)
-    if "syntax" in details:
-        return TomlSyntaxError(message)
-    if kind == "LIMIT":
-        return _limit(message, details)
+    if kind in _WITH_DETAILS:
+        return _WITH_DETAILS[kind](message, details)
     return _BUILT_IN.get(kind, RuntimeError)(message)

@@ -82,6 +82,6 @@ mod tests {
             assert_eq!(load(text, &[]).unwrap_err().message(), message);
         }
         let error = load("", &[("ASTER_PORTMAPPER_CONFIG", "on")]).unwrap_err();
-        assert_eq!(error.message(), "ASTER_PORTMAPPER_CONFIG: expected enabled or disabled");
+        assert_eq!(error.message(), "ASTER_PORTMAPPER_CONFIG: field 'portmapper_config': expected enabled or disabled");
     }
 }

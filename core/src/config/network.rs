@@ -80,7 +80,7 @@ impl NetworkConfig {
             enable_hooks: flag("enable_hooks"),
             hook_timeout_ms: settings.get("hook_timeout_ms").and_then(|setting| setting.value.as_u64()).unwrap_or(0),
             local_discovery: flag("local_discovery"),
-            storage_path: text("storage_path").map(|(_, path)| path.to_owned()),
+            storage_path: text("storage_path").map(storage_path).transpose()?,
         })
     }
 }
@@ -118,6 +118,13 @@ fn bind_addrs((setting, text): (&Setting, &str)) -> Result<Vec<SocketAddr>> {
     }
 }
 
+fn storage_path((setting, text): (&Setting, &str)) -> Result<String> {
+    match text {
+        "" => Err(setting.complaint("storage_path", "expected a path")),
+        path => Ok(path.to_owned()),
+    }
+}
+
 fn portmapper((setting, text): (&Setting, &str)) -> Result<bool> {
     match text {
         "enabled" => Ok(true),
@@ -145,7 +152,8 @@ mod tests {
         assert_eq!(mode("https://a.example, http://127.0.0.1:1/x").unwrap(), RelayMode::Custom(two.clone()));
         assert_eq!(mode("custom:https://a.example,http://127.0.0.1:1/x").unwrap(), RelayMode::Custom(two));
         for bad in ["Default", "custom:", ",", "https://", "https://a.example,", "ftp://a.example", "https://a b"] {
-            let expected = "ASTER_RELAY_MODE: expected default, staging, disabled or a list of https URLs";
+            let expected =
+                "ASTER_RELAY_MODE: field 'relay_mode': expected default, staging, disabled or a list of https URLs";
             assert_eq!(mode(bad).unwrap_err().message(), expected, "{bad}");
         }
     }
@@ -171,8 +179,11 @@ mod tests {
             ["localhost:0", "127.0.0.1", "127.0.0.1:0,127.0.0.2:0", "[::]:0,[::1]:0", "127.0.0.1:0,[::1]:0,[::]:0"]
         {
             let error = network(&[("BIND_ADDR", bad)]).unwrap_err();
-            assert!(error.message().starts_with("ASTER_BIND_ADDR: expected ip:port"), "{error}");
+            assert!(error.message().starts_with("ASTER_BIND_ADDR: field 'bind_addr': expected ip:port"), "{error}");
         }
+        let inline = [("storage_path".to_owned(), "".into())].into();
+        let nowhere = Config::resolve(Sources { inline, ..Sources::default() }).unwrap().network().unwrap_err();
+        assert_eq!(nowhere.message(), "inline: field 'storage_path': expected a path");
         let off = [("CLEAR_IP_TRANSPORTS", "1"), ("CLEAR_RELAY_TRANSPORTS", "1")];
         assert!(network(&off).unwrap_err().message().starts_with("no transport is left"));
         assert!(network(&[off[0], ("RELAY_MODE", "disabled")]).is_err());

@@ -8,7 +8,7 @@ use super::fields::{Field, Kind};
 use super::wrong;
 use crate::error::{Error, Result};
 
-/// Makes the error of a value that is no variable's: `<where>: field '<name>': <expectation>`.
+/// Makes the error of a value: `<where>: field '<name>': <expectation>`.
 pub(super) fn complaint(place: &str, name: &str, expectation: &str) -> Error {
     wrong(format!("{place}: field '{name}': {expectation}")).with_detail("field", name)
 }
@@ -33,8 +33,13 @@ pub(super) fn typed(place: &str, field: &Field, value: &Value) -> Result<Value> 
             Some(n) if (least..=most).contains(&n) => Ok(value.clone()),
             _ => Err(expected(&range(least, most))),
         },
-        (Kind::Text | Kind::TrustText | Kind::IdentityPath | Kind::TextOr(_), Value::String(text)) => {
-            if text.is_empty() { Err(expected("a text that is not empty")) } else { Ok(value.clone()) }
+        (Kind::Text, Value::String(_)) => Ok(value.clone()),
+        (Kind::TrustText | Kind::IdentityPath | Kind::TextOr(_), Value::String(text)) => {
+            if text.is_empty() {
+                Err(expected("a text that is not empty"))
+            } else {
+                Ok(value.clone())
+            }
         }
         (Kind::Text | Kind::TrustText | Kind::IdentityPath | Kind::TextOr(_), _) => Err(expected("a string")),
         (Kind::PublicKey, Value::String(text)) => public_key(text).map_err(expectation(place, field)),
@@ -76,8 +81,8 @@ pub(super) fn variable(field: &Field, text: &str) -> Result<Value> {
             _ => fail(&format!("expected {}, got '{text}'", range(least, most))),
         },
         Kind::Text | Kind::TrustText | Kind::IdentityPath | Kind::TextOr(_) => Ok(text.into()),
-        Kind::PublicKey => public_key(text).or_else(fail),
-        Kind::SecretKey => secret_key(text).or_else(fail),
+        Kind::PublicKey => public_key(text).map_err(expectation(&name, field)),
+        Kind::SecretKey => secret_key(text).map_err(expectation(&name, field)),
         Kind::Choice(choices) if choices.contains(&text) => Ok(text.into()),
         Kind::Choice(choices) => fail(&format!("expected one of {}, got '{text}'", choices.join(", "))),
         Kind::List => Ok(list(text).into()),
@@ -199,10 +204,13 @@ mod tests {
         }
         for bad in [&KEY[1..], &format!("{KEY}00"), base64.trim_end_matches('='), "s3cret"] {
             let message = refused("secret_key", bad);
-            assert_eq!(message, "ASTER_SECRET_KEY: expected 64 hex digits or base64 of 32 bytes");
+            assert_eq!(message, "ASTER_SECRET_KEY: field 'secret_key': expected 64 hex digits or base64 of 32 bytes");
         }
         let small = format!("01{}", "00".repeat(31));
-        assert_eq!(refused("root_pubkey", &small), "ASTER_ROOT_PUBKEY: not a valid Ed25519 public key");
+        assert_eq!(
+            refused("root_pubkey", &small),
+            "ASTER_ROOT_PUBKEY: field 'root_pubkey': not a valid Ed25519 public key"
+        );
         let error = inline(find("secret_key").unwrap(), &"s3cret".into()).unwrap_err();
         assert_eq!(error.message(), "inline: field 'secret_key': expected 64 hex digits or base64 of 32 bytes");
     }
@@ -215,7 +223,7 @@ mod tests {
             ("peer_ttl_s", serde_json::json!(true), "expected an integer from 1 to 31536000"),
             ("peer_ttl_s", serde_json::json!(5.0), "expected an integer from 1 to 31536000"),
             ("relay_mode", serde_json::json!(1), "expected a string"),
-            ("relay_mode", serde_json::json!(""), "expected a text that is not empty"),
+            ("health_host", serde_json::json!(""), "expected a text that is not empty"),
             ("mesh_bootstrap", serde_json::json!("a,b"), "expected a list of strings"),
             ("mesh_bootstrap", serde_json::json!([1]), "expected a list of strings"),
             ("log_level", serde_json::json!("loud"), "expected one of info, debug, warning, error"),

@@ -35,16 +35,13 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// Makes the error of this value: of a variable, else of a place and field.
+    /// Makes the error of this value.
     pub(super) fn complaint(&self, name: &str, expectation: &str) -> Error {
-        match self.level {
-            Level::Variable => wrong(format!("{}: {expectation}", self.source)).with_detail("field", name),
-            Level::Toml => {
-                let path = self.source.rsplit_once(" [").map_or(self.source.as_str(), |(path, _)| path);
-                parse::complaint(path, name, expectation)
-            }
-            _ => parse::complaint(&self.source, name, expectation),
-        }
+        let place = match self.level {
+            Level::Toml => self.source.rsplit_once(" [").map_or(self.source.as_str(), |(path, _)| path),
+            _ => self.source.as_str(),
+        };
+        parse::complaint(place, name, expectation)
     }
 }
 

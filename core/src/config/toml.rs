@@ -124,7 +124,8 @@ impl Layer {
 fn unknown(path: &str, section: &str, key: &str) -> crate::error::Error {
     let known = FIELDS.iter().filter(|field| field.section == section).map(|field| field.key);
     let known = known.chain((section == "trust").then_some("iid"));
-    let nearest = known.min_by_key(|known| distance(known, key)).unwrap_or_default();
+    // Whoever wrote only the beginning meant the whole.
+    let nearest = known.min_by_key(|known| (!known.starts_with(key), distance(known, key))).unwrap_or_default();
     parse::complaint(path, key, &format!("unknown key in [{section}], the nearest is '{nearest}'"))
 }
 
