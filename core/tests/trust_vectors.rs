@@ -115,7 +115,7 @@ fn check_signed_bytes(vectors: &Value, entry: &Value, attributes: &BTreeMap<Stri
         kind => grant.consumer_bytes(kind == "ott", id, nonce.as_deref()),
     };
     assert_eq!(hex::encode(&signed), text(&entry["signed_bytes"]), "{}", entry["name"]);
-    let signature = hex::decode(text(&entry["signature"])).expect("hex").try_into().expect("64 bytes");
+    let signature = hex::decode(text(&entry["signature"])).expect("hex");
     assert!(verify(&root, &signed, &signature), "{}", entry["name"]);
 }
 
@@ -126,11 +126,9 @@ fn bytes(hex: &Value) -> [u8; 32] {
 #[test]
 fn signatures() {
     for entry in list(&vectors()["signatures"]) {
-        let message = hex::decode(text(&entry["message"])).expect("hex");
-        // A signature of another length is none.
-        let signature: std::result::Result<[u8; 64], _> =
-            hex::decode(text(&entry["signature"])).expect("hex").try_into();
-        let valid = signature.is_ok_and(|signature| verify(&bytes(&entry["public_key"]), &message, &signature));
+        let [key, message, signature] =
+            ["public_key", "message", "signature"].map(|name| hex::decode(text(&entry[name])).expect("hex"));
+        let valid = verify(&key, &message, &signature);
         assert_eq!(Some(valid), entry["valid"].as_bool(), "{}", entry["name"]);
     }
 }

@@ -109,8 +109,7 @@ def test_precedence_and_label(row, monkeypatch, tmp_path):
                 (tmp_path / "a.toml").write_text(toml_of(section, key, value))
         config = AsterConfig.from_file("a.toml", **inline)
         settled = config.__dict__["_settled"]
-        if field not in {"root_pubkey_file"}:
-            assert getattr(config, field) == first
+        assert getattr(config, field) == first
         assert settled.sources[field] == labels[high]
         if high == 0:
             assigned = AsterConfig.from_file("a.toml")

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from aster import AsterConfig, AsterServer
+from aster import AsterConfig
 from aster.config import settle
 from aster.logging import (
     JsonFormatter,
@@ -23,7 +23,7 @@ from aster.logging import (
     request_context,
     set_request_id,
 )
-from support import Echo, asynchronous, served
+from support import Echo, asynchronous, raised, served
 
 ID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -191,16 +191,22 @@ def test_a_server_keeps_what_was_told_unless_configured(monkeypatch):
 
 
 @asynchronous
-async def test_events_of_core(caplog):
-    """They keep their fields, and a level that is set later counts."""
-    async with served(Echo()):
+async def test_a_level_that_is_set_later_reaches_core(caplog):
+    def ended():
+        return [record for record in caplog.records if record.getMessage().startswith("call ended")]
+
+    async with served(Echo()) as (_, client):
+        stub = await client.client(Echo)
+        await raised(stub.refuse(3, "no", {}))
+        assert not ended()
         configure_logging("json", "debug")
-        async with AsterServer([Echo()]):
-            pass
-    starting = [record for record in caplog.records if record.getMessage().startswith("server starting")]
-    assert [record.name for record in starting] == ["aster.server"]
-    admitted = [record for record in caplog.records if "admission.allow" in record.getMessage()]
-    assert not admitted
+        await raised(stub.refuse(3, "no", {}))
+        while not ended():
+            await raised(stub.refuse(3, "no", {}))
+        configure_logging("json", "info")
+        count = len(ended())
+        await raised(stub.refuse(3, "no", {}))
+        assert len(ended()) <= count + 1, "what was under way"
 
 
 @asynchronous

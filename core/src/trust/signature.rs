@@ -55,9 +55,11 @@ pub fn is_public_key(key: &[u8; 32]) -> bool {
     strict_key(key).is_some()
 }
 
-/// Tells whether a signature is of this key, strictly: neither key nor R of small order, canonical encodings.
-pub fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    strict_key(key).is_some_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
+/// Tells whether a signature is of this key, strictly: neither key nor R of small order, canonical encodings. Keys and
+/// signatures of other lengths are none.
+pub fn verify(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let (Ok(key), Ok(signature)) = (key.try_into(), Signature::from_slice(signature)) else { return false };
+    strict_key(key).is_some_and(|key| key.verify_strict(message, &signature).is_ok())
 }
 
 /// Returns the public half of a seed.
