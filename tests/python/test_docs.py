@@ -1,4 +1,4 @@
-"""The Python programs in docs/types.md run as they stand."""
+"""The Python programs in the documents run as they stand, each in an empty directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "types.md").read_text(encoding="utf-8"), re.DOTALL)
+DOCUMENTS = {"types.md": 1, "configuration.md": 4}
+
+
+def programs(document):
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / document).read_text(encoding="utf-8"), re.DOTALL)
+
+
+PROGRAMS = [
+    pytest.param(program, id=f"{document}-{number}")
+    for document in DOCUMENTS
+    for number, program in enumerate(programs(document))
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -21,5 +32,6 @@ def test_programs_run(program, tmp_path):
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_there_is_one():
-    assert len(PROGRAMS) == 1
+@pytest.mark.parametrize(("document", "count"), DOCUMENTS.items())
+def test_there_are_some(document, count):
+    assert len(programs(document)) == count
