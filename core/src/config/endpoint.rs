@@ -18,20 +18,18 @@ use crate::error::Result;
 ///
 /// CONFIG naming path or variable and field.
 pub fn load_endpoint(file: Option<&TomlFile>, env: &BTreeMap<String, String>) -> Result<Map<String, Value>> {
-    let fields = || FIELDS.iter().filter(|field| field.section == "network");
-    let (keys, typed) = file.map(|file| toml::flat(file, fields())).transpose()?.unwrap_or_default();
+    let keys = file.map(|file| toml::read(&file.path, &file.text)).transpose()?.unwrap_or_default();
     let path = file.map_or("", |file| file.path.as_str());
     let mut settings = Settings::new();
-    for field in fields() {
-        let variable = env.get(&field.variable());
-        let setting = match (variable, typed.get(field.name)) {
-            (Some(text), _) => {
-                Setting { value: parse::variable(field, text)?, source: field.variable(), level: Level::Variable }
-            }
-            (None, Some(value)) => Setting { value: value.clone(), source: path.to_owned(), level: Level::Toml },
-            (None, None) => continue,
-        };
-        settings.insert(field.name, setting);
+    for field in FIELDS.iter().filter(|field| field.section == "network") {
+        if let Some(value) = keys.get(field.name) {
+            let value = parse::typed(path, field, value)?;
+            settings.insert(field.name, Setting { value, source: path.to_owned(), level: Level::Toml });
+        }
+        if let Some(text) = env.get(&field.variable()) {
+            let value = parse::variable(field, text)?;
+            settings.insert(field.name, Setting { value, source: field.variable(), level: Level::Variable });
+        }
     }
     NetworkConfig::read(&settings)?;
     let mut values: Map<String, Value> =

@@ -17,6 +17,8 @@ pub struct IdentityFile {
     pub(super) path: String,
     secret_key: Option<[u8; 32]>,
     entries: Vec<Entry>,
+    /// What every entry shows; kept once, or a small file could become a large one.
+    published: Option<Value>,
 }
 
 /// One `[[peers]]` table. It may be incomplete until it is used.
@@ -55,7 +57,7 @@ impl IdentityFile {
         let mut names = BTreeSet::new();
         let mut peers = Vec::new();
         for entry in entries {
-            let Value::Object(mut entry) = entry else {
+            let Value::Object(entry) = entry else {
                 return Err(wrong(format!("{path}: expected tables [[peers]]")));
             };
             if let Some(name) = entry.get("name").and_then(Value::as_str)
@@ -63,10 +65,9 @@ impl IdentityFile {
             {
                 return Err(wrong(format!("{path}: two entries are named '{}'", name.escape_debug())));
             }
-            entry.extend(published.clone().map(|published| ("published_services".to_owned(), published)));
             peers.push(Entry(entry));
         }
-        Ok(Self { path: path.to_owned(), secret_key, entries: peers })
+        Ok(Self { path: path.to_owned(), secret_key, entries: peers, published })
     }
 
     /// Returns the file that the sources name, or that lies in the working directory; `None` if there is none.
@@ -93,6 +94,7 @@ impl IdentityFile {
     pub fn entry(&self, peer: Option<&str>, role: Option<Role>) -> Option<Value> {
         let entry = self.find(peer, role)?;
         let mut fields = entry.0.clone();
+        fields.extend(self.published.clone().map(|published| ("published_services".to_owned(), published)));
         if let Ok(credential) = super::entry::verified(self, entry) {
             let restored = credential.attributes.into_iter().map(|(key, value)| (key, value.into()));
             fields.insert("attributes".to_owned(), Value::Object(restored.collect()));

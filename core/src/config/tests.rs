@@ -93,13 +93,13 @@ fn precedence_and_labels_of_every_field_and_pair_of_sources() {
         };
         let labels =
             ["inline".to_owned(), "inline".to_owned(), field.variable(), format!("a.toml [{}]", field.section)];
-        for high in 0..4 {
+        for (high, label) in labels.iter().enumerate() {
             for low in high..4 {
                 let mut sources = Sources::default();
                 set(&mut sources, low, &second);
                 set(&mut sources, high, &first);
                 let config = Config::fields(&sources).unwrap();
-                let expected = (&first.0, labels[high].as_str());
+                let expected = (&first.0, label.as_str());
                 assert_eq!(config.get(field.name), Some(expected), "{} {high} {low}", field.name);
             }
         }
@@ -394,7 +394,7 @@ fn the_storage_keeps_a_node_key() {
 
 #[test]
 fn the_text_of_the_specification() {
-    let text = identity(&[entry("a", Role::Producer, [0; 32])]).replace("secret_key = '", "secret_key = '");
+    let text = identity(&[entry("a", Role::Producer, [0; 32])]);
     let mut sources = with_file(Role::Producer, &text);
     sources.role = None;
     sources.env = env(&[

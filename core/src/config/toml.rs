@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike, Value as TomlValue};
 
-use super::fields::{FIELDS, Field, IID_SECTION, SECTIONS};
+use super::fields::{FIELDS, IID_SECTION, SECTIONS};
 use super::sources::{TomlFile, check_size};
 use super::{parse, wrong};
 use crate::error::Result;
@@ -145,21 +145,6 @@ fn distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
-}
-
-/// Reads the flat keys of `load_endpoint_config`; others are ignored.
-pub(super) fn flat<'f>(
-    file: &TomlFile,
-    fields: impl Iterator<Item = &'f Field>,
-) -> Result<(Map<String, Value>, BTreeMap<&'f str, Value>)> {
-    let keys = read(&file.path, &file.text)?;
-    let mut values = BTreeMap::new();
-    for field in fields {
-        if let Some(value) = keys.get(field.name) {
-            values.insert(field.name, parse::typed(&file.path, field, value)?);
-        }
-    }
-    Ok((keys, values))
 }
 
 #[cfg(test)]
