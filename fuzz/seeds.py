@@ -53,6 +53,28 @@ def canonical_seeds(vectors: Vectors) -> list[bytes]:
     return out
 
 
+def config_seeds(vectors: Vectors) -> list[bytes]:
+    """Returns files of settings, identity files and credentials behind their kind (`fuzz/targets/config.rs`)."""
+    out = [b"\2" + case["credential_json"].encode() for case in [*vectors["credentials"], *vectors["tolerated"]]]
+    out += [b"\2" + case["credential_json"].encode() for case in vectors["negative"] if "credential_json" in case]
+    key = vectors["keys"]["root"]["public"]
+    node = f'[node]\nsecret_key = "{vectors["keys"]["node"]["seed"]}"\n'
+    for case in vectors["identity_restore"]:
+        attributes = ", ".join(f"{json.dumps(name)} = {json.dumps(v)}" for name, v in case["stored_attributes"].items())
+        entry = f'[[peers]]\nname = "{case["peer_name"]}"\nrole = "{case["role"]}"\ntype = "policy"\n'
+        entry += f'root_pubkey = "{key}"\n'
+        entry += f'endpoint_id = "{case["endpoint_id"]}"\nexpires_at = {case["expires_at"]}\n'
+        entry += f'signature = "{case["signature"]}"\nattributes = {{ {attributes} }}\n'
+        out += [kind + (node + entry).encode() for kind in (b"\1", b"\2")]
+    out.append(
+        b"\0[trust]\nallow_all_consumers = false\n[trust.iid]\naws_certificates = ['a']\n[storage]\npath = 's'\n"
+    )
+    out.append(
+        b"\0[network]\nrelay_mode = 'https://a.example'\nbind_addr = '127.0.0.1:0'\nproxy_url = 'http://a:b@c'\n"
+    )
+    return out
+
+
 def main() -> None:
     vectors, target = Path(sys.argv[1]), Path(sys.argv[2])
     xlang, text = codec_seeds(json.loads((vectors / "codec.json").read_text()))
@@ -64,6 +86,7 @@ def main() -> None:
         "json": text,
         "canonical": canonical,
         "rows": rows,
+        "config": config_seeds(json.loads((vectors / "trust.json").read_text())),
     }
     for name, seeds in targets.items():
         folder = target / name

@@ -732,7 +732,7 @@ void aster_client_free(aster_client_t *client);
 // Any thread.
 aster_result_t aster_config_new(aster_config_t **out, aster_error_t **err);
 
-// Makes a configuration from the environment; an identity file in the working directory is noticed. `options` NULL:
+// Makes a configuration from the environment; an identity file in the working directory is used. `options` NULL:
 // defaults. It alone reads the environment: no other thread may change it meanwhile.
 //
 // Errors: CONFIG naming field and source, IO, UNSUPPORTED for what comes with later versions.

@@ -1,7 +1,9 @@
 //! Clients: connected to one server, admitted by it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use aster_core::config::{Config, Role};
 use aster_core::engine::ServicePlan;
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::node::{Client, ClientOptions};
@@ -107,7 +109,7 @@ impl Child for ClientState {
 /// # Safety
 ///
 /// The texts of `options` are valid for reading.
-unsafe fn read_options(options: &aster_client_options_t, config: &aster_config_t) -> Result<ClientOptions> {
+unsafe fn read_options(options: &aster_client_options_t, settled: &Config) -> Result<ClientOptions> {
     if !options.node.is_null() {
         return Err(Error::new(ErrorKind::Unsupported, "clients on a shared node come with a later version"));
     }
@@ -121,16 +123,15 @@ unsafe fn read_options(options: &aster_client_options_t, config: &aster_config_t
             options.credential_json.read("credential_json")?,
         )
     };
-    let settled = config.settled();
     let foreign = read_switch(options.allow_foreign_channels, "allow_foreign_channels")?;
     read.address = address.map(str::to_owned);
     if let Some(channel) = channel {
         read.channel = channel.to_owned();
     }
-    read.credential_json = match (credential, path.or(settled.credential_file())) {
+    read.credential_json = match (credential, path) {
         (Some(text), _) => text.to_owned(),
         (None, Some(path)) => read_text(path)?,
-        (None, None) => String::new(),
+        (None, None) => settled.credential()?.map(|presented| presented.json.clone()).unwrap_or_default(),
     };
     read.connect_timeout = duration(options.connect_timeout_ms, read.connect_timeout);
     let configured = settled.get("allow_foreign_channels").and_then(|(value, _)| value.as_bool());
@@ -164,9 +165,9 @@ pub unsafe extern "C" fn aster_client_connect(
                     &defaults
                 }
             };
-            let options = read_options(&options::read(options, "options")?, config)?;
+            let settled = config.settled(Role::Consumer, BTreeMap::new())?;
+            let options = read_options(&options::read(options, "options")?, &settled)?;
             runtime.check_open()?;
-            let settled = config.settled();
             check_address(&options, &settled)?;
             let connecting = Client::connect(runtime.tokio().clone(), &settled, options);
             let parent = runtime.clone();
@@ -183,7 +184,7 @@ pub unsafe extern "C" fn aster_client_connect(
 }
 
 /// Tells about a bad address at once, not when the operation ends.
-fn check_address(options: &ClientOptions, config: &aster_core::config::Config) -> Result<()> {
+fn check_address(options: &ClientOptions, config: &Config) -> Result<()> {
     match options.address.as_deref().or(config.endpoint_addr()) {
         Some(text) => aster_core::addr::Address::parse(text).map(drop),
         None => Err(Error::new(ErrorKind::Config, "a client requires an endpoint address")),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::io::Read as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aster_core::config::{Config, IDENTITY_FILE, Sources};
+use aster_core::clock::{Clock as _, SystemClock};
+use aster_core::config::{Config, File, FileFacts, Role, Sources};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
 use serde_json::Value;
@@ -54,46 +55,67 @@ struct State {
 
 impl aster_config_t {
     fn new(sources: Sources) -> Result<Self> {
-        let settled = settle(sources.clone())?;
+        let (sources, settled) = settle(sources)?;
         Ok(Self { home: Home::here(), state: Mutex::new(State { sources, settled }) })
     }
 
     /// Makes a configuration with the default of every field.
     pub(crate) fn defaults() -> Result<Self> {
-        Self::new(Sources::default())
+        // Nothing is looked for in the working directory.
+        let inline = BTreeMap::from([("identity_file".to_owned(), Value::from(""))]);
+        Self::new(Sources { inline, ..Sources::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the configuration in force.
-    pub(crate) fn settled(&self) -> Config {
-        self.lock().settled.clone()
-    }
-
-    /// Returns the configuration in force with arguments of a server or client on top.
-    pub(crate) fn with_arguments(&self, arguments: BTreeMap<String, Value>) -> Result<Config> {
-        if arguments.is_empty() {
-            return Ok(self.settled());
-        }
-        let mut sources = self.lock().sources.clone();
+    /// Returns the configuration in force for a server or client, with its arguments on top.
+    pub(crate) fn settled(&self, role: Role, arguments: BTreeMap<String, Value>) -> Result<Config> {
+        let mut sources = Sources { role: Some(role), ..self.lock().sources.clone() };
         sources.arguments.extend(arguments);
-        settle(sources)
+        Ok(settle(sources)?.1)
     }
 }
 
 /// Reads the files that the sources name, and lets core settle every field.
-fn settle(mut sources: Sources) -> Result<Config> {
+fn settle(mut sources: Sources) -> Result<(Sources, Config)> {
     for path in Config::files(&sources)? {
-        let text = read_text(&path)?;
-        sources.files.insert(path, text);
+        sources.files.insert(path.clone(), look(&path));
     }
-    let config = Config::resolve(sources)?;
+    let config = Config::resolve(sources.clone())?;
     for warning in config.warnings() {
         tracing::warn!(target: "aster::config", "{warning}");
     }
-    Ok(config)
+    Ok((sources, config))
+}
+
+/// Reads a file for core.
+fn look(path: &str) -> File {
+    let read = || {
+        let mut file = fs::File::open(path)?;
+        let facts = facts(&file.metadata()?);
+        let mut text = String::new();
+        file.by_ref().take(limits::MAX_CONFIG_FILE as u64 + 1).read_to_string(&mut text)?;
+        Ok(File::Text(text, facts))
+    };
+    read().unwrap_or_else(|error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => File::Missing,
+        _ => File::Unreadable(error.to_string()),
+    })
+}
+
+#[cfg(unix)]
+fn facts(metadata: &fs::Metadata) -> Option<FileFacts> {
+    use std::os::unix::fs::MetadataExt as _;
+    // SAFETY: has no arguments and cannot fail.
+    let ours = unsafe { libc::geteuid() };
+    Some(FileFacts { mode: metadata.mode(), is_ours: [0, ours].contains(&metadata.uid()) })
+}
+
+#[cfg(not(unix))]
+fn facts(_: &fs::Metadata) -> Option<FileFacts> {
+    None
 }
 
 /// Reads a small text file.
@@ -124,7 +146,7 @@ pub unsafe extern "C" fn aster_config_new(
     }
 }
 
-/// Makes a configuration from the environment; an identity file in the working directory is noticed. `options` NULL:
+/// Makes a configuration from the environment; an identity file in the working directory is used. `options` NULL:
 /// defaults. It alone reads the environment: no other thread may change it meanwhile.
 ///
 /// Errors: CONFIG naming field and source, IO, UNSUPPORTED for what comes with later versions.
@@ -154,7 +176,8 @@ pub unsafe extern "C" fn aster_config_load(
             if read_switch(options.use_env, "use_env")?.unwrap_or(true) {
                 sources.env = environment();
             }
-            sources.identity_present = Path::new(IDENTITY_FILE).exists();
+            sources.home = std::env::var("HOME").ok();
+            sources.now = u64::try_from(SystemClock.epoch_ms() / 1000).ok();
             slot.write(give(aster_config_t::new(sources)?));
             Ok(())
         })
@@ -198,8 +221,7 @@ pub unsafe extern "C" fn aster_config_set(
             let mut state = config.lock();
             let mut sources = state.sources.clone();
             sources.inline.extend(fields);
-            state.settled = settle(sources.clone())?;
-            state.sources = sources;
+            (state.sources, state.settled) = settle(sources)?;
             Ok(())
         })
     }

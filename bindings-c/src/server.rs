@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 
+use aster_core::config::Role;
 use aster_core::contract::{MethodPattern, ScopeKind};
 use aster_core::engine::ServicePlan;
 use aster_core::error::{Error, ErrorKind, Result};
@@ -123,8 +124,8 @@ pub unsafe extern "C" fn aster_server_new(
             runtime.check_open()?;
             let arguments = arguments(&options)?;
             let config = match config {
-                Some(config) => config.with_arguments(arguments)?,
-                None => aster_config_t::defaults()?.with_arguments(arguments)?,
+                Some(config) => config.settled(Role::Producer, arguments)?,
+                None => aster_config_t::defaults()?.settled(Role::Producer, arguments)?,
             };
             let server = Server::new(&config, server_options(&options, channel))?;
             let state = Arc::new(ServerState { runtime: runtime.clone(), server, endpoint_id: OnceLock::new() });

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use aster_core::config::Config;
 use aster_core::error::Result;
 use aster_core::node::{self, ClientOptions};
 use aster_core::rpc::BoundService;
@@ -11,7 +12,6 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
 use serde_json::json;
 
-use crate::config::Settings;
 use crate::engine::{Node, Outcome, Shared};
 use crate::errors::no_value;
 use crate::js::{Js, Scope};
@@ -29,13 +29,13 @@ pub struct ConnectOptions {
 
 impl ConnectOptions {
     /// Completes the options with core's defaults and the credential of the configuration.
-    pub(crate) fn complete(self, settings: &Settings) -> Result<ClientOptions> {
+    pub(crate) fn complete(self, config: &Config) -> Result<ClientOptions> {
         let default = ClientOptions::default();
-        let configured = || settings.config.get("allow_foreign_channels").and_then(|(value, _)| value.as_bool());
+        let configured = || config.get("allow_foreign_channels").and_then(|(value, _)| value.as_bool());
         Ok(ClientOptions {
             address: self.address,
             channel: self.channel.unwrap_or(default.channel),
-            credential_json: settings.credential()?,
+            credential_json: config.credential()?.map(|presented| presented.json.clone()).unwrap_or_default(),
             connect_timeout: self
                 .connect_timeout_ms
                 .map_or(default.connect_timeout, |ms| Duration::from_millis(ms.max(0.0) as u64)),

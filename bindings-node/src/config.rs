@@ -1,17 +1,21 @@
 //! Configuration: what the package hands over, settled by core.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use aster_core::config::{Config, IDENTITY_FILE, Sources};
+use aster_core::clock::{Clock as _, SystemClock};
+use aster_core::config::{Config, File, FileFacts, Role, Sources};
 use aster_core::error::{Error, ErrorKind, Result};
+use aster_core::limits;
 use napi_derive::napi;
 use serde::de::DeserializeOwned;
 
 /// A settled configuration.
 #[napi]
 pub struct Settings {
-    pub(crate) config: Config,
+    config: Config,
+    sources: Sources,
 }
 
 impl Settings {
@@ -20,21 +24,45 @@ impl Settings {
         let mut sources =
             Sources { arguments: parse(arguments)?, inline: parse(inline)?, env: parse(env)?, ..Sources::default() };
         for path in Config::files(&sources)? {
-            // A file that cannot be read stays out; core tells its path.
-            if let Ok(text) = std::fs::read_to_string(expand(&path)) {
-                sources.files.insert(path, text);
-            }
+            sources.files.insert(path.clone(), look(&path));
         }
-        sources.identity_present = Path::new(IDENTITY_FILE).exists();
-        Ok(Self { config: Config::resolve(sources)? })
+        sources.home = std::env::var("HOME").ok();
+        sources.now = u64::try_from(SystemClock.epoch_ms() / 1000).ok();
+        Ok(Self { config: Config::resolve(sources.clone())?, sources })
     }
 
-    /// Reads the credential that a client presents; empty: none.
-    pub(crate) fn credential(&self) -> Result<String> {
-        let Some(path) = self.config.credential_file() else { return Ok(String::new()) };
-        std::fs::read_to_string(path)
-            .map_err(|error| Error::new(ErrorKind::Io, format!("{path}: {error}")).with_detail("path", path))
+    /// Settles it for a server or a client.
+    pub(crate) fn settled(&self, role: Role) -> Result<Config> {
+        Config::resolve(Sources { role: Some(role), ..self.sources.clone() })
     }
+}
+
+/// Reads a file for core.
+fn look(path: &str) -> File {
+    let read = || {
+        let mut file = std::fs::File::open(expand(path))?;
+        let facts = facts(&file.metadata()?);
+        let mut text = String::new();
+        std::io::Read::by_ref(&mut file).take(limits::MAX_CONFIG_FILE as u64 + 1).read_to_string(&mut text)?;
+        Ok(File::Text(text, facts))
+    };
+    read().unwrap_or_else(|error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => File::Missing,
+        _ => File::Unreadable(error.to_string()),
+    })
+}
+
+#[cfg(unix)]
+fn facts(metadata: &std::fs::Metadata) -> Option<FileFacts> {
+    use std::os::unix::fs::MetadataExt as _;
+    // SAFETY: has no arguments and cannot fail.
+    let ours = unsafe { libc::geteuid() };
+    Some(FileFacts { mode: metadata.mode(), is_ours: [0, ours].contains(&metadata.uid()) })
+}
+
+#[cfg(not(unix))]
+fn facts(_: &std::fs::Metadata) -> Option<FileFacts> {
+    None
 }
 
 /// Replaces a leading `~` by the home directory.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use aster_core::config::Role;
 use aster_core::engine::{ClientCall, Queue, ServerCall};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
@@ -291,7 +292,7 @@ impl Engine {
             max_concurrent_streams: max_concurrent_streams.unwrap_or(default.max_concurrent_streams),
             ..node::ServerOptions::default()
         };
-        let server = node::Server::new(&settings.config, options);
+        let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options));
         self.object(env, server.map(|server| crate::server::Server::new(server, &self.shared)))
     }
 
@@ -301,7 +302,9 @@ impl Engine {
         let scope = Scope::new(env);
         let connected = || -> Result<BoxFuture<'static, Result<node::Client>>> {
             let runtime = runtime::handle()?.clone();
-            Ok(node::Client::connect(runtime, &settings.config, options.complete(settings)?))
+            let config = settings.settled(Role::Consumer)?;
+            let options = options.complete(&config)?;
+            Ok(node::Client::connect(runtime, &config, options))
         };
         match connected() {
             Ok(connected) => self.shared.spawn(scope, op, async move { connected.await.map(Outcome::Client) }),

@@ -62,7 +62,7 @@ mod _aster {
     #[pymodule_export]
     use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
     #[pymodule_export]
-    use crate::config::{Config, check_address};
+    use crate::config::{Config, check_address, endpoint_settings, generate_keypair, load_identity};
     #[pymodule_export]
     use crate::contract::{
         canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
@@ -99,6 +99,9 @@ mod _aster {
     #[pymodule_export]
     use crate::server_call::ServerCall;
 
+    #[pymodule_export]
+    use crate::logs::set_log_level;
+
     /// Fails with RuntimeError unless the process has this number.
     #[pyfunction]
     fn check_process(py: Python<'_>, pid: u32) -> PyResult<()> {
@@ -128,6 +131,7 @@ fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("MODES", modes)?;
     module.add("COMPRESSION_THRESHOLD", aster_core::limits::COMPRESSION_THRESHOLD)?;
     module.add("CONNECT_TIMEOUT", aster_core::limits::CONNECT_TIMEOUT.as_secs_f64())?;
+    module.add("MAX_CONFIG_FILE", aster_core::limits::MAX_CONFIG_FILE)?;
     module.add("DRAIN_GRACE", aster_core::limits::DRAIN_GRACE.as_secs_f64())?;
     module.add("MAX_CONCURRENT_STREAMS", aster_core::limits::MAX_CONCURRENT_STREAMS)?;
     module.add("MAX_SESSIONS_PER_CONNECTION", aster_core::limits::MAX_SESSIONS_PER_CONNECTION)

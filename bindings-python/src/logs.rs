@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
@@ -19,10 +20,15 @@ use crate::signal::Signal;
 const CAPACITY: usize = 1024;
 const TARGET: &str = "aster";
 
+/// Fields that become attributes of records, so that formatters find them.
+const ATTRIBUTES: &[&str] =
+    &["request_id", "service", "method", "peer", "duration_ms", "status_code", "error", "error_type"];
+
 struct Line {
     level: u8,
     target: &'static str,
     text: String,
+    attributes: Vec<(&'static str, String)>,
 }
 
 #[derive(std::default::Default)]
@@ -45,8 +51,7 @@ fn buffer() -> MutexGuard<'static, Buffer> {
 /// Lets a loop empty the buffer; the first one installs the listener.
 pub fn listen(py: Python<'_>, signal: &Arc<Signal>) -> PyResult<()> {
     let logger = py.import("logging")?.call_method1("getLogger", (TARGET,))?;
-    let level: i64 = logger.call_method0("getEffectiveLevel")?.extract()?;
-    THRESHOLD.store(u8::try_from(level).unwrap_or(u8::MAX), Ordering::Relaxed);
+    set_log_level(logger.call_method0("getEffectiveLevel")?.extract()?);
     INSTALL.call_once(|| {
         let _ = tracing::subscriber::set_global_default(Listener);
     });
@@ -54,6 +59,13 @@ pub fn listen(py: Python<'_>, signal: &Arc<Signal>) -> PyResult<()> {
     buffer.listeners.retain(|listener| listener.strong_count() > 0);
     buffer.listeners.push(Arc::downgrade(signal));
     Ok(())
+}
+
+/// Says from which level on, as `logging` counts, events of core are kept.
+#[pyfunction]
+pub fn set_log_level(level: i64) {
+    let level = u8::try_from(level.max(0)).unwrap_or(u8::MAX);
+    THRESHOLD.store(level, Ordering::Relaxed);
 }
 
 /// Hands what waits to `logging`.
@@ -74,7 +86,13 @@ fn forward(py: Python<'_>, lines: VecDeque<Line>, dropped: usize) -> PyResult<()
     let get_logger = py.import("logging")?.getattr("getLogger")?;
     for line in lines {
         let logger = get_logger.call1((line.target.replace("::", "."),))?;
-        logger.call_method1("log", (line.level, "%s", line.text))?;
+        let extra = PyDict::new(py);
+        for (name, value) in line.attributes {
+            extra.set_item(name, value)?;
+        }
+        let options = PyDict::new(py);
+        options.set_item("extra", extra)?;
+        logger.call_method("log", (line.level, "%s", line.text), Some(&options))?;
     }
     if dropped > 0 {
         get_logger.call1((TARGET,))?.call_method1("warning", ("%d log lines were dropped", dropped))?;
@@ -119,7 +137,9 @@ impl Subscriber for Listener {
         let mut text = Text::default();
         event.record(&mut text);
         let metadata = event.metadata();
-        let line = Line { level: number(metadata.level()), target: metadata.target(), text: text.finish() };
+        let Text { message, fields, attributes } = text;
+        let text = message + &fields;
+        let line = Line { level: number(metadata.level()), target: metadata.target(), text, attributes };
         let listeners = {
             let mut buffer = buffer();
             if buffer.lines.len() >= CAPACITY {
@@ -142,26 +162,24 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-/// Message first, then fields.
+/// Message and fields as text, and the fields that formatters know.
 #[derive(std::default::Default)]
 struct Text {
     message: String,
     fields: String,
-}
-
-impl Text {
-    fn finish(mut self) -> String {
-        self.message.push_str(&self.fields);
-        self.message
-    }
+    attributes: Vec<(&'static str, String)>,
 }
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = match field.name() {
+        let name = field.name();
+        let _ = match name {
             "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
+            _ => write!(self.fields, " {name}={value:?}"),
         };
+        if ATTRIBUTES.contains(&name) {
+            self.attributes.push((name, format!("{value:?}")));
+        }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

@@ -132,6 +132,13 @@ impl Server {
         }
     }
 
+    /// Connections, calls and sessions that are served now.
+    #[getter]
+    fn load(&self, py: Python<'_>) -> PyResult<(u32, u32, u32)> {
+        let load = self.core(py)?.load();
+        Ok((load.connections, load.calls, load.sessions))
+    }
+
     /// The ticket, current when read.
     #[getter]
     fn address(&self, py: Python<'_>) -> PyResult<String> {

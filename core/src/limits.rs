@@ -159,6 +159,8 @@ pub const MAX_TYPE_HASHES: usize = 100_000;
 /// Bytes of a manifest.
 pub const MAX_MANIFEST_BYTES: usize = 16 * 1024 * 1024;
 
+/// Bytes of a configuration, identity or key file.
+pub const MAX_CONFIG_FILE: usize = 1024 * 1024;
 /// Bytes of a credential document.
 pub const MAX_CREDENTIAL_BYTES: usize = 65_536;
 /// Nesting of a trust document, the root counted.

@@ -20,6 +20,7 @@ __all__ = [
     "FRAME_READ_TIMEOUT",
     "LIMITS",
     "MAX_CONCURRENT_STREAMS",
+    "MAX_CONFIG_FILE",
     "MAX_SESSIONS_PER_CONNECTION",
     "MODES",
     "STATUS_TABLE",
@@ -81,9 +82,12 @@ __all__ = [
     "ed25519_verify",
     "encode_addr",
     "encode_ticket",
+    "endpoint_settings",
     "flattened_name",
+    "generate_keypair",
     "is_key_type",
     "is_scalar_type",
+    "load_identity",
     "manifest_of",
     "outgoing_metadata",
     "open_node",
@@ -94,6 +98,7 @@ __all__ = [
     "root_name",
     "sniff_body",
     "ticket_text",
+    "set_log_level",
     "type_graph",
     "type_tree",
     "validate_hex_field",
@@ -119,6 +124,7 @@ COMPRESSION_THRESHOLD: int
 CONNECT_TIMEOUT: float
 DRAIN_GRACE: float
 MAX_CONCURRENT_STREAMS: int
+MAX_CONFIG_FILE: int
 MAX_SESSIONS_PER_CONNECTION: int
 
 _Default: TypeAlias = tuple[bool, Any]
@@ -129,6 +135,7 @@ _Pairs: TypeAlias = Sequence[tuple[str, str]]
 _StreamHeader: TypeAlias = tuple[str, str, int, str, int, int, list[str], list[str]]
 _CallHeader: TypeAlias = tuple[str, str, int, list[str], list[str]]
 _Status: TypeAlias = tuple[int, str, list[str], list[str]]
+_Look: TypeAlias = tuple[str | None, str, int | None, bool]
 _Summary: TypeAlias = tuple[str, int, str, list[tuple[str, str]], str, list[str]]
 
 def wire_name(name: str) -> str: ...
@@ -163,6 +170,18 @@ def validate_hex_field(field: str, text: str, length: int | None) -> None: ...
 def remaining_ms(now_epoch_ms: int, deadline_epoch_ms: int, timeout_ms: str | None) -> int | None: ...
 def choose_mode(tokens: Sequence[str]) -> tuple[int, bool, bool]: ...
 def sniff_body(mode: int, body: bytes) -> str | None: ...
+def endpoint_settings(toml: tuple[str, str] | None, env: Mapping[str, str]) -> str: ...
+def generate_keypair() -> tuple[bytes, bytes]: ...
+def load_identity(
+    inline: str,
+    env: Mapping[str, str],
+    toml: tuple[str, str] | None,
+    peer: str | None,
+    role: str | None,
+    read: Callable[[str], _Look | None],
+    /,
+) -> tuple[bytes | None, str | None]: ...
+def set_log_level(level: int) -> None: ...
 def check_process(pid: int) -> None: ...
 def connect(
     queue: Queue,
@@ -290,23 +309,36 @@ class RowReader:
 @final
 class Config:
     @staticmethod
+    def fields(arguments: str, inline: str, env: Mapping[str, str], toml: tuple[str, str] | None) -> Config: ...
+    @staticmethod
     def resolve(
         arguments: str,
         inline: str,
         env: Mapping[str, str],
-        read: Callable[[str], str | None],
+        toml: tuple[str, str] | None,
+        role: str | None,
+        peer: str | None,
+        ephemeral_root: bytes | None,
+        home: str | None,
+        read: Callable[[str], _Look | None],
     ) -> Config: ...
     @property
-    def credential_file(self) -> str | None: ...
+    def credential(self) -> tuple[str, str] | None: ...
     @property
     def endpoint_addr(self) -> str | None: ...
     @property
+    def notes(self) -> list[str]: ...
+    @property
     def root_pubkey(self) -> bytes | None: ...
     @property
-    def secret_key(self) -> bytes | None: ...
+    def sources(self) -> dict[str, str]: ...
+    @property
+    def wants_root_key(self) -> bool: ...
     @property
     def warnings(self) -> list[str]: ...
     def get(self, field: str) -> tuple[str, str] | None: ...
+    def to_json(self) -> str: ...
+    def to_text(self) -> str: ...
 
 @final
 class FrameReader:

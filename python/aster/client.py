@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aster import _aster
@@ -56,6 +55,7 @@ class AsterClient(LoopBound):
         self,
         *,
         config: AsterConfig | None = None,
+        peer: str | None = None,
         identity: str | os.PathLike[str] | None = None,
         address: str | None = None,
         endpoint_addr: str | None = None,
@@ -74,7 +74,8 @@ class AsterClient(LoopBound):
             "allow_foreign_channels": allow_foreign_channels,
         }
         arguments = {name: value for name, value in given.items() if value is not None}
-        self._config = settle_config(AsterConfig.from_env() if config is None else config, arguments)
+        used = AsterConfig.from_env() if config is None else config
+        self._config = settle_config(used, arguments, role="consumer", peer=peer)
         if self._config.endpoint_addr is None:
             raise ValueError(
                 "AsterClient requires an endpoint address. Set ASTER_ENDPOINT_ADDR or pass endpoint_addr= explicitly."
@@ -325,6 +326,5 @@ def _text(address: Any) -> str | None:
 
 
 def _credential(config: _aster.Config) -> tuple[str | None, str]:
-    """Read the credential: path and text. A missing file raises `FileNotFoundError`."""
-    path = config.credential_file
-    return (None, "") if path is None else (path, Path(path).expanduser().read_text(encoding="utf-8"))
+    """Return what is presented: label and text. A missing file raises `FileNotFoundError`, a bad one `ValueError`."""
+    return config.credential or (None, "")

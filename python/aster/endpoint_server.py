@@ -119,6 +119,10 @@ class Server(LoopBound):
         native = self.host()
         await settle(native.serve(loop_queue(), connection._native))  # noqa: SLF001 - both are this library's
 
+    def _local_caller(self, objects: bool) -> _aster.Caller:
+        """Return what calls the services inside of this process."""
+        return self.host().local_caller(objects)
+
     async def drain(self, grace_period: float = _aster.DRAIN_GRACE) -> None:
         """Refuse new calls and wait, at most `grace_period` seconds, for the running ones. Does not close."""
         await settle(self.host().drain(loop_queue(), grace_period))

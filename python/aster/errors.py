@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from aster.status import RpcError, StatusCode, UnavailableError
@@ -135,6 +136,17 @@ class DeniedByServer(Exception):  # noqa: N818 - never leaves the package
         self.our_endpoint_id = our_endpoint_id
 
 
+class TomlSyntaxError(ValueError):
+    """A text that is not TOML, before the decoder of Python says so too."""
+
+
+def _io(message: str, details: Mapping[str, str]) -> OSError:
+    kind = details.get("os")
+    if kind == "missing":
+        return FileNotFoundError(errno.ENOENT, "no such file", details.get("path"))
+    return PermissionError(message) if kind == "permission" else OSError(message)
+
+
 def _limit(message: str, details: Mapping[str, str]) -> Exception:
     field, limit, actual = details.get("field"), details.get("limit"), details.get("actual")
     if field is None or limit is None:
@@ -156,13 +168,16 @@ def _node_error(kind: str, message: str, details: Mapping[str, str]) -> IrohErro
         error.code = int(details["code"])
     return error
 
+def _config(message: str, details: Mapping[str, str]) -> ValueError:
+    return TomlSyntaxError(message) if "syntax" in details else ValueError(message)
+
+
+_WITH_DETAILS = {"LIMIT": _limit, "IO": _io, "CONFIG": _config}
 
 _BUILT_IN: dict[str, type[Exception]] = {
     "NULL_ARGUMENT": ValueError,
     "INVALID_ARGUMENT": ValueError,
     "INVALID_UTF8": ValueError,
-    "IO": OSError,
-    "CONFIG": ValueError,
     "ADDRESS": ValueError,
     "NOT_FOUND": LookupError,
     "ALREADY_EXISTS": ValueError,
@@ -181,8 +196,8 @@ def make_error(kind: str, code: int | None, message: str, details: dict[str, str
         # Without our id the refusal is about a channel, not about admission.
         node = details.get("our_endpoint_id")
         return PermissionError(message) if node is None else DeniedByServer(node)
-    if kind == "LIMIT":
-        return _limit(message, details)
     if kind == "CONNECT" or "object" in details:
         return _node_error(kind, message, details)
+    if kind in _WITH_DETAILS:
+        return _WITH_DETAILS[kind](message, details)
     return _BUILT_IN.get(kind, RuntimeError)(message)

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from aster import _aster
 from aster._native import LoopBound, open_queue, settle, warn_unclosed
-from aster.config import AsterConfig, tell_warnings
-from aster.config import settle as settle_config
 from aster.handlers import class_of, decorated, host
 from aster.rpc_types import RpcScope
 from aster.node import Faces
+from aster._manifest_check import check_manifest
+from aster._signals import SignalHandlers
+from aster.banner import BannerFacts, show_banner
+from aster.config import AsterConfig, endpoint_arguments, setting, settle_server, tell_warnings
+from aster.health import HealthServer
+from aster.logging import configure_at_start
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
@@ -27,17 +31,20 @@ if TYPE_CHECKING:
     from aster.blobs import BlobsClient
     from aster.docs import DocsClient
     from aster.gossip import GossipClient
-    from aster.net import NetClient
+    from aster.net import EndpointConfig, NetClient
     from aster.node import IrohNode
 
 logger = logging.getLogger("aster.server")
 
 
 class AsterServer(LoopBound):
-    """A server of decorated services.
+    """A server of decorated services: instances, session services also as class.
 
     `async with AsterServer([Hello()]) as server:` starts it, serves, and closes it. `config=None` takes the
-    environment. Arguments beat the configuration.
+    environment; arguments beat the configuration. `interceptors=None` means `[DeadlineInterceptor()]`, which core is
+    by itself; a list is taken as it is. `expose_errors=None`: texts of exceptions reach callers with an open gate only.
+    `endpoint_config` replaces all network settings. `codec` is accepted and not needed: core encodes.
+    Raises `ValueError` without services and for settings that contradict each other.
     """
 
     _queue: _aster.Queue | None = None
@@ -47,16 +54,23 @@ class AsterServer(LoopBound):
     _serving: asyncio.Task[None] | None = None
     _end: asyncio.Future[None] | None = None
     _faces: Faces | None = None
+    _signals: SignalHandlers | None = None
+    _health_server: HealthServer | None = None
+    _draining = False
 
     def __init__(
         self,
         services: Sequence[object],
         *,
         config: AsterConfig | None = None,
+        peer: str | None = None,
         identity: str | os.PathLike[str] | None = None,
         root_pubkey: bytes | None = None,
         allow_all_consumers: bool | None = None,
+        allow_all_producers: bool | None = None,
+        endpoint_config: EndpointConfig | None = None,
         channel_name: str = "rpc",
+        codec: object = None,
         interceptors: Sequence[Interceptor] | None = None,
         expose_errors: bool | None = None,
         max_sessions_per_connection: int = _aster.MAX_SESSIONS_PER_CONNECTION,
@@ -68,10 +82,14 @@ class AsterServer(LoopBound):
             "identity_file": identity,
             "root_pubkey": root_pubkey,
             "allow_all_consumers": allow_all_consumers,
+            "allow_all_producers": allow_all_producers,
             "expose_errors": expose_errors,
         }
         arguments = {name: value for name, value in given.items() if value is not None}
-        self._config = settle_config(AsterConfig.from_env() if config is None else config, arguments)
+        if endpoint_config is not None:
+            arguments |= endpoint_arguments(endpoint_config)
+        self._codec = codec
+        self._config = settle_server(AsterConfig.from_env() if config is None else config, arguments, peer)
         self._channel = channel_name
         self._max_sessions = max_sessions_per_connection
         # Core refuses late calls by itself, so that the default interceptor has nothing left to do.
@@ -96,7 +114,9 @@ class AsterServer(LoopBound):
             return
         if self._queue is None:
             infos = [decorated(service) for service in self._services]
+            configure_at_start(self._config)
             tell_warnings(self._config)
+            check_manifest(infos)
             self._warn_of_open_gate(infos)
             self._queue = self._host(infos)
         queue = self._queue
@@ -108,6 +128,17 @@ class AsterServer(LoopBound):
                 self._queue, self._native = None, self._make_native()
             raise
         self._started = True
+        await self._announce()
+
+    async def _announce(self) -> None:
+        names = ", ".join(summary.name for summary in self.services)
+        mode = "open-gate" if self._native.is_open else "trusted"
+        logger.info("server starting runtime=python services=[%s] mode=%s", names, mode)
+        log = f"{setting(self._config, 'log_format')} {setting(self._config, 'log_level')}"
+        show_banner(BannerFacts(self.services, self.endpoint_id, self.address, self._native.is_open, log))
+        if setting(self._config, "health_port"):
+            self._health_server = HealthServer(self, str(setting(self._config, "health_host")))
+            await self._health_server.start()
 
     def _host(self, infos: list[ServiceInfo]) -> _aster.Queue:
         queue = open_queue()
@@ -151,12 +182,33 @@ class AsterServer(LoopBound):
         except asyncio.CancelledError:
             await self.close()
 
-    async def drain(self, grace_period: float = _aster.DRAIN_GRACE) -> None:
-        """Refuse new calls and wait until the running ones have ended, then cancel the rest. Does not close."""
+    def install_signal_handlers(self, grace_period: float = _aster.DRAIN_GRACE) -> None:
+        """Let SIGTERM and SIGINT drain and close the server, so that `serve()` returns; a second one exits at once.
+
+        `grace_period` is in seconds. Raises `RuntimeError` outside of the main thread.
+        """
+        self._check_loop()
+
+        async def stop() -> None:
+            await self.drain(grace_period)
+            await self.close()
+
+        signals = SignalHandlers(stop)
+        signals.install()
+        self._signals = signals
+
+    _install_signal_handlers = install_signal_handlers
+
+    async def drain(self, grace_period: float = _aster.DRAIN_GRACE, *, timeout_s: float | None = None) -> None:
+        """Refuse new calls and wait until the running ones have ended, then cancel the rest. Does not close.
+
+        `grace_period`, also spelt `timeout_s`, is in seconds.
+        """
         if not self._started or self._closed or self._queue is None:
             return
         self._check_loop()
-        await settle(self._native.drain(self._queue, grace_period))
+        self._draining = True
+        await settle(self._native.drain(self._queue, grace_period if timeout_s is None else timeout_s))
 
     async def close(self) -> None:
         """End calls and connections and release the endpoint. Repeatable; never raises."""
@@ -172,11 +224,15 @@ class AsterServer(LoopBound):
 
     async def _close(self, queue: _aster.Queue) -> None:
         try:
+            if self._health_server is not None:
+                await self._health_server.stop()
             await settle(self._native.close(queue))
         except Exception:
             logger.exception("server could not be closed cleanly")
         finally:
             self._closed = True
+            if self._signals is not None:
+                self._signals.remove()
             queue.close()
             if self._end is not None and not self._end.done():
                 self._end.set_result(None)
@@ -220,6 +276,22 @@ class AsterServer(LoopBound):
         """The address as base64, current when read."""
         return self._running().addr_b64
 
+    def _local_caller(self, objects: bool) -> _aster.Caller:
+        """Return what calls the services inside of this process."""
+        return self._running().local_caller(objects)
+
+    def _health(self) -> dict[str, Any]:
+        """Return what health checks ask for."""
+        connections, calls, sessions = self._native.load if self._started else (0, 0, 0)
+        return {
+            "started": self._started,
+            "draining": self._draining,
+            "closed": self._closed or self._closing is not None,
+            "running_calls": calls,
+            "connections": connections,
+            "sessions": sessions,
+        }
+
     def _node_faces(self) -> Faces:
         native = self._running()
         if self._faces is None:
@@ -261,6 +333,21 @@ class AsterServer(LoopBound):
         """The public root key; in dev mode one that lives as long as the server."""
         return self._native.root_pubkey
 
+    # Spellings of earlier versions.
+    _ticket = address
+    _rpc_addr_b64 = endpoint_addr_b64
+    _rpc_endpoint = endpoint
+
+    @property
+    def _admission_addr_b64(self) -> str | None:
+        return None if self._native.is_open else self.endpoint_addr_b64
+
+    _consumer_admission_addr_b64 = _admission_addr_b64
+
+    @property
+    def _producer_admission_addr_b64(self) -> str | None:
+        return None if setting(self._config, "allow_all_producers") else self.endpoint_addr_b64
+
     def __repr__(self) -> str:
-        names = ", ".join(type(service).__name__ for service in self._services)
+        names = ", ".join(class_of(service).__name__ for service in self._services)
         return f"<AsterServer [{names}]>"

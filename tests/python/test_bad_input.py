@@ -20,6 +20,7 @@ from aster import (
     TrustDomainError,
     service,
 )
+from identities import credential
 from support import Echo, Num, asynchronous, raised, served
 
 ROOT = bytes.fromhex("03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8")
@@ -159,7 +160,7 @@ async def test_a_closed_gate(tmp_path):
         assert error.format_hint() == str(error)
         assert str(error).splitlines()[0] == "consumer admission denied -- this server requires a credential."
         file = tmp_path / "some.cred"
-        file.write_text('{"type":"policy"}', encoding="utf-8")
+        file.write_text(credential("policy-unbound")["credential_json"], encoding="utf-8")
         error = await raised(AsterClient(address=server.address, enrollment_credential_file=str(file)).connect())
         assert type(error) is AdmissionDeniedError
         assert error.had_credential

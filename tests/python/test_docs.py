@@ -1,4 +1,4 @@
-"""The Python programs in the documents for users run as they stand."""
+"""The Python programs in the documents run as they stand, each in an empty directory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = {"types.md": 1, "configuration.md": 4, "interceptors.md": 1}
+
+
+def programs(document):
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / document).read_text(encoding="utf-8"), re.DOTALL)
+
+
 PROGRAMS = [
-    pytest.param(program, id=name)
-    for name in ("types", "interceptors")
-    for program in re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"), re.DOTALL
-    )
+    pytest.param(program, id=f"{document}-{number}")
+    for document in DOCUMENTS
+    for number, program in enumerate(programs(document))
 ]
 
 
@@ -29,3 +34,6 @@ def test_programs_run(program, tmp_path):
 
 def test_each_document_has_one():
     assert len(PROGRAMS) == 2
+@pytest.mark.parametrize(("document", "count"), DOCUMENTS.items())
+def test_there_are_some(document, count):
+    assert len(programs(document)) == count

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import json
+import warnings
+from pathlib import Path
 
 import pytest
 
 import aster.status
 from aster import AsterClient, AsterConfig, AsterServer, RpcError, StatusCode, _aster
 from conftest import VECTORS
+from identities import OTHER_ROOT, consumer, node, producer, write
 from support import Echo, Num, asynchronous, raised, served
 
 WIRE = json.loads((VECTORS / "wire.json").read_text(encoding="utf-8"))
@@ -114,30 +118,48 @@ async def test_status_messages():
 # -- trust.json ----------------------------------------------------------------------------------------------------
 
 
-SOURCES = {"none", "unset", "kwarg", "config", "env"}
+def give(name, value, source, monkeypatch):
+    """Put a value into a source; return arguments, inline values and lines of section [trust]."""
+    text = value.hex() if isinstance(value, bytes) else value
+    if source == "kwarg":
+        return {name: value}, {}, ""
+    if source == "config":
+        return {}, {name: value}, ""
+    if source.endswith("_file"):
+        write(Path("root.pub"), json.dumps({"public_key": text}))
+        name, text, source = f"{name}_file", "root.pub", source.partition("_")[0]
+    if source in {"env", "env_hex"}:
+        monkeypatch.setenv(f"ASTER_{name.upper()}", str(text))
+    elif source in {"toml", "toml_hex"}:
+        return {}, {}, f"{name} = {json.dumps(text)}\n"
+    elif source == "identity_producer_entry":
+        write(Path(".aster-identity"), node(), consumer(root_pubkey=OTHER_ROOT), producer())
+    elif source == "identity_other_entries":
+        write(Path(".aster-identity"), node(), consumer(), consumer(name="other"))
+    else:
+        assert source in {"none", "unset"}, source
+    return {}, {}, ""
+
+
+def gate_sources(root, flags, monkeypatch):
+    given = [give("root_pubkey", ROOT, "kwarg" if root == "configured" else root, monkeypatch)]
+    given += [give("allow_all_consumers", value, source, monkeypatch) for source, value in flags.items()]
+    arguments = {name: value for found, _, _ in given for name, value in found.items()}
+    inline = {name: value for _, found, _ in given for name, value in found.items()}
+    Path("a.toml").write_text("[trust]\n" + "".join(lines for _, _, lines in given))
+    return arguments, AsterConfig.from_file("a.toml", **inline)
+
+
 GATES = [
-    pytest.param(case, id=f"{case['root']}-{case['allow_all_consumers']}")
-    for case in TRUST["gate"]["single_source"]
-    if {case["root"], case["allow_all_consumers"].partition("_")[0]} <= SOURCES
+    pytest.param(case, id=f"{case['root']}-{case['allow_all_consumers']}") for case in TRUST["gate"]["single_source"]
 ]
 
 
 @pytest.mark.parametrize("case", GATES)
 def test_gate(case, monkeypatch):
-    arguments, inline = {}, {}
-    for name, value, source in (
-        ("root_pubkey", ROOT, case["root"]),
-        ("allow_all_consumers", case["allow_all_consumers"].endswith("_true"), case["allow_all_consumers"]),
-    ):
-        where = source.partition("_")[0]
-        if where == "kwarg":
-            arguments[name] = value
-        elif where == "config":
-            inline[name] = value
-        elif where == "env":
-            monkeypatch.setenv(f"ASTER_{name.upper()}", value.hex() if isinstance(value, bytes) else str(value))
+    source, _, value = case["allow_all_consumers"].partition("_")
+    arguments, config = gate_sources(case["root"], {source: value == "true"}, monkeypatch)
     closed_without_key = case["gate"] == "closed" and case["root_key"] == "ephemeral"
-    config = AsterConfig.from_env(**inline)
     if closed_without_key:
         with pytest.warns(UserWarning, match="nobody"):
             server = AsterServer([Echo()], config=config, **arguments)
@@ -145,3 +167,87 @@ def test_gate(case, monkeypatch):
         server = AsterServer([Echo()], config=config, **arguments)
     assert server._native.is_open == (case["gate"] == "open")
     assert (server.root_pubkey == ROOT) == (case["root_key"] == "configured")
+    assert (config._ephemeral_privkey is not None) == (case["root_key"] == "ephemeral")
+
+
+@pytest.mark.parametrize("case", TRUST["gate"]["conflicts"], ids=str)
+def test_gate_conflicts(case, monkeypatch):
+    arguments, config = gate_sources(case["root"], case["allow_all_consumers"], monkeypatch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        server = AsterServer([Echo()], config=config, **arguments)
+    assert server._native.is_open == (case["gate"] == "open")
+
+
+def _key_file(content):
+    write(Path("root.pub"), content)
+    return lambda: AsterServer([Echo()], config=AsterConfig(root_pubkey_file="root.pub"))
+
+
+def _variable(name, value):
+    def make():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(name, value)
+            return AsterServer([Echo()])
+
+    return make
+
+
+def _toml(text):
+    write(Path("a.toml"), f"[trust]\n{text}\n")
+    return lambda: AsterServer([Echo()], config=AsterConfig.from_file("a.toml"))
+
+
+def _closed_over(config):
+    return lambda: AsterServer([Echo()], config=config(), allow_all_consumers=False)
+
+
+def _identity(*parts, **options):
+    write(Path(".aster-identity"), node(), *parts)
+    return lambda: AsterServer([Echo()], **options)
+
+
+def _opened_by_variable():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTER_ALLOW_ALL_CONSUMERS", "1")
+        return AsterConfig.from_env()
+
+
+def _opened_by_file():
+    write(Path("a.toml"), "[trust]\nallow_all_consumers = true\n")
+    return AsterConfig.from_file("a.toml")
+
+
+ROOT_HEX = ROOT.hex()
+GATE_ERRORS = {
+    "kwarg allow_all_consumers=False over an explicit true of config, env or TOML, and no root key": [
+        lambda: _closed_over(lambda: AsterConfig(allow_all_consumers=True)),
+        lambda: _closed_over(_opened_by_variable),
+        lambda: _closed_over(_opened_by_file),
+    ],
+    "root_pubkey_file names a missing file": [
+        lambda: lambda: AsterServer([Echo()], config=AsterConfig(root_pubkey_file="missing.pub"))
+    ],
+    "root_pubkey_file holds 31 bytes of hex": [lambda: _key_file(ROOT_HEX[:62])],
+    "root_pubkey_file JSON without public_key": [lambda: _key_file("{}")],
+    "ASTER_ROOT_PUBKEY is empty": [lambda: _variable("ASTER_ROOT_PUBKEY", "")],
+    "ASTER_ROOT_PUBKEY is 63 characters": [lambda: _variable("ASTER_ROOT_PUBKEY", ROOT_HEX[1:])],
+    "root_pubkey is a small-order point": [lambda: _variable("ASTER_ROOT_PUBKEY", "01" + "00" * 31)],
+    "ASTER_ALLOW_ALL_CONSUMERS is empty": [lambda: _variable("ASTER_ALLOW_ALL_CONSUMERS", "")],
+    "ASTER_ALLOW_ALL_CONSUMERS is maybe": [lambda: _variable("ASTER_ALLOW_ALL_CONSUMERS", "maybe")],
+    '[trust] allow_all_consumers is the string "false"': [lambda: _toml('allow_all_consumers = "false"')],
+    "[trust] has an unknown key": [lambda: _toml("allow_all = true")],
+    "ASTER_IDENTITY_FILE names a missing file": [lambda: _variable("ASTER_IDENTITY_FILE", "missing.id")],
+    "peer= names no entry of the identity file": [lambda: _identity(producer(), peer="nobody")],
+    "identity file without producer entry, entries with two different roots": [
+        lambda: _identity(consumer(), consumer(name="other", root_pubkey=OTHER_ROOT))
+    ],
+}
+
+
+@pytest.mark.parametrize("case", TRUST["gate"]["errors"], ids=lambda case: case["case"])
+def test_gate_errors(case):
+    for prepare in GATE_ERRORS[case["case"]]:
+        make = prepare()
+        with pytest.raises(getattr(builtins, case["error"])):
+            make()

@@ -2,9 +2,6 @@
 
 use serde_json::Value;
 
-use super::parse;
-use crate::error::Result;
-
 /// What every variable begins with.
 pub(super) const PREFIX: &str = "ASTER_";
 
@@ -20,6 +17,12 @@ pub(super) const OTHER_VARIABLES: &[&str] = &[
     "ASTER_NATIVE_PATH",
 ];
 
+/// Sections of a TOML file, in the order in which they are shown.
+pub(super) const SECTIONS: &[&str] = &["trust", "connect", "network", "storage", "mesh", "server", "logging", "health"];
+
+/// The only section within a section.
+pub(super) const IID_SECTION: &str = "trust.iid";
+
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
@@ -27,11 +30,19 @@ pub(super) enum Kind {
     Bool(Option<bool>),
     /// A whole number with default, least and most.
     Int(i64, i64, i64),
-    /// Text or nothing. The flag forbids an empty variable.
-    Text { never_empty: bool },
+    /// Text or nothing. An empty variable clears it.
+    Text,
+    /// Text or nothing, of which trust depends: an empty variable is an error.
+    TrustText,
+    /// As [`TrustText`](Self::TrustText); an empty inline text says that no file is wanted.
+    IdentityPath,
+    /// A public key of trust, kept as hex.
+    PublicKey,
+    /// A secret key, kept as hex.
+    SecretKey,
     /// Text with a default.
     TextOr(&'static str),
-    /// Text with a default, one of these.
+    /// One of these; the first is the default.
     Choice(&'static [&'static str]),
     /// Comma-separated in variables.
     List,
@@ -42,57 +53,68 @@ pub(super) enum Kind {
 pub(super) struct Field {
     pub(super) name: &'static str,
     variable: &'static str,
+    /// Section of the TOML file.
+    pub(super) section: &'static str,
+    /// Key in that section.
+    pub(super) key: &'static str,
     pub(super) kind: Kind,
 }
 
-const TEXT: Kind = Kind::Text { never_empty: false };
-const TRUST_TEXT: Kind = Kind::Text { never_empty: true };
 const OFF: Kind = Kind::Bool(Some(false));
 
-const fn field(name: &'static str, variable: &'static str, kind: Kind) -> Field {
-    Field { name, variable, kind }
+/// Names field, variable, section, key if it is not the field's name, and kind.
+macro_rules! fields {
+    ($($name:literal, $variable:literal, $section:tt $(. $key:literal)?, $kind:expr;)*) => {
+        /// Every field.
+        pub(super) const FIELDS: &[Field] = &[$(Field {
+            name: $name,
+            variable: $variable,
+            section: $section,
+            key: [$($key,)? $name][0],
+            kind: $kind,
+        },)*];
+    };
 }
 
-/// Every field.
-pub(super) const FIELDS: &[Field] = &[
-    field("root_pubkey", "ROOT_PUBKEY", TRUST_TEXT),
-    field("root_pubkey_file", "ROOT_PUBKEY_FILE", TRUST_TEXT),
-    field("enrollment_credential_file", "ENROLLMENT_CREDENTIAL", TRUST_TEXT),
-    field("enrollment_credential_iid", "ENROLLMENT_CREDENTIAL_IID", TEXT),
-    field("allow_all_consumers", "ALLOW_ALL_CONSUMERS", OFF),
-    field("allow_all_producers", "ALLOW_ALL_PRODUCERS", Kind::Bool(Some(true))),
-    field("require_bound_credentials", "REQUIRE_BOUND_CREDENTIALS", OFF),
-    field("peer_ttl_s", "PEER_TTL_S", Kind::Int(86_400, 1, 31_536_000)),
-    field("iid_aws_certificates", "IID_AWS_CERTS", Kind::List),
-    field("iid_gcp_jwks", "IID_GCP_JWKS", TEXT),
-    field("iid_azure_jwks", "IID_AZURE_JWKS", TEXT),
-    field("iid_azure_tenants", "IID_AZURE_TENANTS", Kind::List),
-    field("iid_azure_audience", "IID_AZURE_AUDIENCE", Kind::TextOr("api://aster")),
-    field("identity_file", "IDENTITY_FILE", TRUST_TEXT),
-    field("endpoint_addr", "ENDPOINT_ADDR", TEXT),
-    field("allow_foreign_channels", "ALLOW_FOREIGN_CHANNELS", OFF),
-    field("storage_path", "STORAGE_PATH", TEXT),
-    field("secret_key", "SECRET_KEY", TEXT),
-    field("relay_mode", "RELAY_MODE", TEXT),
-    field("bind_addr", "BIND_ADDR", TEXT),
-    field("clear_ip_transports", "CLEAR_IP_TRANSPORTS", OFF),
-    field("clear_relay_transports", "CLEAR_RELAY_TRANSPORTS", OFF),
-    field("portmapper_config", "PORTMAPPER_CONFIG", TEXT),
-    field("proxy_url", "PROXY_URL", TEXT),
-    field("proxy_from_env", "PROXY_FROM_ENV", OFF),
-    field("enable_monitoring", "ENABLE_MONITORING", OFF),
-    field("enable_hooks", "ENABLE_HOOKS", OFF),
-    field("hook_timeout_ms", "HOOK_TIMEOUT_MS", Kind::Int(5000, 0, i64::MAX)),
-    field("local_discovery", "LOCAL_DISCOVERY", OFF),
-    field("mesh_bootstrap", "MESH_BOOTSTRAP", Kind::List),
-    field("mesh_state_dir", "MESH_STATE_DIR", TEXT),
-    field("expose_errors", "EXPOSE_ERRORS", Kind::Bool(None)),
-    field("log_format", "LOG_FORMAT", Kind::Choice(&["text", "json"])),
-    field("log_level", "LOG_LEVEL", Kind::Choice(&["info", "debug", "warning", "error"])),
-    field("log_mask", "LOG_MASK", Kind::Bool(Some(true))),
-    field("health_port", "HEALTH_PORT", Kind::Int(0, 0, 65_535)),
-    field("health_host", "HEALTH_HOST", Kind::TextOr("127.0.0.1")),
-];
+fields! {
+    "root_pubkey", "ROOT_PUBKEY", "trust", Kind::PublicKey;
+    "root_pubkey_file", "ROOT_PUBKEY_FILE", "trust", Kind::TrustText;
+    "enrollment_credential_file", "ENROLLMENT_CREDENTIAL", "trust"."enrollment_credential", Kind::TrustText;
+    "enrollment_credential_iid", "ENROLLMENT_CREDENTIAL_IID", "trust", Kind::Text;
+    "allow_all_consumers", "ALLOW_ALL_CONSUMERS", "trust", OFF;
+    "allow_all_producers", "ALLOW_ALL_PRODUCERS", "trust", Kind::Bool(Some(true));
+    "require_bound_credentials", "REQUIRE_BOUND_CREDENTIALS", "trust", OFF;
+    "peer_ttl_s", "PEER_TTL_S", "trust", Kind::Int(86_400, 1, 31_536_000);
+    "iid_aws_certificates", "IID_AWS_CERTS", "trust.iid"."aws_certificates", Kind::List;
+    "iid_gcp_jwks", "IID_GCP_JWKS", "trust.iid"."gcp_jwks", Kind::Text;
+    "iid_azure_jwks", "IID_AZURE_JWKS", "trust.iid"."azure_jwks", Kind::Text;
+    "iid_azure_tenants", "IID_AZURE_TENANTS", "trust.iid"."azure_tenants", Kind::List;
+    "iid_azure_audience", "IID_AZURE_AUDIENCE", "trust.iid"."azure_audience", Kind::TextOr("api://aster");
+    "identity_file", "IDENTITY_FILE", "trust", Kind::IdentityPath;
+    "endpoint_addr", "ENDPOINT_ADDR", "connect", Kind::Text;
+    "allow_foreign_channels", "ALLOW_FOREIGN_CHANNELS", "connect", OFF;
+    "storage_path", "STORAGE_PATH", "storage"."path", Kind::Text;
+    "secret_key", "SECRET_KEY", "network", Kind::SecretKey;
+    "relay_mode", "RELAY_MODE", "network", Kind::Text;
+    "bind_addr", "BIND_ADDR", "network", Kind::Text;
+    "enable_monitoring", "ENABLE_MONITORING", "network", OFF;
+    "enable_hooks", "ENABLE_HOOKS", "network", OFF;
+    "hook_timeout_ms", "HOOK_TIMEOUT_MS", "network", Kind::Int(5000, 0, i64::MAX);
+    "clear_ip_transports", "CLEAR_IP_TRANSPORTS", "network", OFF;
+    "clear_relay_transports", "CLEAR_RELAY_TRANSPORTS", "network", OFF;
+    "portmapper_config", "PORTMAPPER_CONFIG", "network", Kind::Text;
+    "proxy_url", "PROXY_URL", "network", Kind::Text;
+    "proxy_from_env", "PROXY_FROM_ENV", "network", OFF;
+    "local_discovery", "LOCAL_DISCOVERY", "network", OFF;
+    "mesh_bootstrap", "MESH_BOOTSTRAP", "mesh"."bootstrap", Kind::List;
+    "mesh_state_dir", "MESH_STATE_DIR", "mesh"."state_dir", Kind::Text;
+    "expose_errors", "EXPOSE_ERRORS", "server", Kind::Bool(None);
+    "log_format", "LOG_FORMAT", "logging"."format", Kind::Choice(&["text", "json"]);
+    "log_level", "LOG_LEVEL", "logging"."level", Kind::Choice(&["info", "debug", "warning", "error"]);
+    "log_mask", "LOG_MASK", "logging"."mask", Kind::Bool(Some(true));
+    "health_port", "HEALTH_PORT", "health"."port", Kind::Int(0, 0, 65_535);
+    "health_host", "HEALTH_HOST", "health"."host", Kind::TextOr("127.0.0.1");
+}
 
 /// Fields that are read but have no effect yet; whoever sets one is told.
 pub(super) const WITHOUT_EFFECT: &[&str] = &[
@@ -103,8 +125,14 @@ pub(super) const WITHOUT_EFFECT: &[&str] = &[
     "iid_azure_jwks",
     "iid_azure_tenants",
     "iid_azure_audience",
+    "mesh_bootstrap",
     "mesh_state_dir",
 ];
+
+/// Returns a field by its name.
+pub(super) fn find(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.name == name)
+}
 
 impl Field {
     /// Returns the name of its variable.
@@ -117,7 +145,7 @@ impl Field {
         match self.kind {
             Kind::Bool(default) => default.map_or(Value::Null, Value::from),
             Kind::Int(default, ..) => default.into(),
-            Kind::Text { .. } => Value::Null,
+            Kind::Text | Kind::TrustText | Kind::IdentityPath | Kind::PublicKey | Kind::SecretKey => Value::Null,
             Kind::TextOr(default) => default.into(),
             Kind::Choice(choices) => choices.first().copied().map_or(Value::Null, Value::from),
             Kind::List => Value::Array(Vec::new()),
@@ -126,16 +154,6 @@ impl Field {
 
     /// Tells whether it is a text that must not be emptied by accident.
     pub(super) fn is_trust_text(&self) -> bool {
-        matches!(self.kind, Kind::Text { never_empty: true })
-    }
-
-    /// Checks an inline value.
-    pub(super) fn inline(&self, value: &Value) -> Result<Value> {
-        parse::inline(self, value)
-    }
-
-    /// Parses the text of its variable.
-    pub(super) fn variable_value(&self, text: &str) -> Result<Value> {
-        parse::variable(self, text)
+        matches!(self.kind, Kind::TrustText | Kind::IdentityPath | Kind::PublicKey)
     }
 }

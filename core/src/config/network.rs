@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::settle::{Setting, Settings};
+use super::sources::expand;
 use super::{Config, parse, wrong};
 use crate::error::Result;
 
@@ -52,51 +54,61 @@ pub struct NetworkConfig {
 
 impl NetworkConfig {
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let network = Self {
-            secret_key: config.text("secret_key").map(parse::secret_key).transpose()?,
-            relay_mode: relay_mode(config.text("relay_mode"))?,
-            bind_addrs: bind_addrs(config.text("bind_addr"))?,
-            clear_ip_transports: config.is_set("clear_ip_transports"),
-            clear_relay_transports: config.is_set("clear_relay_transports"),
-            portmapper: portmapper(config.text("portmapper_config"))?,
-            proxy_url: config.text("proxy_url").map(str::to_owned),
-            proxy_from_env: config.is_set("proxy_from_env"),
-            enable_monitoring: config.is_set("enable_monitoring"),
-            enable_hooks: config.is_set("enable_hooks"),
-            hook_timeout_ms: config.number("hook_timeout_ms"),
-            local_discovery: config.is_set("local_discovery"),
-            storage_path: config.text("storage_path").map(str::to_owned),
-        };
+        let mut network = Self::read(&config.settings)?;
+        network.storage_path = network.storage_path.map(|path| expand(&path, config.home.as_deref()));
         let no_relay = network.clear_relay_transports || network.relay_mode == RelayMode::Disabled;
         if network.clear_ip_transports && network.bind_addrs.is_empty() && no_relay {
             return Err(wrong("no transport is left: IP sockets and relays are both switched off"));
         }
         Ok(network)
     }
+
+    /// Reads each setting by itself; what is not in the map has its default.
+    pub(super) fn read(settings: &Settings) -> Result<Self> {
+        let text = |name: &str| settings.get(name).and_then(|setting| Some((setting, setting.value.as_str()?)));
+        let flag = |name: &str| settings.get(name).is_some_and(|setting| setting.value == true);
+        Ok(Self {
+            secret_key: text("secret_key").and_then(|(_, key)| parse::key_bytes(key)),
+            relay_mode: text("relay_mode").map(relay_mode).transpose()?.unwrap_or_default(),
+            bind_addrs: text("bind_addr").map(bind_addrs).transpose()?.unwrap_or_default(),
+            clear_ip_transports: flag("clear_ip_transports"),
+            clear_relay_transports: flag("clear_relay_transports"),
+            portmapper: text("portmapper_config").map(portmapper).transpose()?.unwrap_or(true),
+            proxy_url: text("proxy_url").map(|(_, url)| url.to_owned()),
+            proxy_from_env: flag("proxy_from_env"),
+            enable_monitoring: flag("enable_monitoring"),
+            enable_hooks: flag("enable_hooks"),
+            hook_timeout_ms: settings.get("hook_timeout_ms").and_then(|setting| setting.value.as_u64()).unwrap_or(0),
+            local_discovery: flag("local_discovery"),
+            storage_path: text("storage_path").map(storage_path).transpose()?,
+        })
+    }
 }
 
-fn relay_mode(text: Option<&str>) -> Result<RelayMode> {
+fn relay_mode((setting, text): (&Setting, &str)) -> Result<RelayMode> {
     match text {
-        None | Some("default") => Ok(RelayMode::Default),
-        Some("staging") => Ok(RelayMode::Staging),
-        Some("disabled") => Ok(RelayMode::Disabled),
-        Some(list) => {
+        "default" => Ok(RelayMode::Default),
+        "staging" => Ok(RelayMode::Staging),
+        "disabled" => Ok(RelayMode::Disabled),
+        list => {
             let urls: Vec<_> = list.strip_prefix("custom:").unwrap_or(list).split(',').map(str::trim).collect();
-            if urls.iter().all(|url| url.starts_with("https://") || url.starts_with("http://")) {
+            if urls.iter().all(|url| is_relay_url(url)) {
                 return Ok(RelayMode::Custom(urls.into_iter().map(str::to_owned).collect()));
             }
-            Err(wrong("field 'relay_mode': expected default, staging, disabled or a list of https URLs")
-                .with_detail("field", "relay_mode"))
+            let expectation = "expected default, staging, disabled or a list of https URLs";
+            Err(setting.complaint("relay_mode", expectation))
         }
     }
 }
 
-fn bind_addrs(text: Option<&str>) -> Result<Vec<SocketAddr>> {
-    let invalid = || {
-        wrong("field 'bind_addr': expected ip:port, or one IPv4 and one IPv6 separated by a comma")
-            .with_detail("field", "bind_addr")
-    };
-    let Some(text) = text else { return Ok(Vec::new()) };
+fn is_relay_url(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    !host.is_empty() && !rest.contains(|char: char| char.is_whitespace() || char.is_control())
+}
+
+fn bind_addrs((setting, text): (&Setting, &str)) -> Result<Vec<SocketAddr>> {
+    let invalid = || setting.complaint("bind_addr", "expected ip:port, or one IPv4 and one IPv6 separated by a comma");
     let addrs: Vec<SocketAddr> =
         text.split(',').map(|part| part.trim().parse().map_err(|_| invalid())).collect::<Result<_>>()?;
     match addrs.as_slice() {
@@ -106,13 +118,76 @@ fn bind_addrs(text: Option<&str>) -> Result<Vec<SocketAddr>> {
     }
 }
 
-fn portmapper(text: Option<&str>) -> Result<bool> {
+fn storage_path((setting, text): (&Setting, &str)) -> Result<String> {
     match text {
-        None | Some("enabled") => Ok(true),
-        Some("disabled") => Ok(false),
-        Some(_) => {
-            Err(wrong("field 'portmapper_config': expected enabled or disabled")
-                .with_detail("field", "portmapper_config"))
+        "" => Err(setting.complaint("storage_path", "expected a path")),
+        path => Ok(path.to_owned()),
+    }
+}
+
+fn portmapper((setting, text): (&Setting, &str)) -> Result<bool> {
+    match text {
+        "enabled" => Ok(true),
+        "disabled" => Ok(false),
+        _ => Err(setting.complaint("portmapper_config", "expected enabled or disabled")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sources;
+    use super::*;
+
+    fn network(pairs: &[(&str, &str)]) -> Result<NetworkConfig> {
+        let env = pairs.iter().map(|(k, v)| (format!("ASTER_{k}"), (*v).to_owned())).collect();
+        Config::resolve(Sources { env, ..Sources::default() })?.network()
+    }
+
+    #[test]
+    fn relay_modes() {
+        let mode = |text| network(&[("RELAY_MODE", text)]).map(|network| network.relay_mode);
+        assert_eq!(mode("").unwrap(), RelayMode::Default);
+        assert_eq!(mode("staging").unwrap(), RelayMode::Staging);
+        let two = vec!["https://a.example".to_owned(), "http://127.0.0.1:1/x".to_owned()];
+        assert_eq!(mode("https://a.example, http://127.0.0.1:1/x").unwrap(), RelayMode::Custom(two.clone()));
+        assert_eq!(mode("custom:https://a.example,http://127.0.0.1:1/x").unwrap(), RelayMode::Custom(two));
+        for bad in ["Default", "custom:", ",", "https://", "https://a.example,", "ftp://a.example", "https://a b"] {
+            let expected =
+                "ASTER_RELAY_MODE: field 'relay_mode': expected default, staging, disabled or a list of https URLs";
+            assert_eq!(mode(bad).unwrap_err().message(), expected, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_storage_may_be_at_home() {
+        let at = |path: &str| {
+            let env = [("ASTER_STORAGE_PATH".to_owned(), path.to_owned())].into();
+            let sources = Sources { env, home: Some("/home/ann".to_owned()), ..Sources::default() };
+            Config::resolve(sources).unwrap().network().unwrap().storage_path
+        };
+        for (given, expected) in
+            [("~/a", "/home/ann/a"), ("~", "/home/ann"), ("~bob/a", "~bob/a"), ("/srv/~", "/srv/~")]
+        {
+            assert_eq!(at(given).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn sockets_and_what_is_left() {
+        assert_eq!(network(&[("BIND_ADDR", "127.0.0.1:0, [::1]:0")]).unwrap().bind_addrs.len(), 2);
+        for bad in
+            ["localhost:0", "127.0.0.1", "127.0.0.1:0,127.0.0.2:0", "[::]:0,[::1]:0", "127.0.0.1:0,[::1]:0,[::]:0"]
+        {
+            let error = network(&[("BIND_ADDR", bad)]).unwrap_err();
+            assert!(error.message().starts_with("ASTER_BIND_ADDR: field 'bind_addr': expected ip:port"), "{error}");
+        }
+        let inline = [("storage_path".to_owned(), "".into())].into();
+        let nowhere = Config::resolve(Sources { inline, ..Sources::default() }).unwrap().network().unwrap_err();
+        assert_eq!(nowhere.message(), "inline: field 'storage_path': expected a path");
+        let off = [("CLEAR_IP_TRANSPORTS", "1"), ("CLEAR_RELAY_TRANSPORTS", "1")];
+        assert!(network(&off).unwrap_err().message().starts_with("no transport is left"));
+        assert!(network(&[off[0], ("RELAY_MODE", "disabled")]).is_err());
+        assert!(network(&[off[0], off[1], ("BIND_ADDR", "127.0.0.1:0")]).is_ok());
+        assert!(network(&off[..1]).is_ok());
     }
 }

@@ -8,7 +8,7 @@ use ed25519_dalek::SigningKey;
 use iroh::Endpoint;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::endpoint;
 use super::handler::{AdmissionHandler, CallHandler, Guarded};
@@ -19,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Service};
+use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Load, Service};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire;
 
@@ -151,6 +151,11 @@ impl Server {
             *phase = Phase::Started;
             Ok(())
         })
+    }
+
+    /// Returns how many connections, calls and sessions are served now.
+    pub fn load(&self) -> Load {
+        self.0.running().map(|running| running.dispatcher.load()).unwrap_or_default()
     }
 
     /// Returns a caller of the services in this process (`wire.md` section 19).
@@ -285,7 +290,7 @@ impl Inner {
         let dispatcher = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), options)?;
         let node = self.host(calls, dispatcher.clone()).await?;
         let mode = if self.gate.is_open() { "open-gate" } else { "trusted" };
-        info!(target: "aster::server", services = ?names, mode, "server starting");
+        debug!(target: "aster::server", services = ?names, mode, "server started");
         Ok(Running { node, dispatcher })
     }
 

@@ -64,6 +64,17 @@ impl Default for DispatcherOptions {
     }
 }
 
+/// What a dispatcher serves at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Connections for calls.
+    pub connections: u32,
+    /// Calls that have a stream of their own.
+    pub calls: u32,
+    /// Open sessions.
+    pub sessions: u32,
+}
+
 /// Serves the calls of any number of connections.
 pub struct Dispatcher {
     services: HashMap<String, Vec<Service>>,
@@ -180,6 +191,14 @@ impl Dispatcher {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Returns how many connections, calls and sessions there are now.
+    pub fn load(&self) -> Load {
+        let scopes: Vec<_> = lock(&self.scopes).values().filter_map(Weak::upgrade).collect();
+        let sum = |count: fn(&Scope) -> &AtomicU32| scopes.iter().map(|s| count(s).load(Ordering::Relaxed)).sum::<u32>();
+        let sessions = sum(|scope| &scope.sessions);
+        Load { connections: scopes.len() as u32, calls: sum(|scope| &scope.streams).saturating_sub(sessions), sessions }
     }
 
     /// Refuses new calls, waits until the running ones ended or `grace` is over, then cancels the rest.

@@ -25,6 +25,6 @@ mod transport;
 pub use bound::BoundService;
 pub use caller::{Caller, Submission};
 pub use capability::CapabilityMap;
-pub use dispatcher::{Dispatcher, DispatcherOptions, Service};
+pub use dispatcher::{Dispatcher, DispatcherOptions, Load, Service};
 pub use local::{connected_caller, local_caller};
 pub use transport::{BiStream, BoxFuture, CloseCause, Connection, Dialer, RecvHalf, SendHalf, StreamError};

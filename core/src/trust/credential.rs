@@ -1,6 +1,6 @@
 //! Credentials of consumers, read strictly (`trust.md` sections 3 and 4, checks 1 and 2).
 //!
-//! Not here: whom a credential admits. Nothing in this module verifies a signature.
+//! Not here: whom a credential admits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::json;
+use super::signature::{Grant, verify};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ENDPOINT_ID_LEN, EndpointId};
 use crate::limits;
@@ -44,7 +45,7 @@ pub struct Credential {
     pub expires_at: u64,
     /// What it grants.
     pub attributes: BTreeMap<String, String>,
-    /// Signature by the root key, not checked.
+    /// Signature by the root key; reading does not check it.
     pub signature: [u8; SIGNATURE_LEN],
 }
 
@@ -80,29 +81,86 @@ impl Credential {
     ///
     /// CREDENTIAL; the message begins with the cause for the operator's log: `too_large`, `malformed` or `structure`.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        if bytes.len() > limits::MAX_CREDENTIAL_BYTES {
-            return Err(Error::new(ErrorKind::Credential, "too_large"));
-        }
-        let Value::Object(fields) = json::parse(bytes)? else { return Err(malformed("not an object")) };
-        let root_pubkey = required(&fields, "root_pubkey")?;
+        let fields = object(bytes)?;
+        Self::from_fields(&fields, fields.get("credential_type"))
+    }
+
+    /// Parses a credential file, whose type may be under `type` (`config.md` section 8).
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse); producers' credentials are none of a consumer.
+    pub fn parse_file(bytes: &[u8]) -> Result<Self> {
+        let fields = object(bytes)?;
+        Self::from_fields(&fields, fields.get("credential_type").or(fields.get("type")))
+    }
+
+    /// Reads the fields of a document or of an entry that has the same ones.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn from_fields(fields: &Map<String, Value>, kind: Option<&Value>) -> Result<Self> {
+        let root_pubkey = required(fields, "root_pubkey")?;
         let expires_at = match fields.get("expires_at").and_then(Value::as_u64) {
             Some(seconds) if seconds <= limits::MAX_EXPIRES_AT => seconds,
             _ => return Err(malformed("expires_at")),
         };
-        let attributes = attributes(&fields)?;
-        let endpoint_id = endpoint_id(&fields)?;
-        let signature = required(&fields, "signature")?;
-        let one_time = match fields.get("credential_type").and_then(Value::as_str) {
+        let attributes = attributes(fields)?;
+        let endpoint_id = endpoint_id(fields)?;
+        let signature = required(fields, "signature")?;
+        let one_time = match kind.and_then(Value::as_str) {
             Some("policy") => false,
             Some("ott") => true,
             _ => return Err(malformed("credential_type")),
         };
-        let kind = match (one_time, hex_field(&fields, "nonce")?) {
+        let kind = match (one_time, hex_field(fields, "nonce")?) {
             (false, None) => CredentialKind::Policy,
             (true, Some(nonce)) => CredentialKind::OneTime { nonce },
             _ => return Err(Error::new(ErrorKind::Credential, "structure: only one-time tokens have a nonce")),
         };
         Ok(Self { kind, endpoint_id, root_pubkey, expires_at, attributes, signature })
+    }
+
+    /// Tells whether its root key signed it, as a consumer's credential or as a producer's.
+    pub fn is_signed(&self, as_producer: bool) -> bool {
+        let Self { root_pubkey, expires_at, attributes, .. } = self;
+        let grant = Grant { root_pubkey, expires_at: *expires_at, attributes };
+        let id = self.endpoint_id.map(|id| id.to_string());
+        let signed = match (as_producer, &self.kind) {
+            (true, _) => grant.producer_bytes(&id.unwrap_or_default()),
+            (false, CredentialKind::Policy) => grant.consumer_bytes(false, id.as_deref(), None),
+            (false, CredentialKind::OneTime { nonce }) => grant.consumer_bytes(true, id.as_deref(), Some(nonce)),
+        };
+        verify(root_pubkey, &signed, &self.signature)
+    }
+
+    /// Returns the document that is presented: no spaces, ASCII, keys in the order of `trust.md` section 3.
+    pub fn to_json(&self) -> String {
+        let (kind, nonce) = match &self.kind {
+            CredentialKind::Policy => ("policy", Value::Null),
+            CredentialKind::OneTime { nonce } => ("ott", hex::encode(nonce).into()),
+        };
+        let document = serde_json::json!({
+            "credential_type": kind,
+            "root_pubkey": hex::encode(self.root_pubkey),
+            "expires_at": self.expires_at,
+            "attributes": self.attributes,
+            "endpoint_id": self.endpoint_id.map(|id| id.to_string()),
+            "nonce": nonce,
+            "signature": hex::encode(self.signature),
+        });
+        json::ascii(&document.to_string())
+    }
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
+    if bytes.len() > limits::MAX_CREDENTIAL_BYTES {
+        return Err(Error::new(ErrorKind::Credential, "too_large"));
+    }
+    match json::parse(bytes)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(malformed("not an object")),
     }
 }
 

@@ -19,6 +19,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value> {
     parsed.map_err(|error| Error::new(ErrorKind::Credential, format!("malformed: {error}")))
 }
 
+/// Escapes what is outside of 0x20-0x7e in a JSON text.
+pub(super) fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for char in json.chars() {
+        match char {
+            ' '..='~' => out.push(char),
+            other => other.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    out
+}
+
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
