@@ -4,6 +4,7 @@ Importing has no side effect: no thread, no runtime, no look at environment or f
 """
 
 from aster._aster import __version__
+from aster._clients import create_client, create_local_client, create_session
 from aster._service_registry import ServiceRegistry, get_default_registry, set_default_registry
 from aster._streams import BidiChannel
 from aster.addresses import AsterTicket, NodeAddr
@@ -11,10 +12,11 @@ from aster.blobs import BlobLocalInfo, BlobObserveResult, BlobsClient, BlobStatu
 from aster.capabilities import CapabilityRequirement, all_of, any_of
 from aster.client import AsterClient
 from aster.codec import DEFAULT_COMPRESSION_THRESHOLD, ForyCodec, ForyConfig, wire_type
-from aster.config import AsterConfig
+from aster.config import AsterConfig, load_endpoint_config
 from aster.context import CallContext
 from aster.decorators import bidi_stream, client_stream, rpc, server_stream, service
 from aster.docs import DocDownloadPolicy, DocEntry, DocEvent, DocEventReceiver, DocHandle, DocsClient
+from aster.endpoint_server import Server
 from aster.errors import (
     AdmissionDeniedError,
     BlobNotFound,
@@ -43,6 +45,21 @@ from aster.framing import (
     ROW_SCHEMA,
     TRAILER,
     FramingError,
+    encode_frame,
+    read_frame,
+    write_frame,
+)
+from aster.gossip import GossipClient, GossipTopicHandle
+from aster.health import HealthServer, check_health, check_ready, metrics_snapshot
+from aster.hooks import (
+    HookConnectInfo,
+    HookDecision,
+    HookHandshakeInfo,
+    HookManager,
+    HookReceiver,
+    HookRegistration,
+    NodeHookDecisionSender,
+    NodeHookReceiver,
 )
 from aster.interceptors import (
     AuditLogInterceptor,
@@ -58,19 +75,9 @@ from aster.interceptors import (
     RetryInterceptor,
     RetryPolicy,
 )
-from aster.gossip import GossipClient, GossipTopicHandle
-from aster.hooks import (
-    HookConnectInfo,
-    HookDecision,
-    HookHandshakeInfo,
-    HookManager,
-    HookReceiver,
-    HookRegistration,
-    NodeHookDecisionSender,
-    NodeHookReceiver,
-)
 from aster.metadata import Metadata
 from aster.net import (
+    RPC_ALPN,
     ConnectionInfo,
     EndpointConfig,
     IrohConnection,
@@ -90,6 +97,7 @@ from aster.service import MethodInfo, ServiceInfo, ServiceSummary
 from aster.session import ClientSession
 from aster.status import ContractViolationError, RpcError, StatusCode
 from aster.stubs import ServiceClient, as_client, with_options
+from aster.transport import IrohTransport, LocalTransport, Transport
 
 __all__ = [
     "CALL",
@@ -99,15 +107,16 @@ __all__ = [
     "HEADER",
     "MAX_FRAME_SIZE",
     "ROW_SCHEMA",
+    "RPC_ALPN",
     "TRAILER",
     "AdmissionDeniedError",
     "AsterClient",
     "AsterConfig",
     "AsterServer",
+    "AsterTicket",
     "AuditLogInterceptor",
     "AuthInterceptor",
     "BidiChannel",
-    "AsterTicket",
     "BlobLocalInfo",
     "BlobNotFound",
     "BlobObserveResult",
@@ -122,17 +131,10 @@ __all__ = [
     "ClientSession",
     "ClientTimeoutError",
     "CompressionInterceptor",
-    "ConnectionLostError",
-    "ContractViolationError",
-    "DeadlineInterceptor",
-    "ExponentialBackoff",
-    "ForyCodec",
-    "ForyConfig",
-    "FramingError",
-    "Interceptor",
     "ConnectionInfo",
     "ConnectionLostError",
     "ContractViolationError",
+    "DeadlineInterceptor",
     "DocDownloadPolicy",
     "DocEntry",
     "DocEvent",
@@ -141,42 +143,49 @@ __all__ = [
     "DocNotFound",
     "DocsClient",
     "EndpointConfig",
+    "ExponentialBackoff",
     "ForyCodec",
     "ForyConfig",
+    "FramingError",
     "GossipClient",
     "GossipTopicHandle",
+    "HealthServer",
     "HookConnectInfo",
     "HookDecision",
     "HookHandshakeInfo",
     "HookManager",
     "HookReceiver",
     "HookRegistration",
+    "Interceptor",
     "IrohConnection",
     "IrohConnectionError",
     "IrohError",
     "IrohNode",
     "IrohRecvStream",
     "IrohSendStream",
+    "IrohTransport",
     "LimitExceeded",
+    "LocalTransport",
     "Metadata",
     "MethodInfo",
     "MethodNotFoundError",
     "MetricsInterceptor",
-    "ProxyClient",
-    "RateLimitInterceptor",
-    "RetryInterceptor",
-    "RetryPolicy",
     "NetClient",
     "NodeAddr",
     "NodeHookDecisionSender",
     "NodeHookReceiver",
+    "ProxyClient",
+    "RateLimitInterceptor",
     "RemoteInfo",
+    "RetryInterceptor",
+    "RetryPolicy",
     "RpcError",
     "RpcPattern",
     "RpcScope",
     "RpcStatus",
     "SerializationMode",
     "SerializationModeError",
+    "Server",
     "ServerError",
     "ServiceClient",
     "ServiceInfo",
@@ -189,6 +198,7 @@ __all__ = [
     "StreamHeader",
     "TagInfo",
     "TicketError",
+    "Transport",
     "TransportError",
     "TrustDomainError",
     "__version__",
@@ -196,18 +206,28 @@ __all__ = [
     "any_of",
     "as_client",
     "bidi_stream",
-    "client_stream",
-    "get_default_registry",
     "blobs_client",
+    "check_health",
+    "check_ready",
+    "client_stream",
+    "create_client",
     "create_endpoint",
     "create_endpoint_with_config",
+    "create_local_client",
+    "create_session",
     "docs_client",
+    "encode_frame",
+    "get_default_registry",
     "gossip_client",
+    "load_endpoint_config",
+    "metrics_snapshot",
     "net_client",
+    "read_frame",
     "rpc",
     "server_stream",
     "service",
     "set_default_registry",
     "wire_type",
     "with_options",
+    "write_frame",
 ]

@@ -39,8 +39,17 @@ def handled_service(
     plan = _plan(service, version, RpcScope.SHARED.value, method, pattern, roots, table.types, table)
     described = _method(method, pattern, *types)
     info = ServiceInfo(
-        service, version, RpcScope.SHARED.value, {method: described}, (SerializationMode.XLANG,), (), None, None, True,
-        Metadata(), plan,
+        service,
+        version,
+        RpcScope.SHARED.value,
+        {method: described},
+        (SerializationMode.XLANG,),
+        (),
+        None,
+        None,
+        True,
+        Metadata(),
+        plan,
     )
     return _Holder(method, handler), info
 

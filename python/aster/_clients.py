@@ -90,9 +90,7 @@ async def create_session(
     return cast("T", make_stub(info, _bound(info, connection), Chain.of(interceptors or ())))
 
 
-def create_local_session(
-    service_class: type[T], implementation: object, wire_compatible: bool = True
-) -> T:
+def create_local_session(service_class: type[T], implementation: object, wire_compatible: bool = True) -> T:
     """Open a session of an implementation in this process, as `create_local_client` does."""
     return create_local_client(service_class, implementation, wire_compatible)
 

@@ -12,9 +12,9 @@ from aster.config import AsterConfig, setting, tell_warnings
 from aster.config import settle as settle_config
 from aster.errors import AdmissionDeniedError, DeniedByServer
 from aster.interceptors._chain import Chain
+from aster.node import Faces
 from aster.proxies import ProxyCalls, ProxyClient, SessionOpener, SessionProxyClient
 from aster.rpc_types import RpcScope
-from aster.node import Faces
 from aster.service import ServiceSummary, service_info
 from aster.session import ClientSession, make_stub
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from aster.interceptors import Interceptor
     from aster.blobs import BlobsClient
     from aster.docs import DocsClient
     from aster.gossip import GossipClient
+    from aster.interceptors import Interceptor
     from aster.net import NetClient
     from aster.node import IrohNode
 

@@ -6,8 +6,8 @@ import inspect
 import json
 import math
 import sys
-from dataclasses import dataclass
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, overload
 
 from aster import _aster

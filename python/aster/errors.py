@@ -168,6 +168,7 @@ def _node_error(kind: str, message: str, details: Mapping[str, str]) -> IrohErro
         error.code = int(details["code"])
     return error
 
+
 def _config(message: str, details: Mapping[str, str]) -> ValueError:
     return TomlSyntaxError(message) if "syntax" in details else ValueError(message)
 

@@ -15,6 +15,9 @@ from aster.addresses import AddressLike, NodeAddr, addr_parts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+RPC_ALPN: bytes = _aster.ALPNS["rpc"]
+"""The protocol of calls and sessions."""
+
 _NODE_VARIABLES = frozenset(
     f"ASTER_{name}"
     for name in (
@@ -77,7 +80,7 @@ def node_config(config: EndpointConfig | None, storage_path: str | None = None) 
             given["secret_key"] = bytes(config.secret_key).hex()
     if storage_path is not None:
         given["storage_path"] = storage_path
-    return _aster.Config.resolve(json.dumps(given), "{}", env, _no_file)
+    return _aster.Config.resolve(json.dumps(given), "{}", env, None, None, None, None, None, _no_file)
 
 
 def _no_file(_path: str) -> None:

@@ -8,16 +8,15 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from aster import _aster
-from aster._native import LoopBound, open_queue, settle, warn_unclosed
-from aster.handlers import class_of, decorated, host
-from aster.rpc_types import RpcScope
-from aster.node import Faces
 from aster._manifest_check import check_manifest
+from aster._native import LoopBound, open_queue, settle, warn_unclosed
 from aster._signals import SignalHandlers
 from aster.banner import BannerFacts, show_banner
 from aster.config import AsterConfig, endpoint_arguments, setting, settle_server, tell_warnings
+from aster.handlers import class_of, decorated, host
 from aster.health import HealthServer
 from aster.logging import configure_at_start
+from aster.node import Faces
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from aster.interceptors import Interceptor
     from aster.blobs import BlobsClient
     from aster.docs import DocsClient
     from aster.gossip import GossipClient
+    from aster.interceptors import Interceptor
     from aster.net import EndpointConfig, NetClient
     from aster.node import IrohNode
 

@@ -196,7 +196,8 @@ impl Dispatcher {
     /// Returns how many connections, calls and sessions there are now.
     pub fn load(&self) -> Load {
         let scopes: Vec<_> = lock(&self.scopes).values().filter_map(Weak::upgrade).collect();
-        let sum = |count: fn(&Scope) -> &AtomicU32| scopes.iter().map(|s| count(s).load(Ordering::Relaxed)).sum::<u32>();
+        let sum =
+            |count: fn(&Scope) -> &AtomicU32| scopes.iter().map(|s| count(s).load(Ordering::Relaxed)).sum::<u32>();
         let sessions = sum(|scope| &scope.sessions);
         Load { connections: scopes.len() as u32, calls: sum(|scope| &scope.streams).saturating_sub(sessions), sessions }
     }
