@@ -61,18 +61,20 @@ impl Caller {
         Ok(Self::new(rpc::connected_caller(runtime, connection.transport(py)?), Passing::Typed))
     }
 
-    /// Binds a service. `modes`: the tokens that the server lists. `codec`: functions of the host that encode a
+    /// Binds a service. `modes`: the tokens that the server lists, else those of our own servers. `codec`: functions of the host that encode a
     /// message, and decode whether a body is JSON and the body.
     fn bind(
         &self,
         plan: Bound<'_, Plan>,
         queue: Bound<'_, Queue>,
-        modes: Vec<String>,
+        modes: Option<Vec<String>>,
         codec: Option<(Py<PyAny>, Py<PyAny>)>,
     ) -> PyResult<BoundService> {
         let py = plan.py();
         let caller = self.caller.get().map_err(|error| errors::exception(py, &error))?;
-        let service = CoreService::new(caller.clone(), plan.get().plan.clone(), wire::choose(&modes));
+        let core = plan.get().plan.clone();
+        let modes = modes.unwrap_or_else(|| core.advertised_modes());
+        let service = CoreService::new(caller.clone(), core, wire::choose(&modes));
         let passing = match codec {
             Some((encode, decode)) => Passing::Host(HostCodec::new(encode, decode)),
             None => self.passing.clone(),

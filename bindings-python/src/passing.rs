@@ -57,13 +57,13 @@ pub fn wrap(call_id: &str, object: &Bound<'_, PyAny>) -> [u8; 5] {
         }
         None => 0, // The client is gone.
     };
-    let [a, b, c, d] = number.to_le_bytes();
+    let [a, b, c, d] = number.to_ne_bytes();
     [MARK, a, b, c, d]
 }
 
 /// Takes the object that a body stands for.
 pub fn unwrap(call_id: &str, body: &[u8]) -> Option<Py<PyAny>> {
-    let number = body.strip_prefix(&[MARK])?.try_into().ok().map(u32::from_le_bytes)?;
+    let number = body.strip_prefix(&[MARK])?.try_into().ok().map(u32::from_ne_bytes)?;
     groups().get_mut(call_id)?.objects.remove(&number)
 }
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from aster.transport.base import Transport
 
 T = TypeVar("T")
-_MODES = ["fory1", "json"]
 
 
 def create_client(
@@ -69,7 +68,7 @@ def create_local_client(
     if info is None:
         raise ClientError(f"Class {service_class.__name__} is not decorated with @service")
     caller = _local_caller(implementation, not wire_compatible)
-    bound = caller.bind(info.plan, loop_queue(), _MODES, None)
+    bound = caller.bind(info.plan, loop_queue(), None, None)
     return cast("T", make_stub(info, bound, Chain.of(interceptors or ())))
 
 
@@ -80,7 +79,7 @@ async def create_session(
     fory_config: ForyConfig | None = None,
     interceptors: Sequence[Interceptor] | None = None,
 ) -> T:
-    """Open a session of a session service over a connection. `ValueError` if the class is undecorated or unconnected."""
+    """Open a session of a session service over a connection. `ValueError` if undecorated or unconnected."""
     del codec, fory_config
     info = service_info(service_class)
     if info is None:
@@ -106,7 +105,7 @@ def _shared(service_class: type[Any]) -> ServiceInfo:
 
 def _bound(info: ServiceInfo, connection: IrohConnection) -> _aster.BoundService:
     caller = _aster.Caller.over(connection._native)  # noqa: SLF001 - both are this library's
-    return caller.bind(info.plan, loop_queue(), _MODES, None)
+    return caller.bind(info.plan, loop_queue(), None, None)
 
 
 def _local_caller(implementation: object, objects: bool) -> _aster.Caller:
@@ -132,13 +131,13 @@ class _TransportStub(ServiceClient):
 
 
 def _by_transport(info: ServiceInfo, method: MethodInfo, transport: Transport) -> Callable[..., Any]:
-    calls = {
+    calls: dict[str, Callable[..., Any]] = {
         RpcPattern.UNARY.value: transport.unary,
         RpcPattern.SERVER_STREAM.value: transport.server_stream,
         RpcPattern.CLIENT_STREAM.value: transport.client_stream,
         RpcPattern.BIDI_STREAM.value: transport.bidi_stream,
     }
-    send: Callable[..., Any] = calls[method.pattern]
+    send = calls[method.pattern]
 
     def call(request: Any = None, /, *, serialization: Any = None, timeout: float | None = None, **options: Any) -> Any:
         return send(

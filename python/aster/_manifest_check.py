@@ -31,7 +31,8 @@ def check_manifest(infos: Iterable[ServiceInfo]) -> None:
                 f"  Expected (manifest): {wanted}\n"
                 f"  Actual (live):       {info.contract_id}\n"
                 f"  Manifest: {path}\n"
-                "The service has changed since its manifest was written. Rerun `aster contract gen` if that is intended."
+                "The service has changed since its manifest was written. If that is intended, rerun\n"
+                "`aster contract gen`."
             )
 
 

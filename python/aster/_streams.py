@@ -48,13 +48,14 @@ class ResponseStream(Generic[Resp]):
         if self._over:
             raise StopAsyncIteration
         try:
-            return await self._next()
+            response: Resp = await self._next()
         except asyncio.CancelledError:
             await self.aclose()
             raise
         except BaseException:
             self._over = True
             raise
+        return response
 
     async def _next(self) -> Any:
         if self._call is None:

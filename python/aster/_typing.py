@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, ove
 
 if TYPE_CHECKING:
     import dataclasses
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
 
     from typing_extensions import Concatenate, ParamSpec
 
+    from aster._streams import BidiChannel
     from aster.context import CallContext
     from aster.rpc_types import SerializationMode
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     ReqIn_contra = TypeVar("ReqIn_contra", bound=Dataclass, contravariant=True)
     Resp = TypeVar("Resp")
     RespOut_co = TypeVar("RespOut_co", covariant=True)
+    ReqIo = TypeVar("ReqIo", bound=Dataclass)
+    RespIo = TypeVar("RespIo")
 
     class ExplicitCall(Protocol[ReqIn_contra, RespOut_co]):
         """A method that takes one request message."""
@@ -54,6 +57,131 @@ if TYPE_CHECKING:
         @overload
         def __get__(self, instance: object, owner: type[Any]) -> Callable[P, Coroutine[Any, Any, Resp]]: ...
         def __get__(self, instance: object, owner: type[Any]) -> Any: ...
+
+    class ServerStreamCall(Protocol[ReqIn_contra, RespOut_co]):
+        """A method that takes one request message and gives a stream."""
+
+        def __call__(
+            self,
+            request: ReqIn_contra,
+            /,
+            *,
+            metadata: Mapping[str, str] | None = ...,
+            timeout: float | None = ...,
+            serialization: SerializationMode | None = ...,
+        ) -> AsyncIterator[RespOut_co]: ...
+
+    class ClientStreamCall(Protocol[ReqIn_contra, RespOut_co]):
+        """A method that takes a stream of request messages."""
+
+        def __call__(
+            self,
+            requests: AsyncIterable[ReqIn_contra] | Iterable[ReqIn_contra],
+            /,
+            *,
+            metadata: Mapping[str, str] | None = ...,
+            timeout: float | None = ...,
+            serialization: SerializationMode | None = ...,
+        ) -> Coroutine[Any, Any, RespOut_co]: ...
+
+    class BidiStreamCall(Protocol[ReqIo, RespIo]):
+        """A method that gives a channel."""
+
+        def __call__(
+            self,
+            items: AsyncIterable[ReqIo] | Iterable[ReqIo] | None = None,
+            /,
+            *,
+            metadata: Mapping[str, str] | None = ...,
+            timeout: float | None = ...,
+            serialization: SerializationMode | None = ...,
+        ) -> BidiChannel[ReqIo, RespIo]: ...
+
+    class ExplicitServerStream(Generic[Req, Resp]):
+        """What `@server_stream` makes of a method with one request message."""
+
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> ExplicitServerStream[Req, Resp]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any]) -> ServerStreamCall[Req, Resp]: ...
+        def __get__(self, instance: object, owner: type[Any]) -> Any: ...
+
+    class InlineServerStream(Generic[P, Resp]):
+        """What `@server_stream` makes of a method with inline parameters."""
+
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> InlineServerStream[P, Resp]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any]) -> Callable[P, AsyncIterator[Resp]]: ...
+        def __get__(self, instance: object, owner: type[Any]) -> Any: ...
+
+    class ClientStreamMethod(Generic[Req, Resp]):
+        """What `@client_stream` makes of a method."""
+
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> ClientStreamMethod[Req, Resp]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any]) -> ClientStreamCall[Req, Resp]: ...
+        def __get__(self, instance: object, owner: type[Any]) -> Any: ...
+
+    class BidiStreamMethod(Generic[Req, Resp]):
+        """What `@bidi_stream` makes of a method."""
+
+        @overload
+        def __get__(self, instance: None, owner: type[Any]) -> BidiStreamMethod[Req, Resp]: ...
+        @overload
+        def __get__(self, instance: object, owner: type[Any]) -> BidiStreamCall[Req, Resp]: ...
+        def __get__(self, instance: object, owner: type[Any]) -> Any: ...
+
+    class ServerStreamDecorator(Protocol):
+        """What `server_stream` is, or returns, for checkers."""
+
+        @overload
+        def __call__(self, fn: Callable[[Any, Req], AsyncIterator[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, Req, CallContext], AsyncIterator[Resp]], /
+        ) -> ExplicitServerStream[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[Concatenate[Any, CallContext, P], AsyncIterator[Resp]], /
+        ) -> InlineServerStream[P, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[Concatenate[Any, P], AsyncIterator[Resp]], /
+        ) -> InlineServerStream[P, Resp]: ...
+
+    class ClientStreamDecorator(Protocol):
+        """What `client_stream` is, or returns, for checkers."""
+
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+        ) -> ClientStreamMethod[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, AsyncIterator[Req], CallContext], Coroutine[Any, Any, Resp]], /
+        ) -> ClientStreamMethod[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, CallContext, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+        ) -> ClientStreamMethod[Req, Resp]: ...
+
+    class BidiStreamDecorator(Protocol):
+        """What `bidi_stream` is, or returns, for checkers."""
+
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, AsyncIterator[Req]], AsyncIterator[Resp]], /
+        ) -> BidiStreamMethod[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, AsyncIterator[Req], CallContext], AsyncIterator[Resp]], /
+        ) -> BidiStreamMethod[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, CallContext, AsyncIterator[Req]], AsyncIterator[Resp]], /
+        ) -> BidiStreamMethod[Req, Resp]: ...
 
     class UnaryDecorator(Protocol):
         """What `rpc` is, or returns, for checkers."""

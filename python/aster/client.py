@@ -140,6 +140,7 @@ class AsterClient(LoopBound):
         Its methods are those of the class, plus call options. `interceptors` run after those of the client; `codec`
         is accepted and not needed: core encodes. Raises `LookupError` for what the server does not offer.
         """
+        del codec
         self._check_loop()
         native, queue = self._connected()
         info = service_info(service_cls)
@@ -174,7 +175,8 @@ class AsterClient(LoopBound):
         summary = self._offered(name)
         if summary.pattern == RpcScope.SESSION.value:
             raise TypeError(
-                f"'{name}' is session-scoped. Use 'await client.session(\"{name}\")' instead of 'client.proxy(\"{name}\")'."
+                f"'{name}' is session-scoped. Use 'await client.session(\"{name}\")' "
+                f"instead of 'client.proxy(\"{name}\")'."
             )
         return ProxyClient(ProxyCalls(native.caller(), queue, summary, Chain.of(self._interceptors)))
 

@@ -153,26 +153,29 @@ def _examined(invoke: Invoke, method: MethodInfo, chain: Chain) -> Answer:
             await chain.error(context, _why_cancelled(context))
             raise
         except RpcError as error:
-            stands = await chain.error(context, error)
-            if call.answered:
-                return
-            if stands is not None:
-                raise stands from None
-            call.finish(0, "", {})
+            await _end(call, await chain.error(context, error), error)
         except Exception as error:  # noqa: BLE001 - the caller must be answered
             _report(call, error)
             unknown = UnknownRpcError(_text(error))
             stands = await chain.error(context, unknown)
-            if stands is None:
-                call.finish(0, "", {})
-            elif stands is unknown:
+            if stands is unknown:
                 call.fail(unknown.message)
             else:
-                raise stands from None
+                await _end(call, stands, unknown)
         else:
             chain.finish(context)
 
     return answer
+
+
+async def _end(call: _aster.ServerCall, stands: RpcError | None, error: RpcError) -> None:
+    """End a failed call with the error that stands after the hooks, or normally without one."""
+    if call.answered:
+        return
+    if stands is None:
+        call.finish(0, "", {})
+    else:
+        raise stands from error.__cause__
 
 
 async def _examined_unary(
@@ -216,7 +219,7 @@ async def _send_all(
     response = chain.response if chain is not None and chain.has_response else None
     try:
         async for item in items:
-            passed = item if response is None else await response(context, item)
+            passed = item if response is None or context is None else await response(context, item)
             while not send(passed):
                 await room()
     except RpcError as error:

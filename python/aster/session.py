@@ -120,11 +120,10 @@ class ClientSession:
         """Close its session stubs. Repeatable; never raises."""
         self._closed = True
         stubs, self._stubs = list(self._stubs.values()), {}
-        for stub in stubs:
-            try:
-                await stub.close()
-            except Exception:
-                logger.exception("a session could not be closed cleanly")
+        ended = await asyncio.gather(*(stub.close() for stub in stubs), return_exceptions=True)
+        for failure in ended:
+            if isinstance(failure, Exception):
+                logger.error("a session could not be closed cleanly", exc_info=failure)
 
     async def __aenter__(self) -> Self:
         if self._eager is not None:

@@ -34,6 +34,8 @@ def test_programs_run(program, tmp_path):
 
 def test_each_document_has_one():
     assert len(PROGRAMS) == 2
+
+
 @pytest.mark.parametrize(("document", "count"), DOCUMENTS.items())
 def test_there_are_some(document, count):
     assert len(programs(document)) == count

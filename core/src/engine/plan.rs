@@ -84,6 +84,11 @@ impl ServicePlan {
         &self.contract
     }
 
+    /// Returns the tokens of the modes that a server lists for the service.
+    pub fn advertised_modes(&self) -> Vec<String> {
+        wire::advertised_modes(&self.contract.description().serialization_modes)
+    }
+
     /// Returns the compiled types.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema

@@ -273,7 +273,7 @@ impl Inner {
                 contract_id: service.plan.contract().id().to_owned(),
                 channels: channels.clone(),
                 pattern: description.scope.name().to_owned(),
-                serialization_modes: wire::advertised_modes(&description.serialization_modes),
+                serialization_modes: service.plan.advertised_modes(),
             }
         };
         lock(&self.services).iter().map(summary).collect()

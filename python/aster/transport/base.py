@@ -66,7 +66,7 @@ class Transport(ABC):
         call, given = self._prepare(service, method, RpcPattern.BIDI_STREAM, options)
         return cast("BidiChannel[Any, Any]", call(requests, **given))
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - there may be nothing to let go of
         """Let go of the transport. A connection that was given to it stays."""
 
     def _prepare(

@@ -51,7 +51,7 @@ class IrohTransport(Transport):
             plan = untyped_plan(service, version, method, pattern)
             as_json = mode is SerializationMode.JSON
             functions = self._functions(response_type, as_json)
-            bound = self._caller.bind(plan, self._queue, ["json"] if as_json else ["fory1", "json"], functions)
+            bound = self._caller.bind(plan, self._queue, ["json"] if as_json else None, functions)
             known = CallSite(service, bound, None, None).method(0, untyped_method(method, pattern))
             self._methods[key] = known
         return known

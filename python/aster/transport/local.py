@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class LocalTransport(Transport):
-    """Calls of handlers that a registry finds: `handler_registry(service, method)` returns the handler, its request
-    and response type, and its pattern, or `None`.
+    """Calls of handlers that a registry finds.
 
+    `handler_registry(service, method)` returns the handler, its request and response type, and its pattern, or `None`.
     Everything holds that holds over the network: deadlines, cancellation, credit, limits. `wire_compatible` encodes
     messages as well; without it they are handed over as they are. Raises `TransportError` for what has no handler.
     """
@@ -73,6 +73,6 @@ class LocalTransport(Transport):
         target, info = handled_service(service, version, method, pattern, (request, response), handler)
         native = _aster.Host(_aster.MAX_CONCURRENT_STREAMS, _aster.MAX_SESSIONS_PER_CONNECTION, True)
         host(native, self._queue, target, info, self._interceptors)
-        bound = native.local_caller(self._objects).bind(info.plan, self._queue, ["fory1", "json"], None)
+        bound = native.local_caller(self._objects).bind(info.plan, self._queue, None, None)
         site = CallSite(service, bound, None, None)
         return pattern, site.method(0, info.methods[method])
