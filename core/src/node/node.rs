@@ -115,8 +115,10 @@ impl Node {
         }
         let book = AddressBook::default();
         let monitor = network.enable_monitoring.then(Arc::default);
+        let closing = CancellationToken::new();
         let patience = Duration::from_millis(network.hook_timeout_ms);
-        let (application, handshakes) = network.enable_hooks.then(|| ApplicationHook::new(patience)).unzip();
+        let (application, handshakes) =
+            network.enable_hooks.then(|| ApplicationHook::new(patience, closing.clone())).unzip();
         let binding = Binding {
             gate: hosting.gate,
             application,
@@ -125,7 +127,6 @@ impl Node {
             calls: hosting.calls,
         };
         let endpoint = Unfinished(Some(endpoint::bind(&network, binding).await?));
-        let closing = CancellationToken::new();
         let content = match (options.content, &storage) {
             (false, _) => None,
             (true, Some(storage)) if network.storage_path.is_some() => {
