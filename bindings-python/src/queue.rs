@@ -104,6 +104,10 @@ impl Operation {
     fn abort(&self) {
         drop(self.abort.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
+        visit.call(&self.future)
+    }
 }
 
 #[pymethods]

@@ -24,6 +24,8 @@ async def settle(operation: _aster.Operation) -> Any:
     except asyncio.CancelledError:
         operation.abort()
         raise
+    finally:
+        del operation  # An exception must not keep, through this frame, the future that keeps it.
 
 
 def open_queue() -> _aster.Queue:
@@ -54,15 +56,17 @@ async def perform(start: Callable[..., _aster.Operation], *arguments: Any) -> An
 async def receive(start: Callable[..., _aster.Operation], *arguments: Any) -> Any:
     """Wait for something that others bring. Cancelling the wait leaves it where it is, at any moment."""
     operation = start(loop_queue(), *arguments)
-    future = operation.future
     try:
-        arrival = await future
+        arrival = await operation.future
     except asyncio.CancelledError:
         operation.abort()
         # It may have come in the turn of the loop in which the task was cancelled.
+        future = operation.future
         if future.done() and not future.cancelled() and future.exception() is None:
             future.result().give_back()
         raise
+    finally:
+        del operation  # As in `settle`.
     return arrival.take()
 
 

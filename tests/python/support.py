@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -27,6 +30,14 @@ async def served(*services, **options):
     """Yield a running server of these services and a client of it."""
     async with AsterServer(list(services), **options) as server, AsterClient(address=server.address) as client:
         yield server, client
+
+
+def run(program, *arguments):
+    """Run a program that knows the modules of the tests."""
+    path = os.pathsep.join(filter(None, [os.path.dirname(__file__), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "PYTHONPATH": path}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
 
 
 async def raised(call):

@@ -234,7 +234,8 @@ impl Blobs {
     pub fn tag_delete(&self, name: &str, is_prefix: bool) -> BoxFuture<'static, Result<u64>> {
         let name = name.to_owned();
         self.perform(move |node| async move {
-            let tags = node.content()?.store.tags();
+            let content = node.content()?;
+            let tags = content.store.tags();
             let deleted = if is_prefix { tags.delete_prefix(name).await } else { tags.delete(name).await };
             deleted.map_err(|error| failure::failed("cannot delete tags", error))
         })
@@ -361,7 +362,8 @@ pub(super) fn too_large(size: u64, max: u64) -> Error {
 impl NodeCore {
     /// Fetches what is not here yet, over a connection of its own, never more than may be read at once.
     pub(super) async fn fetch(&self, from: EndpointAddr, what: HashAndFormat) -> Result<()> {
-        let store = &self.content()?.store;
+        let content = self.content()?;
+        let store = &content.store;
         let failed = |error: &dyn std::fmt::Display| failure::failed("cannot look at the blob", error);
         // Protects what arrives until the caller has had a chance to tag it.
         let _kept = store.tags().temp_tag(what).await.map_err(|error| failed(&error))?;

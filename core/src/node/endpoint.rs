@@ -15,6 +15,7 @@ use tracing::warn;
 use super::book::AddressBook;
 use super::hooks::{ApplicationHook, GateHook};
 use super::monitor::{Monitor, MonitorHook};
+use super::store::PoolEnd;
 use crate::addr::{Address, AddressForm, NodeAddr};
 use crate::admission::Gate;
 use crate::config::{NetworkConfig, RelayMode};
@@ -37,6 +38,8 @@ pub(super) struct Binding {
     pub(super) monitor: Option<Arc<Monitor>>,
     /// Addresses that the node was told.
     pub(super) book: AddressBook,
+    /// Ends tasks of others that would keep the endpoint.
+    pub(super) pool_end: PoolEnd,
     /// How many calls one connection may run.
     pub(super) calls: u32,
 }
@@ -63,6 +66,7 @@ pub(super) async fn bind(network: &NetworkConfig, binding: Binding) -> Result<En
     if let Some(monitor) = binding.monitor {
         builder = builder.hooks(MonitorHook(monitor));
     }
+    builder = builder.hooks(binding.pool_end.clone());
     builder = relays(builder, network)?;
     builder = sockets(builder, network)?;
     if !network.portmapper {
@@ -76,6 +80,7 @@ pub(super) async fn bind(network: &NetworkConfig, binding: Binding) -> Result<En
     }
     let bound = builder.bind().await;
     let endpoint = bound.map_err(|error| Error::new(ErrorKind::Io, format!("cannot bind: {error:#}")))?;
+    binding.pool_end.know(&endpoint);
     if network.local_discovery {
         discover_locally(&endpoint);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use iroh::endpoint::{AfterHandshakeOutcome, Connection, EndpointHooks, Side, VarInt};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::failure;
@@ -94,13 +95,15 @@ pub struct Handshakes(Arc<Offered>);
 struct Offered {
     offers: AsyncMutex<mpsc::Receiver<PendingHandshake>>,
     inbox: Arc<Inbox<PendingHandshake>>,
+    /// Cancelled when the node closes.
+    closing: CancellationToken,
 }
 
 impl ApplicationHook {
     /// Makes a hook that waits this long for a decision.
-    pub(super) fn new(patience: Duration) -> (Self, Handshakes) {
+    pub(super) fn new(patience: Duration, closing: CancellationToken) -> (Self, Handshakes) {
         let (offers, offered) = mpsc::channel(MAX_PENDING_HANDSHAKES);
-        let handshakes = Offered { offers: AsyncMutex::new(offered), inbox: Arc::default() };
+        let handshakes = Offered { offers: AsyncMutex::new(offered), inbox: Arc::default(), closing };
         (Self { offers, patience }, Handshakes(Arc::new(handshakes)))
     }
 
@@ -146,7 +149,11 @@ impl Handshakes {
         let this = self.0.clone();
         Box::pin(async move {
             let fresh = async { this.offers.lock().await.recv().await.ok_or_else(failure::node_closed) };
-            this.inbox.next(fresh).await
+            tokio::select! {
+                biased;
+                () = this.closing.cancelled() => Err(failure::node_closed()),
+                next = this.inbox.next(fresh) => next,
+            }
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use iroh::Endpoint;
 use iroh::protocol::{DynProtocolHandler, Router, RouterBuilder};
 use iroh_metrics::{MetricsSource, Registry};
-use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -24,7 +24,7 @@ use super::inbox::{Inbox, Taken};
 use super::monitor::Monitor;
 use super::net::Net;
 use super::storage::Storage;
-use super::store::Content;
+use super::store::{Content, PoolEnd};
 use crate::addr::NodeAddr;
 use crate::admission::Gate;
 use crate::config::NetworkConfig;
@@ -77,7 +77,9 @@ pub(super) struct NodeCore {
     pub(super) closing: CancellationToken,
     /// Cancelled when everything is released.
     pub(super) closed: CancellationToken,
-    content: Option<Content>,
+    has_content: bool,
+    /// Taken out when the node closes: stores keep threads as long as somebody knows them.
+    content: Mutex<Option<Arc<Content>>>,
     router: Router,
     incoming: Option<Accepted>,
     has_hooks: bool,
@@ -102,7 +104,19 @@ impl Node {
         Box::pin(Self::host(options, Hosting::default()))
     }
 
+    /// Opens a node that hosts more. It is opened to the end even if nobody waits any more, and closed then: stores
+    /// that are half open would keep their files.
     pub(super) async fn host(options: NodeOptions, hosting: Hosting) -> Result<Self> {
+        let (opened, wanted) = oneshot::channel();
+        tokio::spawn(async move {
+            if let Err(Ok(unwanted)) = opened.send(Self::build(options, hosting).await) {
+                unwanted.close().await;
+            }
+        });
+        wanted.await.map_err(|_| failure::node_closed())?
+    }
+
+    async fn build(options: NodeOptions, hosting: Hosting) -> Result<Self> {
         check_protocols(&options)?;
         let mut network = options.network;
         let folder = network.storage_path.as_ref().map(PathBuf::from).or(options.key_folder);
@@ -115,17 +129,19 @@ impl Node {
         }
         let book = AddressBook::default();
         let monitor = network.enable_monitoring.then(Arc::default);
+        let closing = CancellationToken::new();
         let patience = Duration::from_millis(network.hook_timeout_ms);
-        let (application, handshakes) = network.enable_hooks.then(|| ApplicationHook::new(patience)).unzip();
+        let (application, handshakes) =
+            network.enable_hooks.then(|| ApplicationHook::new(patience, closing.clone())).unzip();
         let binding = Binding {
             gate: hosting.gate,
             application,
             monitor: monitor.clone(),
             book: book.clone(),
+            pool_end: PoolEnd::new(closing.clone()),
             calls: hosting.calls,
         };
         let endpoint = Unfinished(Some(endpoint::bind(&network, binding).await?));
-        let closing = CancellationToken::new();
         let content = match (options.content, &storage) {
             (false, _) => None,
             (true, Some(storage)) if network.storage_path.is_some() => {
@@ -148,7 +164,8 @@ impl Node {
             monitor,
             closing,
             closed: CancellationToken::new(),
-            content,
+            has_content: content.is_some(),
+            content: Mutex::new(content.map(Arc::new)),
             router: router.spawn(),
             incoming,
             has_hooks: handshakes.is_some(),
@@ -205,7 +222,7 @@ impl Node {
     ///
     /// STATE for a node without content; so for documents and gossip.
     pub fn blobs(&self) -> Result<Blobs> {
-        self.0.content().map(|_| Blobs(self.0.clone()))
+        self.0.check_content().map(|()| Blobs(self.0.clone()))
     }
 
     /// Returns the documents.
@@ -214,7 +231,7 @@ impl Node {
     ///
     /// As for [`blobs`](Self::blobs).
     pub fn docs(&self) -> Result<Docs> {
-        self.0.content().map(|_| Docs(self.0.clone()))
+        self.0.check_content().map(|()| Docs(self.0.clone()))
     }
 
     /// Returns the gossip.
@@ -223,7 +240,7 @@ impl Node {
     ///
     /// As for [`blobs`](Self::blobs).
     pub fn gossip(&self) -> Result<Gossip> {
-        self.0.content().map(|_| Gossip(self.0.clone()))
+        self.0.check_content().map(|()| Gossip(self.0.clone()))
     }
 
     /// Tells whether the application decides about handshakes.
@@ -266,20 +283,28 @@ impl Node {
 impl NodeCore {
     async fn shut_down(self: Arc<Self>) {
         drop(lock(&self.handshakes).take());
+        let content = lock(&self.content).take();
+        if let Some(content) = &content {
+            content.end_downloads(self.endpoint.id()).await;
+        }
         if let Err(error) = self.router.shutdown().await {
             warn!(target: "aster::node", %error, "router ended abnormally");
         }
-        if let Some(content) = &self.content {
+        if let Some(content) = content {
             content.shut_down().await;
         }
         drop(lock(&self.storage).take());
         self.closed.cancel();
     }
 
-    pub(super) fn content(&self) -> Result<&Content> {
-        self.content.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::State, "this node is an endpoint only, without blobs, documents and gossip")
-        })
+    fn check_content(&self) -> Result<()> {
+        let text = "this node is an endpoint only, without blobs, documents and gossip";
+        if self.has_content { Ok(()) } else { Err(Error::new(ErrorKind::State, text)) }
+    }
+
+    pub(super) fn content(&self) -> Result<Arc<Content>> {
+        self.check_content()?;
+        lock(&self.content).clone().ok_or_else(failure::node_closed)
     }
 
     /// Runs an operation until it ends or the node closes.
