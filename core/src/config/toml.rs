@@ -14,7 +14,7 @@ use crate::error::Result;
 const MAX_DEPTH: usize = 16;
 
 /// What a TOML file says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Layer {
     /// Value and label of each field that is given.
     pub(super) values: BTreeMap<&'static str, (Value, String)>,
