@@ -184,6 +184,14 @@ class AsterConfig:
         shown = (f"{name}={'...' if name in _SECRET else repr(v)}" for name, v in self.__dict__["_inline"].items())
         return f"AsterConfig({', '.join(shown)})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is derived, so that copies can be made."""
+        return {name: value for name, value in self.__dict__.items() if name != "_settled"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._hold(**{**state, "_inline": dict(state["_inline"])})
+        self._hold(_settled=self._fields())
+
     def _fields(self) -> _aster.Config:
         inline, env, toml = (self.__dict__[name] for name in ("_inline", "_env", "_toml"))
         return _aster.Config.fields("{}", _plain(inline), env, toml)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import itertools
 import json
 import os
+import pickle
 import subprocess
 import sys
 import typing
@@ -311,6 +313,14 @@ def test_arguments():
         AsterServer([Echo()], config=AsterConfig(secret_key=SECRET), root_pubkey=bytes.fromhex(ROOT))
     with pytest.raises(TypeError):
         AsterClient("aster1...")
+
+
+def test_copies(monkeypatch):
+    monkeypatch.setenv("ASTER_BIND_ADDR", "127.0.0.1:9")
+    config = AsterConfig.from_env(secret_key=SECRET)
+    for copied in (copy.copy(config), copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
+        copied.relay_mode = "staging"
+        assert (copied.secret_key, copied.bind_addr, config.relay_mode) == (SECRET, "127.0.0.1:9", None)
 
 
 def test_ephemeral_root_keys():

@@ -31,7 +31,7 @@ use apply::{Application, node_key_path};
 use settle::{Settings, settle};
 
 /// The configuration in force.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     settings: Settings,
     root_pubkey: Option<[u8; 32]>,
@@ -41,6 +41,13 @@ pub struct Config {
     home: Option<String>,
     warnings: Vec<String>,
     notes: Vec<String>,
+}
+
+impl std::fmt::Debug for Config {
+    /// Tells sources only: values may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.sources()).finish()
+    }
 }
 
 fn wrong(message: impl Into<String>) -> Error {

@@ -22,7 +22,7 @@ pub enum RelayMode {
 }
 
 /// What an endpoint is bound with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct NetworkConfig {
     /// Seed of the node key; `None`: fresh per run.
     pub secret_key: Option<[u8; 32]>,
@@ -50,6 +50,13 @@ pub struct NetworkConfig {
     pub local_discovery: bool,
     /// Folder in which node key, blobs and documents persist; `None`: in memory.
     pub storage_path: Option<String>,
+}
+
+impl std::fmt::Debug for NetworkConfig {
+    /// Leaves out the key, and the proxy's login.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NetworkConfig").field("bind_addrs", &self.bind_addrs).finish_non_exhaustive()
+    }
 }
 
 impl NetworkConfig {

@@ -27,7 +27,7 @@ pub(super) enum Level {
 }
 
 /// A value in force and where it comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Setting {
     pub(super) value: Value,
     pub(super) source: String,
@@ -49,7 +49,7 @@ impl Setting {
 pub(super) type Settings = BTreeMap<&'static str, Setting>;
 
 /// Every field, settled by itself, and what depends on several.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Settled {
     pub(super) settings: Settings,
     /// The field of the two that gives the root key, and its level.

@@ -52,7 +52,7 @@ pub struct FileFacts {
 }
 
 /// What the host found at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum File {
     /// Nothing.
     Missing,
@@ -69,7 +69,7 @@ impl From<String> for File {
 }
 
 /// A TOML file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TomlFile {
     /// Its path, as it was given.
     pub path: String,
@@ -77,8 +77,8 @@ pub struct TomlFile {
     pub text: String,
 }
 
-/// What the host hands over.
-#[derive(Clone, Debug, Default)]
+/// What the host hands over. Full of secrets, hence without `Debug`.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// Arguments of the server or client, by field name.
     pub arguments: BTreeMap<String, Value>,

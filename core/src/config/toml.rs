@@ -14,7 +14,7 @@ use crate::error::Result;
 const MAX_DEPTH: usize = 16;
 
 /// What a TOML file says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Layer {
     /// Value and label of each field that is given.
     pub(super) values: BTreeMap<&'static str, (Value, String)>,
@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn refused(text: &str) -> String {
-        load(text).unwrap_err().message().to_owned()
+        load(text).err().unwrap().message().to_owned()
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn bad_syntax_names_the_place_and_not_the_text() {
-        let error = load("[network]\nsecret_key = s3cret").unwrap_err();
+        let error = load("[network]\nsecret_key = s3cret").err().unwrap();
         assert!(error.message().starts_with("a.toml: line 2, column 14: "), "{error}");
         assert!(!error.message().contains("s3cret"), "{error}");
         assert_eq!(error.detail("syntax"), Some("toml"));
