@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -28,12 +29,12 @@ PROGRAMS = [
 def test_programs_run(program, tmp_path):
     path = tmp_path / "program.py"
     path.write_text(program, encoding="utf-8")
-    ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60, check=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ASTER_")}
+    env |= {"ASTER_RELAY_MODE": "disabled", "ASTER_LOG_LEVEL": "error"}
+    ran = subprocess.run(
+        [sys.executable, path], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
-
-
-def test_each_document_has_one():
-    assert len(PROGRAMS) == 2
 
 
 @pytest.mark.parametrize(("document", "count"), DOCUMENTS.items())
