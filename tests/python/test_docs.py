@@ -1,4 +1,4 @@
-"""The Python programs in docs/types.md run as they stand."""
+"""The Python programs in docs/ run as they stand, offline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "types.md").read_text(encoding="utf-8"), re.DOTALL)
+PROGRAMS = [
+    pytest.param(program, id=f"{name}-{number}")
+    for name in ("types", "network")
+    for number, program in enumerate(
+        re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"), re.DOTALL)
+    )
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -21,5 +27,5 @@ def test_programs_run(program, tmp_path):
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_there_is_one():
-    assert len(PROGRAMS) == 1
+def test_there_are_some():
+    assert len(PROGRAMS) == 7

@@ -301,7 +301,10 @@ async def test_an_endpoint_is_no_node():
         await create_endpoint(b"")
     endpoint = await create_endpoint(ALPN)
     assert (endpoint.has_monitoring(), endpoint.has_hooks()) == (False, False)
-    assert (endpoint.remote_info("00" * 32 if False else endpoint.endpoint_id()), endpoint.remote_info_list()) == (None, [])
+    assert (endpoint.remote_info("00" * 32 if False else endpoint.endpoint_id()), endpoint.remote_info_list()) == (
+        None,
+        [],
+    )
     assert len(endpoint.export_secret_key()) == 32
     public = aster._aster.ed25519_public_from_secret(endpoint.export_secret_key())
     assert public.hex() == endpoint.endpoint_id()
