@@ -95,9 +95,7 @@ async def test_collections(node):
     blobs = blobs_client(node)
     files = [("b.txt", b"bee"), ("a.txt", b""), ("dir/c \u20ac", bytes(5000))]
     digest = await blobs.add_collection(files)
-    assert await blobs.list_collection(digest) == [
-        (name, _aster.blake3_hex(data), len(data)) for name, data in files
-    ]
+    assert await blobs.list_collection(digest) == [(name, _aster.blake3_hex(data), len(data)) for name, data in files]
     assert (await blobs.tag_list_hash_seq())[0].hash == digest
     assert (await blobs.blob_local_info(digest, "hash_seq")).is_complete
     assert await blobs.list_collection(await blobs.add_collection([])) == []
