@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use aster_core::config::{Config, Role};
 use aster_core::engine::ServicePlan;
 use aster_core::error::{Error, ErrorKind, Result};
-use aster_core::node::{BoundService, Client, ClientOptions};
+use aster_core::node::{Client, ClientOptions};
+use aster_core::rpc::BoundService;
 use aster_core::rpc::BoxFuture;
 use serde_json::{Map, Value};
 
@@ -74,7 +75,7 @@ impl ClientState {
         if let Some(known) = bound.iter().find(|known| Arc::ptr_eq(known.plan(), plan)) {
             return Ok(known.clone());
         }
-        let new = self.client.bind(plan)?;
+        let new = self.client.bind(plan, None)?;
         if bound.len() < MAX_BOUND {
             bound.push(new.clone());
         }

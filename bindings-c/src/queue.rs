@@ -211,7 +211,11 @@ impl CompletionQueue {
             }
             Event::QueueClosed => return true,
             // Streaming and session services are refused at registration.
-            Event::RequestItem { .. }
+            Event::Item { .. }
+            | Event::CallWritable { .. }
+            | Event::ClientSessionOpened { .. }
+            | Event::ClientSessionClosed { .. }
+            | Event::RequestItem { .. }
             | Event::HalfClosed { .. }
             | Event::Writable { .. }
             | Event::SessionOpened { .. }

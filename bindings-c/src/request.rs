@@ -131,6 +131,7 @@ impl<'a> Request<'a> {
                 },
                 metadata: read_pairs(options.metadata, options.metadata_len, "metadata")?,
                 mode: read_mode(options.mode)?,
+                ..CallOptions::default()
             };
             Ok(Self {
                 client: &client.client,

@@ -174,6 +174,7 @@ impl Engine {
             timeout: timeout_ms.map_or(Timeout::Declared, |ms| Timeout::Millis(ms.ceil() as i64)),
             metadata: pairs(scope, metadata),
             mode: mode.and_then(Mode::from_number),
+            ..CallOptions::default()
         };
         let (mut source, request) = TapeSource::new(scope, &stub.bound.hosts, Handed { slot, text, length, extra });
         let queue = &self.shared.queue;

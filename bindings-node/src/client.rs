@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aster_core::config::Config;
 use aster_core::error::Result;
-use aster_core::node::{self, BoundService, ClientOptions};
+use aster_core::node::{self, ClientOptions};
+use aster_core::rpc::BoundService;
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
@@ -99,7 +100,7 @@ impl Client {
     #[napi]
     pub fn bind(&self, env: &Env, plan: &Plan) -> Js {
         let scope = Scope::new(env);
-        let bound = self.connection.client.bind(&plan.bound.plan).and_then(|service| {
+        let bound = self.connection.client.bind(&plan.bound.plan, None).and_then(|service| {
             let stub = Stub { service, bound: plan.bound.clone(), connection: self.connection.clone() };
             // SAFETY: the environment is that of the running function.
             unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value())

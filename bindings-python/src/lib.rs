@@ -5,14 +5,29 @@
 //!
 //! Not here: rules of the protocol (`aster_core`), decorators and public classes (`python/aster`).
 
+mod addresses;
+mod arrival;
+mod blobs;
+mod caller;
+mod capability;
 mod client;
 mod codec;
 mod config;
 mod contract;
 mod convert;
+mod docs;
 mod errors;
+mod gossip;
+mod hooks;
+mod host;
+mod keys;
 mod logs;
+mod mailbox;
+mod net;
+mod node;
+mod passing;
 mod plan;
+mod protocol;
 mod queue;
 mod runtime;
 mod server;
@@ -31,18 +46,52 @@ mod _aster {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::client::{BoundService, Client, connect};
+    use crate::addresses::{
+        addr_text, decode_addr, decode_ticket, encode_addr, encode_ticket, parse_addr, parse_ticket, ticket_text,
+    };
+    #[pymodule_export]
+    use crate::arrival::Arrival;
+    #[pymodule_export]
+    use crate::blobs::Blobs;
+    #[pymodule_export]
+    use crate::caller::{BoundService, Caller, ClientCall};
+    #[pymodule_export]
+    use crate::capability::Capabilities;
+    #[pymodule_export]
+    use crate::client::{Client, connect};
     #[pymodule_export]
     use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
     #[pymodule_export]
-    use crate::config::{Config, check_address, endpoint_settings, generate_keypair, load_identity};
+    use crate::config::{Config, check_address, endpoint_settings, load_identity};
     #[pymodule_export]
     use crate::contract::{
         canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
         verified_manifest,
     };
     #[pymodule_export]
+    use crate::docs::{Docs, Document, DocumentEvents};
+    #[pymodule_export]
+    use crate::gossip::{Gossip, Topic};
+    #[pymodule_export]
+    use crate::hooks::{Handshakes, PendingHandshake};
+    #[pymodule_export]
+    use crate::host::Host;
+    #[pymodule_export]
+    use crate::keys::{
+        blake3_digest, blake3_hex, ed25519_generate_keypair, ed25519_public_from_secret, ed25519_sign, ed25519_verify,
+    };
+    #[pymodule_export]
+    use crate::net::{Net, PeerConnection, ReceiveStream, SendStream};
+    #[pymodule_export]
+    use crate::node::{Node, open_node};
+    #[pymodule_export]
     use crate::plan::{Plan, flattened_name, is_key_type, is_scalar_type, type_tree, wire_name};
+    #[pymodule_export]
+    use crate::protocol::{
+        FrameReader, accept_metadata, choose_mode, decode_call_header, decode_status, decode_stream_header,
+        encode_call_header, encode_frame, encode_status, encode_stream_header, outgoing_metadata, remaining_ms,
+        sniff_body, validate_hex_field, validate_metadata, validate_status_message,
+    };
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
     #[pymodule_export]
@@ -75,6 +124,7 @@ fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let kinds: Vec<_> = ErrorKind::ALL.iter().map(|kind| (kind.number(), kind.name())).collect();
     let modes = [Mode::Xlang, Mode::Native, Mode::Row, Mode::Json];
     let modes: Vec<_> = modes.into_iter().map(|mode| (mode.number(), mode.name())).collect();
+    crate::protocol::add_tables(module)?;
     module.add("__version__", aster_core::VERSION)?;
     module.add("STATUS_TABLE", statuses)?;
     module.add("ERROR_KINDS", kinds)?;

@@ -6,18 +6,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aster_core::engine::{Body, ClientCall, Event, Queue as CoreQueue, ServerCall as CoreCall};
+use aster_core::engine::{
+    Body, ClientCall as CoreClientCall, Event, Queue as CoreQueue, ServerCall as CoreCall, ServerSession,
+};
 use aster_core::error::{Error, Result};
 use aster_core::limits;
 use aster_core::rpc::BoxFuture;
+use aster_core::status::RpcStatus;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use tokio::sync::oneshot;
 
-use crate::client::BoundService;
-use crate::convert::PySink;
+use crate::caller::{BoundService, ClientCall};
+use crate::mailbox::End;
+use crate::passing;
 use crate::plan::Plan;
 use crate::runtime::{self, ProcessBound};
 use crate::server_call::ServerCall;
@@ -43,6 +47,10 @@ pub struct Queue {
 struct Tables {
     /// Calls of a client, by ticket.
     calls: HashMap<u64, PendingCall>,
+    /// Futures of the ends of a client's sessions, by ticket.
+    session_ends: HashMap<u64, Py<PyAny>>,
+    /// Sessions that a server holds, by ticket.
+    sessions: HashMap<u64, Arc<ServerSession>>,
     /// Operations of the control plane, by number.
     operations: HashMap<u64, Py<PyAny>>,
     next_operation: u64,
@@ -56,6 +64,9 @@ struct Tables {
 pub struct HostedService {
     plan: Py<Plan>,
     runners: Vec<Py<PyAny>>,
+    /// What is told of sessions: opened with ticket, id and peer, and closed with the ticket.
+    sessions: Option<(Py<PyAny>, Py<PyAny>)>,
+    credit: u32,
 }
 
 struct Handler {
@@ -63,10 +74,11 @@ struct Handler {
     task: Py<PyAny>,
 }
 
-struct PendingCall {
-    call: Arc<ClientCall>,
-    service: Py<BoundService>,
-    future: Py<PyAny>,
+enum PendingCall {
+    /// A unary call; `objects` names the call that passes them.
+    Response { call: Arc<CoreClientCall>, service: Py<BoundService>, future: Py<PyAny>, objects: Option<String> },
+    /// A call that streams.
+    Stream(Py<ClientCall>),
 }
 
 /// Makes the Python value of what an operation returned, or undoes the operation because nobody waits any more.
@@ -143,6 +155,13 @@ impl Queue {
         Ok(())
     }
 
+    /// Tells that the close hook of a session has returned.
+    fn release_session(&self, ticket: u64) {
+        if self.core.if_same_process().is_some() {
+            self.release_held(ticket);
+        }
+    }
+
     /// Ends every call and stops to drain.
     fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
@@ -161,7 +180,13 @@ impl Queue {
         // Only ever locked by the thread that holds the GIL, for moments without Python code.
         let Ok(tables) = self.tables.try_lock() else { return Ok(()) };
         for call in tables.calls.values() {
-            visit.call(&call.future)?;
+            match call {
+                PendingCall::Response { future, .. } => visit.call(future)?,
+                PendingCall::Stream(call) => visit.call(call)?,
+            }
+        }
+        for future in tables.session_ends.values() {
+            visit.call(future)?;
         }
         for future in tables.operations.values() {
             visit.call(future)?;
@@ -170,8 +195,14 @@ impl Queue {
             visit.call(&handler.call)?;
             visit.call(&handler.task)?;
         }
-        for runner in tables.services.iter().flat_map(|service| &service.runners) {
-            visit.call(runner)?;
+        for service in &tables.services {
+            for runner in &service.runners {
+                visit.call(runner)?;
+            }
+            if let Some((opened, closed)) = &service.sessions {
+                visit.call(opened)?;
+                visit.call(closed)?;
+            }
         }
         Ok(())
     }
@@ -193,21 +224,55 @@ impl Queue {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers who waits for a call.
-    pub fn expect(&self, call: Arc<ClientCall>, service: Py<BoundService>, future: Py<PyAny>) {
-        self.tables().calls.insert(call.ticket(), PendingCall { call, service, future });
+    /// Returns what makes futures of the loop.
+    pub fn create_future(&self, py: Python<'_>) -> Py<PyAny> {
+        self.create_future.clone_ref(py)
     }
 
-    /// Forgets a call that nobody waits for any more and returns it.
-    pub fn forget(&self, ticket: u64) -> Option<Arc<ClientCall>> {
+    /// Remembers who waits for a unary call.
+    pub fn expect(
+        &self,
+        call: Arc<CoreClientCall>,
+        service: Py<BoundService>,
+        future: Py<PyAny>,
+        objects: Option<String>,
+    ) {
+        let ticket = call.ticket();
+        self.tables().calls.insert(ticket, PendingCall::Response { call, service, future, objects });
+    }
+
+    /// Remembers where the events of a streaming call go.
+    pub fn expect_stream(&self, ticket: u64, call: Py<ClientCall>) {
+        self.tables().calls.insert(ticket, PendingCall::Stream(call));
+    }
+
+    /// Remembers who waits for the end of a session.
+    pub fn expect_end(&self, ticket: u64, future: Py<PyAny>) {
+        self.tables().session_ends.insert(ticket, future);
+    }
+
+    /// Forgets a unary call that nobody waits for any more and returns it.
+    pub fn forget(&self, ticket: u64) -> Option<Arc<CoreClientCall>> {
         let pending = self.tables().calls.remove(&ticket);
-        pending.map(|pending| pending.call)
+        match pending {
+            Some(PendingCall::Response { call, objects, .. }) => {
+                objects.iter().for_each(|id| passing::end(id));
+                Some(call)
+            }
+            Some(PendingCall::Stream(_)) | None => None,
+        }
     }
 
     /// Adds the runners of a service and returns its tag.
-    pub fn host(&self, plan: Py<Plan>, runners: Vec<Py<PyAny>>) -> u64 {
+    pub fn host(
+        &self,
+        plan: Py<Plan>,
+        runners: Vec<Py<PyAny>>,
+        sessions: Option<(Py<PyAny>, Py<PyAny>)>,
+        credit: u32,
+    ) -> u64 {
         let mut tables = self.tables();
-        tables.services.push(Arc::new(HostedService { plan, runners }));
+        tables.services.push(Arc::new(HostedService { plan, runners, sessions, credit }));
         tables.services.len() as u64 - 1
     }
 
@@ -261,45 +326,89 @@ impl Queue {
         let py = slf.py();
         match event {
             Event::Response { ticket, body } => self.respond(py, ticket, &body),
-            Event::Finished { ticket, status, connection_lost } => {
-                let pending = self.tables().calls.remove(&ticket);
-                let Some(PendingCall { future, .. }) = pending else { return Ok(()) };
-                let error = errors::status_exception(py, &status, connection_lost);
-                reject(future.bind(py), error)
-            }
-            Event::CallStarted { call, body: Some(body) } => self.start_handler(slf, call, &body),
+            Event::Item { ticket, body } => self.streaming(py, ticket, |call| call.deliver(py, &body, false)),
+            Event::CallWritable { ticket } => self.streaming(py, ticket, |call| call.has_room(py)),
+            Event::Finished { ticket, status, connection_lost } => self.finish(py, ticket, &status, connection_lost),
+            Event::CallStarted { call, body } => self.start_handler(slf, call, body.as_ref()),
+            Event::RequestItem { call, body } => self.handling(py, call.ticket(), |call| call.deliver(py, &body)),
+            Event::HalfClosed { call } => self.handling(py, call.ticket(), |call| call.half_closed(py)),
+            Event::Writable { call } => self.handling(py, call.ticket(), |call| call.has_room(py)),
             Event::Cancelled { call, .. } => self.cancel_handler(py, call.ticket()),
+            Event::SessionOpened { session } => self.session_opened(py, session),
+            Event::SessionClosed { session } => self.session_closed(py, &session),
+            Event::ClientSessionClosed { ticket, .. } => {
+                let ended = self.tables().session_ends.remove(&ticket);
+                let Some(future) = ended else { return Ok(()) };
+                settle(future.bind(py), intern!(py, "set_result"), py.None().into_bound(py))
+            }
             Event::Posted(payload) => match payload.downcast::<Completion>() {
                 Ok(completion) => self.complete(py, *completion),
                 Err(_) => Ok(()),
             },
-            // Streams and sessions are not offered by this version, so that they never start.
-            _ => Ok(()),
+            Event::ClientSessionOpened { .. } | Event::QueueClosed => Ok(()),
         }
+    }
+
+    /// Gives an event to a streaming call of the client, if its host still holds it.
+    fn streaming(&self, py: Python<'_>, ticket: u64, give: impl FnOnce(&ClientCall) -> PyResult<()>) -> PyResult<()> {
+        let call = match self.tables().calls.get(&ticket) {
+            Some(PendingCall::Stream(call)) => call.clone_ref(py),
+            _ => return Ok(()),
+        };
+        give(call.get())
+    }
+
+    /// Gives an event to a call whose handler runs.
+    fn handling(&self, py: Python<'_>, ticket: u64, give: impl FnOnce(&ServerCall) -> PyResult<()>) -> PyResult<()> {
+        let call = self.tables().handlers.get(&ticket).map(|handler| handler.call.clone_ref(py));
+        call.map_or(Ok(()), |call| give(call.get()))
     }
 
     fn respond(&self, py: Python<'_>, ticket: u64, body: &Body) -> PyResult<()> {
         let pending = self.tables().calls.remove(&ticket);
-        let Some(PendingCall { call, service, future }) = pending else { return Ok(()) };
-        let mut sink = PySink::new(py, service.get().hosts());
-        match call.decode_response(body, &mut sink) {
-            Ok(value) => settle(future.bind(py), intern!(py, "set_result"), value),
-            Err(error) => {
-                let exception = errors::exception(py, &error);
-                exception.set_cause(py, sink.error.take());
-                reject(future.bind(py), exception)
+        match pending {
+            Some(PendingCall::Response { call, service, future, objects }) => {
+                let decoded = service.get().decode(py, &call, body, objects.as_deref());
+                objects.iter().for_each(|id| passing::end(id));
+                match decoded {
+                    Ok(value) => settle(future.bind(py), intern!(py, "set_result"), value.into_bound(py)),
+                    Err(error) => reject(future.bind(py), error),
+                }
             }
+            Some(PendingCall::Stream(call)) => call.get().deliver(py, body, true),
+            None => Ok(()),
         }
     }
 
-    fn start_handler(&self, slf: &Bound<'_, Self>, call: Arc<CoreCall>, body: &Body) -> PyResult<()> {
+    fn finish(&self, py: Python<'_>, ticket: u64, status: &RpcStatus, lost: bool) -> PyResult<()> {
+        let pending = self.tables().calls.remove(&ticket);
+        let error = || errors::status_exception(py, status, lost);
+        match pending {
+            Some(PendingCall::Response { future, objects, .. }) => {
+                objects.iter().for_each(|id| passing::end(id));
+                reject(future.bind(py), error())
+            }
+            Some(PendingCall::Stream(call)) => {
+                call.get().finish(py, if status.is_ok() { End::Clean } else { End::Failed(error()) })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn start_handler(&self, slf: &Bound<'_, Self>, call: Arc<CoreCall>, body: Option<&Body>) -> PyResult<()> {
         let py = slf.py();
         let Some(service) = self.tables().services.get(call.info().tag as usize).cloned() else { return Ok(()) };
-        let mut sink = PySink::new(py, &service.plan.get().hosts);
-        let Some(request) = call.decode_request(body, &mut sink) else { return Ok(()) };
+        let request = match body {
+            Some(body) => match ServerCall::decode(py, &call, service.plan.get(), body) {
+                Some(request) => request,
+                None => return Ok(()), // Core has refused it.
+            },
+            None => py.None(),
+        };
         let Some(runner) = service.runners.get(call.method_index()) else { return Ok(()) };
         let ticket = call.ticket();
-        let handle = Bound::new(py, ServerCall::new(call, service.plan.clone_ref(py), slf.clone().unbind()))?;
+        let handle = ServerCall::new(py, call, service.plan.clone_ref(py), slf.clone().unbind(), service.credit);
+        let handle = Bound::new(py, handle)?;
         let coroutine = runner.call1(py, (&handle, request));
         match coroutine.and_then(|coroutine| self.create_task.call1(py, (coroutine,))) {
             Ok(task) => {
@@ -316,9 +425,38 @@ impl Queue {
         }
     }
 
+    fn session_opened(&self, py: Python<'_>, session: Arc<ServerSession>) -> PyResult<()> {
+        let service = self.tables().services.get(session.tag() as usize).cloned();
+        let Some((opened, _)) = service.as_ref().and_then(|service| service.sessions.as_ref()) else { return Ok(()) };
+        let (ticket, peer) = (session.id(), session.peer().map(|peer| peer.to_string()));
+        let name = session.name().to_owned();
+        self.tables().sessions.insert(ticket, session);
+        opened.call1(py, (ticket, name, peer)).map(drop)
+    }
+
+    fn session_closed(&self, py: Python<'_>, session: &ServerSession) -> PyResult<()> {
+        let service = self.tables().services.get(session.tag() as usize).cloned();
+        let told = match service.as_ref().and_then(|service| service.sessions.as_ref()) {
+            Some((_, closed)) => closed.call1(py, (session.id(),)).map(drop),
+            None => Ok(()),
+        };
+        if told.is_err() {
+            self.release_held(session.id());
+        }
+        told
+    }
+
+    fn release_held(&self, ticket: u64) {
+        let session = self.tables().sessions.remove(&ticket);
+        if let Some(session) = session {
+            session.release();
+        }
+    }
+
     fn cancel_handler(&self, py: Python<'_>, ticket: u64) -> PyResult<()> {
         let handler = self.tables().handlers.get(&ticket).map(|h| (h.call.clone_ref(py), h.task.clone_ref(py)));
         let Some((call, task)) = handler else { return Ok(()) };
+        call.get().set_cancelled();
         task.call_method0(py, intern!(py, "cancel"))?;
         // A task that never made its first step does not come to release its call.
         let released = call.bind(py).getattr(intern!(py, "task_done"))?;

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use aster_core::error::Result;
+use aster_core::error::{Error, Result};
 use aster_core::node::{Server as CoreServer, ServerOptions};
 use aster_core::rpc::{BoxFuture, Service};
 use aster_core::{limits, trust};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::caller::Caller;
 use crate::config::Config;
 use crate::errors;
+use crate::node::Node;
+use crate::passing::Passing;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::runtime::{self, ProcessBound};
@@ -32,6 +35,19 @@ pub fn summary(service: &trust::ServiceSummary) -> Summary<'_> {
         &service.pattern,
         service.serialization_modes.iter().map(String::as_str).collect(),
     )
+}
+
+/// Makes a queue host a service.
+pub fn hosted(
+    plan: &Bound<'_, Plan>,
+    queue: &Bound<'_, Queue>,
+    runners: Vec<Py<PyAny>>,
+    sessions: Option<(Py<PyAny>, Py<PyAny>)>,
+) -> PyResult<Service> {
+    let core = queue.get().core().map_err(|error| errors::exception(plan.py(), &error))?.clone();
+    let initial_credit = limits::INITIAL_CREDIT;
+    let tag = queue.get().host(plan.clone().unbind(), runners, sessions, initial_credit);
+    Ok(Service { plan: plan.get().plan.clone(), queue: core, tag, initial_credit })
 }
 
 /// Makes a future without a value succeed, as operations want it.
@@ -68,14 +84,26 @@ impl Server {
         made.map(|server| Self(ProcessBound::new(server))).map_err(|error| errors::exception(py, &error))
     }
 
-    /// Adds a service; `runners` are called with call and request, by position of the method.
-    fn register(&self, plan: Bound<'_, Plan>, queue: Bound<'_, Queue>, runners: Vec<Py<PyAny>>) -> PyResult<()> {
+    /// Adds a service; `runners` are called with call and request, by position of the method; `sessions` with ticket,
+    /// id and peer of a session that opened, and with the ticket of one that closed.
+    fn register(
+        &self,
+        plan: Bound<'_, Plan>,
+        queue: Bound<'_, Queue>,
+        runners: Vec<Py<PyAny>>,
+        sessions: Option<(Py<PyAny>, Py<PyAny>)>,
+    ) -> PyResult<()> {
         let py = plan.py();
-        let core = queue.get().core().map_err(|error| errors::exception(py, &error))?.clone();
-        let tag = queue.get().host(plan.clone().unbind(), runners);
-        let service =
-            Service { plan: plan.get().plan.clone(), queue: core, tag, initial_credit: limits::INITIAL_CREDIT };
+        let service = hosted(&plan, &queue, runners, sessions)?;
         self.core(py)?.register(service).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Returns a caller of the services in this process. `objects`: bodies are not encoded.
+    fn local_caller(&self, py: Python<'_>, objects: bool) -> PyResult<Caller> {
+        let failed = |error: Error| errors::exception(py, &error);
+        let runtime = runtime::handle(py).map_err(failed)?;
+        let caller = self.core(py)?.local_caller(runtime, objects).map_err(failed)?;
+        Ok(Caller::new(caller, if objects { Passing::Objects } else { Passing::Typed }))
     }
 
     /// Binds the endpoint and serves.
@@ -120,6 +148,12 @@ impl Server {
     #[getter]
     fn endpoint_id(&self, py: Python<'_>) -> PyResult<String> {
         self.core(py)?.endpoint_id().map_err(|error| errors::exception(py, &error))
+    }
+
+    /// The server's node.
+    #[getter]
+    fn node(&self, py: Python<'_>) -> PyResult<Node> {
+        self.core(py)?.node().map(Node::new).map_err(|error| errors::exception(py, &error))
     }
 
     /// The services as they are announced, as tuples.

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use aster_core::engine::ServerCall as CoreCall;
+use aster_core::engine::{Body, ServerCall as CoreCall};
 use aster_core::error::Result;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::convert::PySource;
+use crate::caller::accepted;
+use crate::convert::{PySink, PySource};
 use crate::errors;
+use crate::mailbox::{End, Mailbox};
+use crate::passing;
 use crate::plan::Plan;
 use crate::queue::Queue;
 use crate::runtime::ProcessBound;
@@ -21,12 +26,57 @@ pub struct ServerCall {
     call: ProcessBound<Arc<CoreCall>>,
     plan: Py<Plan>,
     queue: Py<Queue>,
+    mailbox: Mailbox,
     released: AtomicBool,
+    cancelled: AtomicBool,
 }
 
 impl ServerCall {
-    pub fn new(call: Arc<CoreCall>, plan: Py<Plan>, queue: Py<Queue>) -> Self {
-        Self { call: ProcessBound::new(call), plan, queue, released: AtomicBool::new(false) }
+    /// Makes the handle of a call. `credit`: request items that core lets in before more are asked for.
+    pub fn new(py: Python<'_>, call: Arc<CoreCall>, plan: Py<Plan>, queue: Py<Queue>, credit: u32) -> Self {
+        let mailbox = Mailbox::new(queue.get().create_future(py), credit);
+        Self {
+            call: ProcessBound::new(call),
+            plan,
+            queue,
+            mailbox,
+            released: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes the Python value of a request. `None`: core has refused it, and ended the call.
+    pub fn decode(py: Python<'_>, call: &CoreCall, plan: &Plan, body: &Body) -> Option<Py<PyAny>> {
+        if call.info().objects {
+            let (_, bytes) = call.raw_request(body)?;
+            return passing::unwrap(&call.info().call_id, &bytes);
+        }
+        let mut sink = PySink::new(py, &plan.hosts);
+        call.decode_request(body, &mut sink).map(Bound::unbind)
+    }
+
+    /// Takes a request item from the queue.
+    pub fn deliver(&self, py: Python<'_>, body: &Body) -> PyResult<()> {
+        let Some(call) = self.call.if_same_process() else { return Ok(()) };
+        match Self::decode(py, call, self.plan.get(), body) {
+            Some(item) => self.mailbox.put(py, item, body.wire_len()),
+            None => Ok(()),
+        }
+    }
+
+    /// Learns that no more requests come.
+    pub fn half_closed(&self, py: Python<'_>) -> PyResult<()> {
+        self.mailbox.end(py, End::Clean)
+    }
+
+    /// Learns that there is room to send.
+    pub fn has_room(&self, py: Python<'_>) -> PyResult<()> {
+        self.mailbox.has_room(py)
+    }
+
+    /// Learns that the call is over; answers are ignored from here.
+    pub fn set_cancelled(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Tells whether the handler has returned.
@@ -56,12 +106,62 @@ impl ServerCall {
     /// Answers the call. A value that does not fit ends it with INTERNAL and raises here, for the log.
     #[pyo3(signature = (value, /))]
     fn reply(&self, py: Python<'_>, value: Bound<'_, PyAny>) -> PyResult<()> {
+        let call = self.core(py)?;
+        if call.info().objects {
+            let body = passing::wrap(&call.info().call_id, &value);
+            return raised(py, call.reply_raw(&body));
+        }
         let mut source = PySource::new(py, &self.plan.get().hosts);
-        self.core(py)?.reply(&mut source, &value).map_err(|error| {
+        call.reply(&mut source, &value).map_err(|error| {
             let exception = errors::exception(py, &error);
             exception.set_cause(py, source.error.take());
             exception
         })
+    }
+
+    /// Sends an item. False: the window is full, or the call is over. A value that does not fit ends the call with
+    /// INTERNAL and raises here, for the log.
+    #[pyo3(signature = (value, /))]
+    fn send(&self, py: Python<'_>, value: Bound<'_, PyAny>) -> PyResult<bool> {
+        let call = self.core(py)?;
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(PyRuntimeError::new_err("the call is over"));
+        }
+        if call.info().objects {
+            return accepted(py, call.send_raw(&passing::wrap(&call.info().call_id, &value)), None);
+        }
+        let mut source = PySource::new(py, &self.plan.get().hosts);
+        let sent = call.send(&mut source, &value);
+        accepted(py, sent, source.error.take())
+    }
+
+    /// Returns a future that is done when there is room to send.
+    fn room(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.mailbox.room(py)
+    }
+
+    /// Takes the next request item; `None` if it has not come. Raises StopAsyncIteration after the last.
+    fn take(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let taken = self.mailbox.take(py)?;
+        if taken.is_some() {
+            let due = self.mailbox.due_credit();
+            if due > 0 {
+                raised(py, self.core(py)?.grant(due))?;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Returns a future that is done when a request item arrives.
+    fn arrival(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.mailbox.arrival(py)
+    }
+
+    /// Compresses answers longer than this; -1: none.
+    #[pyo3(signature = (threshold, /))]
+    fn compress_above(&self, py: Python<'_>, threshold: i64) -> PyResult<()> {
+        self.core(py)?.compress_above(threshold);
+        Ok(())
     }
 
     /// Ends the call with a status.
@@ -105,6 +205,36 @@ impl ServerCall {
         Ok(&self.core(py)?.method().description.name)
     }
 
+    /// Pattern of the method.
+    #[getter]
+    fn pattern(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(self.core(py)?.method().description.pattern.name())
+    }
+
+    /// Ticket of the session.
+    #[getter]
+    fn session(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        Ok(self.core(py)?.info().session.as_ref().map(|session| session.id()))
+    }
+
+    /// The client's id of the session.
+    #[getter]
+    fn session_id(&self, py: Python<'_>) -> PyResult<Option<&str>> {
+        Ok(self.core(py)?.info().session.as_ref().map(|session| session.name()))
+    }
+
+    /// Whether the call has its answer.
+    #[getter]
+    fn answered(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.core(py)?.is_answered())
+    }
+
+    /// Whether the call is over although its handler runs.
+    #[getter]
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     /// Whether the method may be called again.
     #[getter]
     fn idempotent(&self, py: Python<'_>) -> PyResult<bool> {
@@ -140,5 +270,13 @@ impl ServerCall {
     fn remaining(&self, py: Python<'_>) -> PyResult<Option<f64>> {
         let deadline = self.core(py)?.info().deadline;
         Ok(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).as_secs_f64()))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
+        self.mailbox.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.mailbox.clear();
     }
 }

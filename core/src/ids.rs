@@ -45,6 +45,24 @@ impl fmt::Debug for EndpointId {
     }
 }
 
+/// Checks a field that is hex digits of either case: exactly `length` of them, or any even number.
+///
+/// # Errors
+///
+/// LIMIT if there are more than `length`, INVALID_ARGUMENT if it is anything else.
+pub fn check_hex_field(field: &str, text: &str, length: Option<usize>) -> Result<()> {
+    let got = text.chars().count();
+    if let Some(length) = length.filter(|length| got > *length) {
+        return Err(Error::limit(field, length, got));
+    }
+    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match length {
+        _ if digits && length.is_none_or(|length| got == length) && got.is_multiple_of(2) => Ok(()),
+        Some(length) => Err(Error::new(ErrorKind::InvalidArgument, format!("{field}: expected {length} hex digits"))),
+        None => Err(Error::new(ErrorKind::InvalidArgument, format!("{field}: expected pairs of hex digits"))),
+    }
+}
+
 /// A map by tickets, which core counts up itself: no peer chooses them, so they need no strong hash.
 pub type TicketMap<V> = HashMap<u64, V, BuildHasherDefault<TicketHasher>>;
 

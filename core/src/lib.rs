@@ -7,7 +7,7 @@
 //! |---|---|
 //! | L3, iroh | [`node`] |
 //! | L2, tokio | [`admission`], [`rpc`], [`engine`] |
-//! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`] below them |
+//! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`], [`keys`] below them |
 //! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`] |
 //!
 //! Core reads no environment and no files, prints nothing, installs no log subscriber and makes no runtime.
@@ -22,6 +22,7 @@ pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod ids;
+pub mod keys;
 pub mod limits;
 #[cfg(feature = "node")]
 pub mod node;

@@ -4,6 +4,21 @@
 
 use std::time::Duration;
 
+macro_rules! table {
+    ($($name:ident)*) => { &[$((stringify!($name), $name as u64)),*] };
+}
+
+/// The limits of `wire.md` section 21 by name, for hosts: counts and bytes.
+pub const TABLE: &[(&str, u64)] = table! {
+    MAX_FRAME_SIZE MAX_BODY_SIZE MAX_DECOMPRESSED_SIZE MAX_PROTOCOL_PAYLOAD
+    MAX_METADATA_ENTRIES MAX_METADATA_TOTAL_BYTES MAX_METADATA_KEY_CHARS MAX_METADATA_VALUE_CHARS
+    MAX_RESERVED_ENTRIES MAX_RESERVED_VALUE_CHARS
+    MAX_STATUS_MESSAGE_CHARS MAX_STATUS_DETAILS MAX_STATUS_DETAIL_BYTES MAX_NAME_CHARS
+    MAX_CONCURRENT_STREAMS MAX_SESSIONS_PER_CONNECTION MAX_SESSION_QUEUE MAX_STREAM_ITEMS MAX_CREDIT MAX_CONNECTION_BUFFER
+    MAX_TICKET_BYTES MAX_TICKET_ADDRESSES MAX_TICKET_CREDENTIAL MAX_NODE_ADDR_TEXT MAX_DIAL_ADDRESSES
+    MAX_MESSAGE_DEPTH MAX_VALUE_GRAPH
+};
+
 /// Largest value of a frame's length field: flags byte and payload.
 pub const MAX_FRAME_SIZE: usize = 16 * 1024 * 1024;
 /// Largest payload of one frame, hence largest message body.
@@ -54,6 +69,11 @@ pub const MAX_CONCURRENT_STREAMS: u32 = 1024;
 pub const EXCESS_STREAMS: u32 = 128;
 /// Sessions on one connection.
 pub const MAX_SESSIONS_PER_CONNECTION: u32 = 1024;
+/// Waits before the attempts to connect afresh.
+pub const RECONNECT_WAITS: [Duration; 5] =
+    [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(16)];
+/// Calls queued on a client session.
+pub const MAX_SESSION_QUEUE: usize = 1024;
 /// Items of one client stream or of the input of a bidi call.
 pub const MAX_STREAM_ITEMS: u64 = 100_000;
 /// Items a call holds for sending before it answers *full*.
@@ -175,3 +195,22 @@ pub const DENIAL_GRID: Duration = Duration::from_millis(250);
 pub const MAX_ADMISSION_CONNECTIONS_PER_PEER: usize = 4;
 /// Admission connections served at once, and as many again waiting are refused.
 pub const MAX_ADMISSION_CONNECTIONS: usize = 256;
+
+/// Connections that a node has accepted for the application and that were not taken yet; further ones are closed.
+pub const MAX_INCOMING_CONNECTIONS: usize = 256;
+/// Handshakes that wait for the application to decide; further ones are refused.
+pub const MAX_PENDING_HANDSHAKES: usize = 256;
+/// Peers of which a node knows addresses that it was told; the oldest is forgotten.
+pub const MAX_KNOWN_PEERS: usize = 16_384;
+/// Peers of which a monitor keeps facts; the one that was connected longest ago is forgotten.
+pub const MAX_MONITORED_PEERS: usize = 4096;
+/// Events of a document that wait for their reader; further ones are dropped, and that is told.
+pub const MAX_DOCUMENT_EVENTS: usize = 16_384;
+/// Entries that a query of a document returns.
+pub const MAX_QUERY_ENTRIES: usize = 100_000;
+/// Bytes of a blob, or of all files of a collection, that are read into memory at once.
+pub const MAX_BLOB_BYTES: u64 = 1024 * 1024 * 1024;
+/// Bytes of the list of files of a collection, and of their names.
+pub const MAX_COLLECTION_BYTES: u64 = 4 * 1024 * 1024;
+/// Interval in which content that no tag and no document names is removed.
+pub const BLOB_COLLECTION_INTERVAL: Duration = Duration::from_secs(300);

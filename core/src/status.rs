@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::error::{Error, Result};
 use crate::limits;
 
 /// Number a call ends with. Unknown numbers from newer peers and applications are kept.
@@ -141,6 +142,20 @@ impl RpcStatus {
     /// Tells whether the call succeeded.
     pub fn is_ok(&self) -> bool {
         self.code == StatusCode::OK
+    }
+}
+
+/// Checks that a message travels uncut.
+///
+/// # Errors
+///
+/// LIMIT.
+pub fn check_message(message: &str) -> Result<()> {
+    match message.chars().count() {
+        got if got > limits::MAX_STATUS_MESSAGE_CHARS => {
+            Err(Error::limit("status message", limits::MAX_STATUS_MESSAGE_CHARS, got))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,8 @@ use aster_core::codec::{Record, Value, ValueSink, ValueSource};
 use aster_core::config::{Config, Sources};
 use aster_core::engine::{CallOptions, Event, Queue, ServicePlan, Timeout};
 use aster_core::error::{Error, ErrorKind, Result};
-use aster_core::node::{BoundService, Client, ClientOptions, Server, ServerOptions};
+use aster_core::node::{Client, ClientOptions, Server, ServerOptions};
+use aster_core::rpc::BoundService;
 use aster_core::status::StatusCode;
 use support::{ECHO, Handlers};
 use tokio::runtime::Handle;
@@ -78,7 +79,7 @@ struct Caller {
 impl Caller {
     fn new(client: &Client, description: &str) -> Result<Self> {
         let (queue, notify) = queue();
-        let service = client.bind(&ServicePlan::from_json(description).expect("description"))?;
+        let service = client.bind(&ServicePlan::from_json(description).expect("description"), None)?;
         Ok(Self { service, queue, notify })
     }
 

@@ -10,9 +10,11 @@ use std::time::Duration;
 use aster_core::addr::Address;
 use aster_core::config::{Config, Sources};
 use aster_core::engine::{Queue, ServicePlan};
+use aster_core::frame;
 use aster_core::node::{Server, ServerOptions};
 use aster_core::rpc::{BiStream, Connection, Service, pipe};
-use aster_core::wire;
+use aster_core::status::{RpcStatus, StatusCode};
+use aster_core::wire::{self, Form};
 use bytes::BytesMut;
 use iroh::endpoint::{Connection as QuicConnection, RecvStream, SendStream, presets};
 use iroh::{Endpoint, EndpointAddr, RelayMode, TransportAddr};
@@ -115,6 +117,24 @@ async fn over_the_pipe() {
         Player::Pipe(client.open_bi().await.expect("stream")).play(&exchange).await;
     }
     host.dispatcher.drain(WAIT).await;
+    client.close(0, "done");
+    timeout(WAIT, serving).await.expect("serving ends with its connection").expect("no panic");
+}
+
+#[tokio::test]
+async fn a_first_frame_that_is_cut_is_answered_in_the_form_it_began_with() {
+    let host = Host::start();
+    let (client, server) = pipe::pair(None, None);
+    let serving = tokio::spawn(host.dispatcher.clone().serve(server));
+    for (form, first) in [(Form::Json, b'{'), (Form::Binary, 2)] {
+        let status = RpcStatus::new(StatusCode::INTERNAL, "incomplete frame: expected 9 bytes, got 2");
+        let (mut payload, mut expected) = (Vec::new(), Vec::new());
+        wire::encode_status(&status, form, &mut payload);
+        frame::encode(frame::TRAILER, &payload, &mut expected).expect("encodes");
+        let mut player = Player::Pipe(client.open_bi().await.expect("stream"));
+        player.send(&[9, 0, 0, 0, frame::HEADER, first], true).await;
+        player.expect(&expected, true, "cut header").await;
+    }
     client.close(0, "done");
     timeout(WAIT, serving).await.expect("serving ends with its connection").expect("no panic");
 }

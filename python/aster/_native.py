@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 _FIRST_WITH_EAGER_TASKS = (3, 12)
+_KEPT = "_aster_queue"
 
 
 async def settle(operation: _aster.Operation) -> Any:
@@ -31,6 +32,38 @@ def open_queue() -> _aster.Queue:
     queue = _aster.Queue(loop, _task_maker(loop))
     queue.open()
     return queue
+
+
+def loop_queue() -> _aster.Queue:
+    """Return the queue of the loop that runs, for operations of nodes; made once and kept by the loop itself."""
+    loop = asyncio.get_running_loop()
+    kept = getattr(loop, _KEPT, None)
+    if kept is None or kept[0] != os.getpid():
+        # A forked child that goes on with the loop of its parent must not touch the queue of that process.
+        kept = (os.getpid(), open_queue())
+        setattr(loop, _KEPT, kept)
+    queue: _aster.Queue = kept[1]
+    return queue
+
+
+async def perform(start: Callable[..., _aster.Operation], *arguments: Any) -> Any:
+    """Run an operation of a node in the loop that runs. Cancelling the wait ends the operation."""
+    return await settle(start(loop_queue(), *arguments))
+
+
+async def receive(start: Callable[..., _aster.Operation], *arguments: Any) -> Any:
+    """Wait for something that others bring. Cancelling the wait leaves it where it is, at any moment."""
+    operation = start(loop_queue(), *arguments)
+    future = operation.future
+    try:
+        arrival = await future
+    except asyncio.CancelledError:
+        operation.abort()
+        # It may have come in the turn of the loop in which the task was cancelled.
+        if future.done() and not future.cancelled() and future.exception() is None:
+            future.result().give_back()
+        raise
+    return arrival.take()
 
 
 def _task_maker(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:

@@ -11,14 +11,26 @@ from aster._native import LoopBound, open_queue, settle, warn_unclosed
 from aster.config import AsterConfig, setting, tell_warnings
 from aster.config import settle as settle_config
 from aster.errors import AdmissionDeniedError, DeniedByServer
+from aster.interceptors._chain import Chain
+from aster.node import Faces
+from aster.proxies import ProxyCalls, ProxyClient, SessionOpener, SessionProxyClient
+from aster.rpc_types import RpcScope
 from aster.service import ServiceSummary, service_info
-from aster.stubs import ServiceClient
+from aster.session import ClientSession, make_stub
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Awaitable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from aster.blobs import BlobsClient
+    from aster.docs import DocsClient
+    from aster.gossip import GossipClient
+    from aster.interceptors import Interceptor
+    from aster.net import NetClient
+    from aster.node import IrohNode
 
 T = TypeVar("T")
 
@@ -35,7 +47,9 @@ class AsterClient(LoopBound):
     _queue: _aster.Queue | None = None
     _native: _aster.Client | None = None
     _turn: asyncio.Lock | None = None
+    _faces: Faces | None = None
     _closed = False
+    _credential: tuple[str | None, str] = (None, "")
 
     def __init__(
         self,
@@ -48,6 +62,7 @@ class AsterClient(LoopBound):
         root_pubkey: bytes | None = None,
         enrollment_credential_file: str | None = None,
         channel_name: str = "rpc",
+        interceptors: Sequence[Interceptor] | None = None,
         connect_timeout: float = _aster.CONNECT_TIMEOUT,
         allow_foreign_channels: bool | None = None,
     ) -> None:
@@ -68,6 +83,8 @@ class AsterClient(LoopBound):
         self._address = self._config.endpoint_addr
         _aster.check_address(self._address)
         self._channel = channel_name
+        self._interceptors = list(interceptors or ())
+        self._opened_sessions = 0
         self._connect_timeout = connect_timeout
 
     async def connect(self) -> None:
@@ -81,17 +98,10 @@ class AsterClient(LoopBound):
             if self._closed:
                 raise RuntimeError("client is closed")
             tell_warnings(self._config)
-            file, credential = _credential(self._config)
+            self._credential = _credential(self._config)
             queue = open_queue()
             try:
-                self._native = await self._dial(queue, credential)
-            except DeniedByServer as denied:
-                raise AdmissionDeniedError(
-                    had_credential=bool(credential),
-                    credential_file=file,
-                    our_endpoint_id=denied.our_endpoint_id,
-                    server_address=self._address,
-                ) from None
+                self._native = await self._admitted(self._dial(queue, self._credential[1]))
             finally:
                 if self._native is None:
                     queue.close()
@@ -104,25 +114,117 @@ class AsterClient(LoopBound):
         )
         return cast("_aster.Client", await settle(operation))
 
-    async def client(self, service_cls: type[T]) -> T:
-        """Return a stub for a service of the server. Its methods are those of the class, plus call options."""
+    async def _admitted(self, admission: Awaitable[T]) -> T:
+        """Wait for an admission; say what a refusal is about."""
+        try:
+            return await admission
+        except DeniedByServer as denied:
+            file, credential = self._credential
+            raise AdmissionDeniedError(
+                had_credential=bool(credential),
+                credential_file=file,
+                our_endpoint_id=denied.our_endpoint_id,
+                server_address=self._address,
+            ) from None
+
+    async def client(
+        self,
+        service_cls: type[T],
+        *,
+        channel: str | None = None,
+        codec: object = None,
+        interceptors: Sequence[Interceptor] | None = None,
+    ) -> T:
+        """Return a stub for a service of the server; for a session service one with a session of its own.
+
+        Its methods are those of the class, plus call options. `interceptors` run after those of the client; `codec`
+        is accepted and not needed: core encodes. Raises `LookupError` for what the server does not offer.
+        """
         self._check_loop()
         native, queue = self._connected()
         info = service_info(service_cls)
         if info is None:
             raise TypeError(f"{service_cls} is not @service-decorated (missing __aster_service_info__)")
-        stub = ServiceClient(info, native.bind(info.plan, queue), asyncio.get_running_loop())
-        return cast("T", stub)
+        bound = native.bind(info.plan, queue, channel)
+        chain = Chain.of([*self._interceptors, *(interceptors or ())])
+        return cast("T", make_stub(info, bound, chain))
+
+    def open_session(
+        self, *, service_cls: type[Any] | None = None, channel: str | None = None
+    ) -> SessionOpener[ClientSession]:
+        """Open a group of stubs that are closed together: `async with`, or `await`."""
+        self._check_loop()
+        self._connected()
+        self._opened_sessions += 1
+        number = self._opened_sessions
+
+        async def opened() -> ClientSession:
+            session = ClientSession(self, number, channel, service_cls)
+            return await session.__aenter__()
+
+        return SessionOpener(opened)
+
+    def proxy(self, name: str) -> ProxyClient:
+        """Return a client of a service that needs no class: dicts in, dicts out. Awaiting it gives itself.
+
+        Raises `ValueError` if the server has no such service, `TypeError` if it is session-scoped.
+        """
+        self._check_loop()
+        native, queue = self._connected()
+        summary = self._offered(name)
+        if summary.pattern == RpcScope.SESSION.value:
+            raise TypeError(
+                f"'{name}' is session-scoped. Use 'await client.session(\"{name}\")' instead of 'client.proxy(\"{name}\")'."
+            )
+        return ProxyClient(ProxyCalls(native.caller(), queue, summary, Chain.of(self._interceptors)))
+
+    def session(self, name: str) -> SessionOpener[SessionProxyClient]:
+        """Open a session of a service that needs no class: `async with`, or `await`.
+
+        Raises `ValueError` if the server has no such service, `TypeError` if it is not session-scoped.
+        """
+        self._check_loop()
+        native, queue = self._connected()
+        summary = self._offered(name)
+        if summary.pattern != RpcScope.SESSION.value:
+            raise TypeError(f"'{name}' is not session-scoped. Use 'client.proxy(\"{name}\")'.")
+        calls = ProxyCalls(native.caller(), queue, summary, Chain.of(self._interceptors))
+
+        async def opened() -> SessionProxyClient:
+            return SessionProxyClient(calls)
+
+        return SessionOpener(opened)
+
+    def _offered(self, name: str) -> ServiceSummary:
+        services = self.services
+        for summary in services:
+            if summary.name == name:
+                return summary
+        raise ValueError(f"Service '{name}' not found. Available: {[summary.name for summary in services]}")
+
+    async def reconnect(self) -> None:
+        """Connect afresh, admission included: five tries, with waits of 0, 2, 4, 8 and 16 seconds.
+
+        Stubs made before go on; sessions end. Raises the builtin `ConnectionError`
+        `Failed to reconnect after 5 attempts`, and `AdmissionDeniedError` at once if the server refuses.
+        """
+        self._check_loop()
+        native, queue = self._connected()
+        await self._admitted(settle(native.reconnect(queue)))
 
     async def close(self) -> None:
         """End every call, close the connection and release the node. Repeatable; never raises."""
         self._check_loop()
         self._closed = True
+        await self._release()
+
+    async def _release(self) -> None:
         native, queue = self._native, self._queue
         if native is None or queue is None:
             return
         self._native = None
         try:
+            # Core closes the sessions first, and waits a moment for their close hooks.
             await asyncio.shield(settle(native.close(queue)))
         except Exception:
             logger.exception("client could not be closed cleanly")
@@ -151,6 +253,37 @@ class AsterClient(LoopBound):
         if self._native is None or self._queue is None:
             raise RuntimeError("AsterClient not connected; call connect() first")
         return self._native, self._queue
+
+    def _node_faces(self) -> Faces:
+        native, _ = self._connected()
+        if self._faces is None:
+            self._faces = Faces(native.node)
+        return self._faces
+
+    @property
+    def node(self) -> IrohNode:
+        """The client's own node. Closing it ends the client's connections."""
+        return self._node_faces().node
+
+    @property
+    def blobs(self) -> BlobsClient:
+        """The content store of the node."""
+        return self._node_faces().blobs
+
+    @property
+    def docs(self) -> DocsClient:
+        """The documents of the node."""
+        return self._node_faces().docs
+
+    @property
+    def gossip(self) -> GossipClient:
+        """The gossip of the node."""
+        return self._node_faces().gossip
+
+    @property
+    def endpoint(self) -> NetClient:
+        """The endpoint of the node."""
+        return self._node_faces().endpoint
 
     @property
     def services(self) -> list[ServiceSummary]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aster import _aster
 
-_CALL: contextvars.ContextVar[_aster.ServerCall | None] = contextvars.ContextVar("aster_call", default=None)
+_CALL: contextvars.ContextVar[_aster.ServerCall | CallContext | None] = contextvars.ContextVar(
+    "aster_call", default=None
+)
 
 
 @dataclass
@@ -44,25 +46,32 @@ class CallContext:
     def current() -> CallContext | None:
         """Return the context of the handler that runs, if one does."""
         call = _CALL.get()
-        return None if call is None else of_call(call)
+        if call is None or isinstance(call, CallContext):
+            return call
+        context = of_call(call)
+        # The same object for everybody who asks.
+        _CALL.set(context)
+        return context
 
 
 def of_call(call: _aster.ServerCall) -> CallContext:
     """Make the context of a call."""
-    remaining = call.remaining
+    remaining, pattern = call.remaining, call.pattern
     return CallContext(
         service=call.service,
         method=call.method,
         call_id=call.call_id,
+        session_id=call.session_id,
         peer=call.peer,
         metadata=call.metadata,
         attributes=call.attributes,
         deadline=None if remaining is None else time.time() + remaining,
-        pattern="unary",
+        is_streaming=pattern != "unary",
+        pattern=pattern,
         idempotent=call.idempotent,
     )
 
 
-def enter_call(call: _aster.ServerCall) -> None:
+def enter_call(call: _aster.ServerCall | CallContext) -> None:
     """Make a call the current one of the task that runs."""
     _CALL.set(call)

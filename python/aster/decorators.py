@@ -7,7 +7,8 @@ import json
 import math
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, overload
 
 from aster import _aster
 from aster._annotations import Namespace, UnresolvedTypeError, bare, message_class, shown
@@ -24,17 +25,34 @@ if TYPE_CHECKING:
 
     from typing_extensions import Concatenate
 
-    from aster._typing import ExplicitMethod, InlineMethod, P, Req, Resp, UnaryDecorator
+    from aster._typing import (
+        BidiStreamDecorator,
+        BidiStreamMethod,
+        ClientStreamDecorator,
+        ClientStreamMethod,
+        ExplicitMethod,
+        ExplicitServerStream,
+        InlineMethod,
+        InlineServerStream,
+        P,
+        Req,
+        Resp,
+        ServerStreamDecorator,
+        UnaryDecorator,
+    )
+    from aster.interceptors import Interceptor
 
 T = TypeVar("T")
 METHOD_ATTRIBUTE = "__aster_method_info__"
 _LARGEST_VERSION = 2**31 - 1
+_ITERATORS = (AsyncIterator, AsyncIterable, AsyncGenerator)
 
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What `@rpc` was given."""
+    """What a method decorator was given."""
 
+    pattern: RpcPattern
     name: str | None
     timeout: float | None
     idempotent: bool
@@ -72,15 +90,203 @@ def rpc(
     requires: Requirement | None = None,
     metadata: Metadata | None = None,
 ) -> Any:
-    """Make a method callable: one request, one response. `timeout` is the default deadline in seconds."""
+    """Make a method callable: one request, one response.
+
+    `name` is the name on the wire, `timeout` the default deadline in seconds. `idempotent` says that it may be called
+    again. Raises `TypeError` unless the method is an async function.
+    """
+    options = _options(RpcPattern.UNARY, name, timeout, idempotent, serialization, requires, metadata)
+    return _decorator(fn, options)
+
+
+@overload
+def server_stream(fn: Callable[[Any, Req], AsyncIterator[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
+@overload
+def server_stream(fn: Callable[[Any, Req, CallContext], AsyncIterator[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
+@overload
+def server_stream(
+    fn: Callable[Concatenate[Any, CallContext, P], AsyncIterator[Resp]], /
+) -> InlineServerStream[P, Resp]: ...
+@overload
+def server_stream(fn: Callable[Concatenate[Any, P], AsyncIterator[Resp]], /) -> InlineServerStream[P, Resp]: ...
+@overload
+def server_stream(
+    timeout: float | None = None,
+    /,
+    *,
+    name: str | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> ServerStreamDecorator: ...
+@overload
+def server_stream(
+    *,
+    timeout: float | None = None,
+    name: str | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> ServerStreamDecorator: ...
+def server_stream(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> Any:
+    """Make a method callable: one request, any number of responses.
+
+    Options are those of `rpc`; `timeout`, in seconds for the whole stream, may be given by position. Raises
+    `TypeError` unless the method is an async generator.
+    """
+    fn, timeout = _positional(fn, timeout)
+    options = _options(RpcPattern.SERVER_STREAM, name, timeout, idempotent, serialization, requires, metadata)
+    return _decorator(fn, options)
+
+
+@overload
+def client_stream(
+    fn: Callable[[Any, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+) -> ClientStreamMethod[Req, Resp]: ...
+@overload
+def client_stream(
+    fn: Callable[[Any, AsyncIterator[Req], CallContext], Coroutine[Any, Any, Resp]], /
+) -> ClientStreamMethod[Req, Resp]: ...
+@overload
+def client_stream(
+    fn: Callable[[Any, CallContext, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+) -> ClientStreamMethod[Req, Resp]: ...
+@overload
+def client_stream(
+    timeout: float | None = None,
+    /,
+    *,
+    name: str | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> ClientStreamDecorator: ...
+@overload
+def client_stream(
+    *,
+    timeout: float | None = None,
+    name: str | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> ClientStreamDecorator: ...
+def client_stream(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    idempotent: bool = False,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> Any:
+    """Make a method callable: any number of requests, one response.
+
+    Options are those of `rpc`; `timeout`, in seconds for the whole call, may be given by position. Raises
+    `TypeError` unless the method is an async function.
+    """
+    fn, timeout = _positional(fn, timeout)
+    options = _options(RpcPattern.CLIENT_STREAM, name, timeout, idempotent, serialization, requires, metadata)
+    return _decorator(fn, options)
+
+
+@overload
+def bidi_stream(fn: Callable[[Any, AsyncIterator[Req]], AsyncIterator[Resp]], /) -> BidiStreamMethod[Req, Resp]: ...
+@overload
+def bidi_stream(
+    fn: Callable[[Any, AsyncIterator[Req], CallContext], AsyncIterator[Resp]], /
+) -> BidiStreamMethod[Req, Resp]: ...
+@overload
+def bidi_stream(
+    fn: Callable[[Any, CallContext, AsyncIterator[Req]], AsyncIterator[Resp]], /
+) -> BidiStreamMethod[Req, Resp]: ...
+@overload
+def bidi_stream(
+    timeout: float | None = None,
+    /,
+    *,
+    name: str | None = None,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> BidiStreamDecorator: ...
+@overload
+def bidi_stream(
+    *,
+    timeout: float | None = None,
+    name: str | None = None,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> BidiStreamDecorator: ...
+def bidi_stream(
+    fn: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    serialization: SerializationMode | None = None,
+    requires: Requirement | None = None,
+    metadata: Metadata | None = None,
+) -> Any:
+    """Make a method callable: requests and responses in any number and order.
+
+    Options are those of `rpc`; `timeout`, in seconds for the whole call, may be given by position. Raises
+    `TypeError` unless the method is an async generator.
+    """
+    fn, timeout = _positional(fn, timeout)
+    options = _options(RpcPattern.BIDI_STREAM, name, timeout, False, serialization, requires, metadata)
+    return _decorator(fn, options)
+
+
+def _positional(fn: Any, timeout: float | None) -> tuple[Any, float | None]:
+    """Tell a decorated function from a timeout that was given by position."""
+    if isinstance(fn, (int, float)) and not isinstance(fn, bool):
+        return None, float(fn)
+    return fn, timeout
+
+
+def _options(
+    pattern: RpcPattern,
+    name: str | None,
+    timeout: float | None,
+    idempotent: bool,
+    serialization: SerializationMode | None,
+    requires: Requirement | None,
+    metadata: Metadata | None,
+) -> MethodOptions:
     if timeout is not None and not (timeout > 0 and math.isfinite(timeout)):
         raise ValueError("timeout must be a positive number of seconds")
     mode = None if serialization is None else SerializationMode(serialization)
-    options = MethodOptions(name, timeout, idempotent, mode, requirement(requires), metadata)
+    return MethodOptions(pattern, name, timeout, idempotent, mode, requirement(requires), metadata)
+
+
+def _decorator(fn: Any, options: MethodOptions) -> Any:
+    pattern = options.pattern
+    title = "rpc" if pattern is RpcPattern.UNARY else pattern.value
+    yields = pattern in {RpcPattern.SERVER_STREAM, RpcPattern.BIDI_STREAM}
 
     def decorate(method: Any) -> Any:
-        if not inspect.iscoroutinefunction(method):
-            raise TypeError(f"@rpc method {getattr(method, '__name__', method)} must be an async function")
+        name = getattr(method, "__name__", method)
+        if yields and not inspect.isasyncgenfunction(method):
+            raise TypeError(f"@{title} method {name} must be an async generator (use 'async def' with 'yield')")
+        if not yields and not inspect.iscoroutinefunction(method):
+            raise TypeError(f"@{title} method {name} must be an async function")
         setattr(method, METHOD_ATTRIBUTE, options)
         return method
 
@@ -98,6 +304,7 @@ def service(
     version: int = 1,
     serialization: SerializationMode | Sequence[SerializationMode] | None = None,
     scoped: str = "shared",
+    interceptors: Sequence[Interceptor | type[Interceptor]] | None = None,
     max_concurrent_streams: int | None = None,
     requires: Requirement | None = None,
     public: bool = False,
@@ -111,16 +318,20 @@ def service(
     version: int = 1,
     serialization: SerializationMode | Sequence[SerializationMode] | None = None,
     scoped: str = "shared",
+    interceptors: Sequence[Interceptor | type[Interceptor]] | None = None,
     max_concurrent_streams: int | None = None,
     requires: Requirement | None = None,
     public: bool = False,
     metadata: Metadata | None = None,
 ) -> Any:
-    """Make a service out of a class: its `@rpc` methods, those of bases included.
+    """Make a service out of a class: its decorated methods, those of bases included.
 
-    `public` says that everyone may call it, so that an open gate needs no warning.
+    `scoped="session"` makes one object per session, with the argument `peer`. `interceptors`, classes or instances,
+    run after those of the server. `max_concurrent_streams` bounds the calls of a connection. `public` says that
+    everyone may call it, so that an open gate needs no warning. Raises `TypeError` and `ValueError` for declarations
+    that `python-api.md` section 2 forbids.
     """
-    _check_scope(scoped)
+    scope = _scope(scoped)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= _LARGEST_VERSION:
         raise ValueError("version must be a whole number from 0 to 2147483647")
     if max_concurrent_streams is not None and max_concurrent_streams < 1:
@@ -133,13 +344,15 @@ def service(
             raise TypeError("@service can only be applied to classes")
         given = name_or_cls if isinstance(name_or_cls, str) else name
         title = cls.__name__ if given is None else given
+        if scope is RpcScope.SESSION:
+            _check_session(cls)
         docs = metadata or Metadata(_first_paragraph(cls))
         messages = MessageTable(local_names)
         methods = {method.name: method for method in _methods(cls, title, local_names)}
         described = {
             "service": title,
             "version": version,
-            "scoped": scoped,
+            "scoped": scope.value,
             "serialization_modes": [mode.name.lower() for mode in modes],
             "requires": None if required is None else required.describe(),
             "public": public,
@@ -150,7 +363,19 @@ def service(
         }
         messages.complete()
         plan = _aster.Plan(json.dumps(described), messages.classes, messages.enums)
-        info = ServiceInfo(title, version, scoped, methods, modes, max_concurrent_streams, required, public, docs, plan)
+        info = ServiceInfo(
+            title,
+            version,
+            scope.value,
+            methods,
+            modes,
+            tuple(interceptors or ()),
+            max_concurrent_streams,
+            required,
+            public,
+            docs,
+            plan,
+        )
         setattr(cls, SERVICE_ATTRIBUTE, info)
         return cls
 
@@ -159,11 +384,21 @@ def service(
     return decorate(name_or_cls, sys._getframe(1).f_locals)  # noqa: SLF001
 
 
-def _check_scope(scoped: str) -> None:
-    if scoped in {RpcScope.SESSION.value, "stream"}:
-        raise TypeError("session services come with a later version")
-    if scoped != RpcScope.SHARED.value:
+def _scope(scoped: str) -> RpcScope:
+    if scoped == "stream":
+        return RpcScope.SESSION
+    if scoped not in {RpcScope.SHARED.value, RpcScope.SESSION.value}:
         raise ValueError(f"scoped must be 'shared' or 'session', got {scoped!r}")
+    return RpcScope(scoped)
+
+
+def _check_session(cls: type[Any]) -> None:
+    try:
+        parameters = inspect.signature(cls).parameters
+    except ValueError:
+        parameters = inspect.signature(cls.__init__).parameters
+    if "peer" not in parameters and not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        raise TypeError(f"@service(scoped='session') class {cls.__name__}.__init__ must accept a 'peer' parameter")
 
 
 def _modes(given: SerializationMode | Iterable[SerializationMode] | None) -> tuple[SerializationMode, ...]:
@@ -200,20 +435,26 @@ def _read_method(
     cls: type[Any], attribute: str, function: Any, options: MethodOptions, local_names: Mapping[str, Any]
 ) -> MethodInfo:
     name = attribute if options.name is None else options.name
+    pattern = options.pattern.value
     namespace = Namespace(function.__globals__, {cls.__name__: cls, **local_names})
+    streams_input = options.pattern in {RpcPattern.CLIENT_STREAM, RpcPattern.BIDI_STREAM}
+    streams_output = options.pattern in {RpcPattern.SERVER_STREAM, RpcPattern.BIDI_STREAM}
     try:
         signature = inspect.signature(function)
         parameters, context = _parameters(attribute, signature, namespace)
-        response = _response(attribute, signature.return_annotation, namespace)
-        request_types = [resolved for _, resolved in parameters.values()]
-        explicit = len(request_types) == 1 and message_class(request_types[0]) is not None
-        request = request_types[0] if explicit else make_request(cls.__module__, name, parameters, namespace)
+        response = _response(attribute, signature.return_annotation, namespace, streams_output)
+        if streams_input:
+            request, explicit = _streamed_request(attribute, pattern, parameters, namespace), True
+        else:
+            request_types = [resolved for _, resolved in parameters.values()]
+            explicit = len(request_types) == 1 and message_class(request_types[0]) is not None
+            request = request_types[0] if explicit else make_request(cls.__module__, name, parameters, namespace)
     except UnresolvedTypeError as error:
         raise TypeError(f"Method {attribute}: cannot resolve annotation '{error}'") from error
     return MethodInfo(
         name=name,
         attribute=attribute,
-        pattern=RpcPattern.UNARY.value,
+        pattern=pattern,
         request_type=request,
         response_type=response,
         timeout=options.timeout,
@@ -225,6 +466,31 @@ def _read_method(
         request_style="explicit" if explicit else "inline",
         inline_params=() if explicit else tuple(parameters),
     )
+
+
+def _streamed_request(
+    method: str, pattern: str, parameters: dict[str, tuple[inspect.Parameter, Any]], namespace: Namespace
+) -> type[Any]:
+    """Return the type of the items of a request stream."""
+    if not parameters:
+        raise TypeError(f"Method {method} is marked as {pattern} but has no request parameter")
+    (parameter, resolved), *others = parameters.values()
+    item = _item_type(resolved, namespace)
+    if others or item is None:
+        raise TypeError(
+            f"Method {method} is marked as {pattern}: its request parameter must be an AsyncIterator of a dataclass"
+        )
+    if message_class(item) is None:
+        raise TypeError(f"Method {method}: items of '{parameter.name}' must be a dataclass, got {shown(item)}")
+    found: type[Any] = item
+    return found
+
+
+def _item_type(annotation: Any, namespace: Namespace) -> Any:
+    """Return what an async iterator yields; nothing if the annotation is none."""
+    if get_origin(annotation) not in _ITERATORS:
+        return None
+    return bare(get_args(annotation)[0], namespace)
 
 
 def _parameters(
@@ -246,10 +512,15 @@ def _parameters(
     return found, context
 
 
-def _response(method: str, annotation: Any, namespace: Namespace) -> type[Any]:
+def _response(method: str, annotation: Any, namespace: Namespace, streams: bool) -> type[Any]:
     if annotation is inspect.Signature.empty:
         raise TypeError(f"Method {method} has no return type annotation")
     resolved = bare(annotation, namespace)
+    if streams:
+        item = _item_type(resolved, namespace)
+        resolved = resolved if item is None else item
+        if item is None:
+            raise TypeError(f"Method {method} must return an AsyncIterator of a dataclass, got {shown(annotation)}")
     if resolved is None or resolved is type(None):
         raise TypeError(
             f"Method {method} returns None -- Aster RPC methods must return a @wire_type dataclass, not None."

@@ -15,6 +15,34 @@ class TransportError(Exception):
     """The transport of a call failed."""
 
 
+class StreamClosedError(TransportError):
+    """A channel takes no more messages, or has no more to give."""
+
+
+class ClientError(Exception):
+    """A client cannot be made this way."""
+
+
+class ClientTimeoutError(ClientError):
+    """A local wait of a client ended; the operation may go on."""
+
+
+class ServerError(Exception):
+    """A server cannot do this, or not now."""
+
+
+class ServiceNotFoundError(ServerError):
+    """There is no such service."""
+
+
+class MethodNotFoundError(ServerError):
+    """The service has no such method."""
+
+
+class SerializationModeError(ServerError):
+    """The service does not accept this mode."""
+
+
 class ConnectionLostError(UnavailableError, TransportError, ConnectionError):
     """The connection to the peer was lost, or could not be established, during a call."""
 
@@ -24,11 +52,25 @@ class ConnectionLostError(UnavailableError, TransportError, ConnectionError):
 
 
 class IrohError(Exception):
-    """Something of the node failed."""
+    """Something of the node failed. `code` is the number that the peer gave with it, if it gave one."""
+
+    code: int | None = None
+
+
+class BlobNotFound(IrohError):  # noqa: N818 - name of the API
+    """The blob is not on the node in full."""
+
+
+class DocNotFound(IrohError):  # noqa: N818 - name of the API
+    """The document is not on the node."""
+
+
+class TicketError(IrohError, ValueError):
+    """The text or bytes are no ticket of the wanted kind."""
 
 
 class IrohConnectionError(IrohError, ConnectionError):
-    """The peer is unreachable."""
+    """The peer is unreachable, or was lost."""
 
 
 class TrustDomainError(PermissionError):
@@ -117,6 +159,20 @@ def _config(message: str, details: Mapping[str, str]) -> ValueError:
 
 
 _WITH_DETAILS = {"LIMIT": _limit, "IO": _io, "CONFIG": _config}
+_OF_NODE: dict[tuple[str, str], type[IrohError]] = {
+    ("NOT_FOUND", "blob"): BlobNotFound,
+    ("NOT_FOUND", "document"): DocNotFound,
+    ("ADDRESS", "ticket"): TicketError,
+}
+
+
+def _node_error(kind: str, message: str, details: Mapping[str, str]) -> IrohError:
+    found = IrohConnectionError if kind == "CONNECT" else _OF_NODE.get((kind, details["object"]), IrohError)
+    error = found(message)
+    if "code" in details:
+        error.code = int(details["code"])
+    return error
+
 
 _BUILT_IN: dict[str, type[Exception]] = {
     "NULL_ARGUMENT": ValueError,
@@ -125,7 +181,6 @@ _BUILT_IN: dict[str, type[Exception]] = {
     "ADDRESS": ValueError,
     "NOT_FOUND": LookupError,
     "ALREADY_EXISTS": ValueError,
-    "CONNECT": IrohConnectionError,
     "CREDENTIAL": TrustDomainError,
     "CONTRACT": TypeError,
 }
@@ -141,6 +196,8 @@ def make_error(kind: str, code: int | None, message: str, details: dict[str, str
         # Without our id the refusal is about a channel, not about admission.
         node = details.get("our_endpoint_id")
         return PermissionError(message) if node is None else DeniedByServer(node)
+    if kind == "CONNECT" or "object" in details:
+        return _node_error(kind, message, details)
     if kind in _WITH_DETAILS:
         return _WITH_DETAILS[kind](message, details)
     return _BUILT_IN.get(kind, RuntimeError)(message)

@@ -7,6 +7,15 @@ from aster.config import AsterConfig
 from aster.context import CallContext
 from aster.decorators import rpc, service
 from aster.errors import AdmissionDeniedError
+from aster.interceptors import (
+    AuditLogInterceptor,
+    AuthInterceptor,
+    CircuitBreakerInterceptor,
+    DeadlineInterceptor,
+    Interceptor,
+    MetricsInterceptor,
+    RetryInterceptor,
+)
 from aster.rpc_types import SerializationMode
 from aster.server import AsterServer
 from aster.status import ContractViolationError, RpcError, StatusCode
@@ -16,8 +25,15 @@ __all__ = [
     "AsterClient",
     "AsterConfig",
     "AsterServer",
+    "AuditLogInterceptor",
+    "AuthInterceptor",
     "CallContext",
+    "CircuitBreakerInterceptor",
     "ContractViolationError",
+    "DeadlineInterceptor",
+    "Interceptor",
+    "MetricsInterceptor",
+    "RetryInterceptor",
     "RpcError",
     "SerializationMode",
     "StatusCode",

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from aster import _aster
 from aster._native import LoopBound, open_queue, settle, warn_unclosed
 from aster.config import AsterConfig, settle_server, tell_warnings
-from aster.handlers import make_runner
+from aster.handlers import host
+from aster.node import Faces
+from aster.rpc_types import RpcScope
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from aster.blobs import BlobsClient
+    from aster.docs import DocsClient
+    from aster.gossip import GossipClient
+    from aster.interceptors import Interceptor
+    from aster.net import NetClient
+    from aster.node import IrohNode
 
 logger = logging.getLogger("aster.server")
 
@@ -36,6 +45,7 @@ class AsterServer(LoopBound):
     _closed = False
     _serving: asyncio.Task[None] | None = None
     _end: asyncio.Future[None] | None = None
+    _faces: Faces | None = None
 
     def __init__(
         self,
@@ -47,7 +57,9 @@ class AsterServer(LoopBound):
         root_pubkey: bytes | None = None,
         allow_all_consumers: bool | None = None,
         channel_name: str = "rpc",
+        interceptors: Sequence[Interceptor] | None = None,
         expose_errors: bool | None = None,
+        max_sessions_per_connection: int = _aster.MAX_SESSIONS_PER_CONNECTION,
     ) -> None:
         self._services = list(services)
         if not self._services:
@@ -61,16 +73,19 @@ class AsterServer(LoopBound):
         arguments = {name: value for name, value in given.items() if value is not None}
         self._config = settle_server(AsterConfig.from_env() if config is None else config, arguments, peer)
         self._channel = channel_name
+        self._max_sessions = max_sessions_per_connection
+        # Core refuses late calls by itself, so that the default interceptor has nothing left to do.
+        self._interceptors = list(interceptors or ())
         self._native = self._make_native()
         if not self._native.is_open and self._config.root_pubkey is None:
             text = "the gate is closed and there is no root key: nobody can be admitted"
             warnings.warn(text, UserWarning, stacklevel=2)
 
     def _make_native(self) -> _aster.Server:
-        infos = [info for info in map(service_info, map(type, self._services)) if info is not None]
+        infos = [info for info in map(service_info, map(_class_of, self._services)) if info is not None]
         limits = [info.max_concurrent_streams for info in infos if info.max_concurrent_streams is not None]
         calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
-        return _aster.Server(self._config, self._channel, calls, _aster.MAX_SESSIONS_PER_CONNECTION)
+        return _aster.Server(self._config, self._channel, calls, self._max_sessions)
 
     async def start(self) -> None:
         """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network."""
@@ -97,9 +112,8 @@ class AsterServer(LoopBound):
     def _host(self, infos: list[ServiceInfo]) -> _aster.Queue:
         queue = open_queue()
         try:
-            for instance, info in zip(self._services, infos):
-                runners = [make_runner(instance, method) for method in info.methods.values()]
-                self._native.register(info.plan, queue, runners)
+            for target, info in zip(self._services, infos):
+                host(self._native, queue, target, info, self._interceptors)
         except BaseException:
             queue.close()
             self._native = self._make_native()
@@ -206,6 +220,37 @@ class AsterServer(LoopBound):
         """The address as base64, current when read."""
         return self._running().addr_b64
 
+    def _node_faces(self) -> Faces:
+        native = self._running()
+        if self._faces is None:
+            self._faces = Faces(native.node)
+        return self._faces
+
+    @property
+    def node(self) -> IrohNode:
+        """The node of the server. Closing it ends the server's connections."""
+        return self._node_faces().node
+
+    @property
+    def blobs(self) -> BlobsClient:
+        """The content store of the node."""
+        return self._node_faces().blobs
+
+    @property
+    def docs(self) -> DocsClient:
+        """The documents of the node."""
+        return self._node_faces().docs
+
+    @property
+    def gossip(self) -> GossipClient:
+        """The gossip of the node."""
+        return self._node_faces().gossip
+
+    @property
+    def endpoint(self) -> NetClient:
+        """The endpoint of the node."""
+        return self._node_faces().endpoint
+
     @property
     def services(self) -> list[ServiceSummary]:
         """The services as they are announced."""
@@ -221,11 +266,15 @@ class AsterServer(LoopBound):
         return f"<AsterServer [{names}]>"
 
 
+def _class_of(target: object) -> type[Any]:
+    return target if isinstance(target, type) else type(target)
+
+
 def _decorated(instance: object) -> ServiceInfo:
-    cls: type[Any] = instance if isinstance(instance, type) else type(instance)
+    cls = _class_of(instance)
     info = service_info(cls)
     if info is None:
         raise TypeError(f"{cls} is not @service-decorated (missing __aster_service_info__)")
-    if isinstance(instance, type):
+    if isinstance(instance, type) and info.scoped != RpcScope.SESSION.value:
         raise TypeError(f"{cls} is shared: give an instance of it, not the class")
     return info

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aster import _aster
     from aster.capabilities import CapabilityRequirement
+    from aster.interceptors import Interceptor
     from aster.metadata import Metadata
     from aster.rpc_types import SerializationMode
 
@@ -47,6 +48,7 @@ class ServiceInfo:
     scoped: str
     methods: dict[str, MethodInfo]
     serialization_modes: tuple[SerializationMode, ...]
+    interceptors: tuple[Interceptor | type[Interceptor], ...]
     max_concurrent_streams: int | None
     requires: CapabilityRequirement | None
     public: bool

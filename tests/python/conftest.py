@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
 
 import pytest
+
+from aster import IrohNode, create_endpoint
 
 VECTORS = Path(os.environ.get("ASTER_VECTORS_DIR", Path(__file__).resolve().parents[3] / "shared" / "vectors"))
 
@@ -34,3 +37,40 @@ def contract_vectors():
 @pytest.fixture(scope="session")
 def codec_vectors():
     return json.loads((VECTORS / "codec.json").read_text(encoding="utf-8"))
+
+
+# Nodes belong to no event loop, so that tests may use these in loops of their own.
+
+
+@pytest.fixture
+def node():
+    """A node in memory that accepts `test/1`, closed afterwards."""
+    opened = asyncio.run(IrohNode.memory_with_alpns([b"test/1"]))
+    yield opened
+    asyncio.run(opened.close())
+
+
+@pytest.fixture
+def node_pair():
+    """Two nodes that know each other's addresses and accept `test/1`."""
+    first, second = (asyncio.run(IrohNode.memory_with_alpns([b"test/1"])) for _ in range(2))
+    first.add_node_addr(second.node_addr_info())
+    second.add_node_addr(first.node_addr_info())
+    yield first, second
+    asyncio.run(first.close())
+    asyncio.run(second.close())
+
+
+@pytest.fixture
+def endpoint_pair():
+    """Two bare endpoints for `test/1`, of which the second has dialled the first: endpoints and connections."""
+
+    async def connect():
+        first, second = await create_endpoint(b"test/1"), await create_endpoint(b"test/1")
+        dialled = await second.connect_node_addr(first.endpoint_addr_info(), b"test/1")
+        return (first, second), (await first.accept(), dialled)
+
+    ends, connections = asyncio.run(connect())
+    yield ends, connections
+    for end in ends:
+        asyncio.run(end.close())

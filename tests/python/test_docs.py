@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = {"types.md": 1, "configuration.md": 4}
+DOCUMENTS = {"types.md": 1, "interceptors.md": 1, "configuration.md": 4}
 
 
 def programs(document):

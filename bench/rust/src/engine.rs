@@ -10,8 +10,8 @@ use aster_core::config::Config;
 use aster_core::engine::{CallOptions, ClientCall, Event, Queue, ServicePlan};
 use aster_core::ids::TicketMap;
 use aster_core::limits;
-use aster_core::node::{BoundService, Client, ClientOptions, Server, ServerOptions};
-use aster_core::rpc::Service;
+use aster_core::node::{Client, ClientOptions, Server, ServerOptions};
+use aster_core::rpc::{BoundService, Service};
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
@@ -102,7 +102,7 @@ pub async fn load(address: &str) -> Outcome {
     });
     let waiting = Waiting::default();
     let bench = EngineClient {
-        service: client.bind(&plan)?,
+        service: client.bind(&plan, None)?,
         queue: queue.clone(),
         waiting: waiting.clone(),
         request: Rc::new(request),

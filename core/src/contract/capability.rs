@@ -35,6 +35,16 @@ impl CapabilityRequirement {
         }
     }
 
+    /// Reads JSON text in the form of descriptions.
+    ///
+    /// # Errors
+    ///
+    /// CONTRACT for anything else.
+    pub fn parse(description: &str) -> Result<Self> {
+        let value = serde_json::from_str(description).map_err(|_| bad("`requires` is malformed JSON"))?;
+        Self::from_description(&value)
+    }
+
     /// Reads the form of a description: `"role"`, `{"any_of": [..]}` or `{"all_of": [..]}`.
     pub(super) fn from_description(value: &Value) -> Result<Self> {
         if let Some(role) = value.as_str() {

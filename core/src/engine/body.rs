@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use crate::codec::{self, CodecError, RootId, Schema, Sink, Source};
 use crate::frame;
-use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, Mode, Sniff};
 
@@ -140,12 +139,14 @@ pub(crate) enum EncodeError {
 }
 
 impl Outgoing {
-    /// Encodes a host value as a data frame after what `frames` holds already.
+    /// Encodes a host value as a data frame after what `frames` holds already. Payloads longer than `compression`
+    /// are compressed; -1: none.
     pub(crate) fn encode<S: Source>(
         mut frames: Vec<u8>,
         schema: &Schema,
         root: RootId,
         encoding: Encoding,
+        compression: i64,
         source: &mut S,
         value: &S::Value,
     ) -> Result<Self, EncodeError> {
@@ -155,21 +156,25 @@ impl Outgoing {
             Encoding::Json => codec::encode_json(schema, root, source, value, &mut frames),
         }
         .map_err(EncodeError::Codec)?;
-        Self::seal(frames, start, encoding)
+        Self::seal(frames, start, encoding, compression)
     }
 
     /// Wraps payload bytes of an encoding as a data frame after what `frames` holds already.
-    pub(crate) fn raw(mut frames: Vec<u8>, payload: &[u8], encoding: Encoding) -> Result<Self, EncodeError> {
+    pub(crate) fn raw(
+        mut frames: Vec<u8>,
+        payload: &[u8],
+        encoding: Encoding,
+        compression: i64,
+    ) -> Result<Self, EncodeError> {
         let start = frame::begin(&mut frames);
         frames.extend_from_slice(payload);
-        Self::seal(frames, start, encoding)
+        Self::seal(frames, start, encoding, compression)
     }
 
-    fn seal(mut frames: Vec<u8>, start: usize, encoding: Encoding) -> Result<Self, EncodeError> {
+    fn seal(mut frames: Vec<u8>, start: usize, encoding: Encoding, compression: i64) -> Result<Self, EncodeError> {
         let payload = start + frame::HEADER_LEN;
         let mut flags = 0;
-        let threshold = limits::COMPRESSION_THRESHOLD as i64;
-        if let Some(small) = codec::compress(&frames[payload..], encoding == Encoding::Json, threshold) {
+        if let Some(small) = codec::compress(&frames[payload..], encoding == Encoding::Json, compression) {
             frames.truncate(payload);
             frames.extend_from_slice(&small);
             flags = frame::COMPRESSED;

@@ -1,21 +1,20 @@
-//! A call in the hands of the client's host.
+//! A call in the hands of the client's host: request out, answer in, one terminal event.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
-use super::body::{self, BodyError, EncodeError, Encoding, Outgoing};
+use super::body::{self, BodyError, EncodeError, Encoding, Outgoing, append};
 use super::queue::Ticketed;
 use super::{Body, Event, MethodPlan, Queue, ServicePlan, Signal};
 use crate::codec::{Sink, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::frame;
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
-use crate::wire::{self, Form, Mode, StreamHeader};
+use crate::wire::{self, CallHeader, Form, Mode, StreamHeader};
 
 /// What a host may choose for one call.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CallOptions {
     /// When the call must have ended.
     pub timeout: Timeout,
@@ -23,6 +22,22 @@ pub struct CallOptions {
     pub metadata: Vec<(String, String)>,
     /// Mode to use if the server lists it; `None`: negotiated.
     pub mode: Option<Mode>,
+    /// Id of the call; `None`: a new one. The attempts of one call share theirs.
+    pub call_id: Option<String>,
+    /// Items of a server-stream or bidi call that may arrive before the host grants more.
+    pub credit: u32,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Timeout::Declared,
+            metadata: Vec::new(),
+            mode: None,
+            call_id: None,
+            credit: limits::INITIAL_CREDIT,
+        }
+    }
 }
 
 /// How long a call may take.
@@ -37,38 +52,94 @@ pub enum Timeout {
     Millis(i64),
 }
 
-/// A submitted call. Its result arrives as exactly one terminal event with its ticket.
+/// A submitted call. Its end arrives as exactly one terminal event with its ticket.
 pub struct ClientCall {
     ticket: u64,
     plan: Arc<ServicePlan>,
     method: usize,
     mode: Mode,
+    encoding: Encoding,
+    compression: i64,
     deadline: Option<Instant>,
     queue: Arc<Queue>,
     signal: Arc<Signal>,
-    ended: AtomicBool,
-    request: Mutex<Option<Request>>,
+    state: Mutex<State>,
 }
 
-/// What is to be sent: complete, or with a header that still needs to be told the time that is left.
-enum Request {
-    Complete(Vec<u8>),
-    Timed { header: Box<StreamHeader>, form: Form, body: Vec<u8> },
+struct State {
+    /// A header that still needs to be told the time that is left; it precedes `out`.
+    timed: Option<(Box<Header>, Form)>,
+    /// Complete frames, one after the other.
+    out: Vec<u8>,
+    out_items: usize,
+    input_ended: bool,
+    wants_writable: bool,
+    credit: u32,
+    ended: bool,
 }
 
-/// The parts of a call before it is sent.
+/// What opens a call: the header of its stream, or of itself in a session.
+#[derive(Clone)]
+pub(crate) enum Header {
+    Stream(StreamHeader),
+    Call(CallHeader),
+}
+
+/// The parts of a call before it is submitted.
 pub(crate) struct CallRequest {
     pub(crate) plan: Arc<ServicePlan>,
     pub(crate) method: usize,
     pub(crate) mode: Mode,
     pub(crate) encoding: Encoding,
+    pub(crate) compression: i64,
     pub(crate) form: Form,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) header: StreamHeader,
+    pub(crate) header: Header,
+    pub(crate) credit: u32,
+    pub(crate) signal: Arc<Signal>,
+}
+
+/// What the host has put into a call since the task of the stream looked last.
+pub(crate) struct Outbox {
+    /// Complete frames to be sent.
+    pub(crate) frames: Vec<u8>,
+    /// Whether nothing follows them.
+    pub(crate) ended: bool,
+}
+
+impl Header {
+    fn frame(&self, form: Form) -> Result<Vec<u8>> {
+        let mut payload = Vec::with_capacity(128);
+        let flags = match self {
+            Self::Stream(header) => {
+                header.encode(form, &mut payload);
+                frame::HEADER
+            }
+            Self::Call(header) => {
+                header.encode(form, &mut payload);
+                frame::CALL
+            }
+        };
+        let mut frames = Vec::with_capacity(payload.len() + 256);
+        frame::encode(flags, &payload, &mut frames)
+            .map_err(|error| Error::rpc(RpcStatus::new(StatusCode::RESOURCE_EXHAUSTED, error.to_string())))?;
+        Ok(frames)
+    }
+
+    /// Writes the time that is left; `None` if there is none.
+    fn tell_deadline(&mut self, now_epoch_ms: i64, deadline: Instant) -> Option<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (epoch_ms, metadata) = match self {
+            Self::Stream(header) => (&mut header.deadline_epoch_ms, &mut header.metadata),
+            Self::Call(header) => (&mut header.deadline_epoch_ms, &mut header.metadata),
+        };
+        *epoch_ms = wire::tell_deadline(metadata, now_epoch_ms, left)?;
+        Some(())
+    }
 }
 
 impl CallRequest {
-    /// Encodes the request of a unary call and reserves its terminal event.
+    /// Submits a call with its only request message, which is encoded here and now.
     pub(crate) fn submit<S: Source>(
         self,
         queue: &Arc<Queue>,
@@ -77,47 +148,54 @@ impl CallRequest {
     ) -> Result<Arc<ClientCall>> {
         let head = self.head()?;
         let root = self.plan.methods()[self.method].request;
-        let frames = Outgoing::encode(head, self.plan.schema(), root, self.encoding, source, value);
-        self.enroll(queue, frames)
+        let frames = Outgoing::encode(head, self.plan.schema(), root, self.encoding, self.compression, source, value);
+        self.enroll(queue, frames.map_err(refused_request)?.0, true)
     }
 
-    /// Submits a request that is encoded already.
+    /// Submits a call with its only request message, which is encoded already.
     pub(crate) fn submit_raw(self, queue: &Arc<Queue>, payload: &[u8]) -> Result<Arc<ClientCall>> {
-        let frames = Outgoing::raw(self.head()?, payload, self.encoding);
-        self.enroll(queue, frames)
+        let frames = Outgoing::raw(self.head()?, payload, self.encoding, self.compression);
+        self.enroll(queue, frames.map_err(refused_request)?.0, true)
     }
 
-    /// Returns the HEADER frame, if it is known now; with a deadline it is made when the stream is open.
+    /// Submits a call whose request messages follow.
+    pub(crate) fn submit_open(self, queue: &Arc<Queue>) -> Result<Arc<ClientCall>> {
+        let head = self.head()?;
+        self.enroll(queue, head, false)
+    }
+
+    /// Returns the first frame, if it is known now; with a deadline it is made when the stream is open.
     fn head(&self) -> Result<Vec<u8>> {
         match self.deadline {
-            None => header_frame(&self.header, self.form),
+            None => self.header.frame(self.form),
             Some(_) => Ok(Vec::new()),
         }
     }
 
-    fn enroll(self, queue: &Arc<Queue>, frames: Result<Outgoing, EncodeError>) -> Result<Arc<ClientCall>> {
-        let Outgoing(frames) = frames.map_err(|error| match error {
-            EncodeError::Codec(error) => Error::codec(error.for_local_encode()),
-            EncodeError::TooLarge => Error::codec(RpcStatus::new(
-                StatusCode::RESOURCE_EXHAUSTED,
-                format!("request exceeds limit of {} bytes", limits::MAX_BODY_SIZE),
-            )),
-        })?;
-        queue.reserve(1)?;
-        let request = match self.deadline {
-            None => Request::Complete(frames),
-            Some(_) => Request::Timed { header: Box::new(self.header), form: self.form, body: frames },
+    fn enroll(self, queue: &Arc<Queue>, out: Vec<u8>, input_ended: bool) -> Result<Arc<ClientCall>> {
+        let streams_output = self.plan.methods()[self.method].description.pattern.streams_output();
+        let credit = if streams_output { self.credit.min(limits::MAX_CREDIT) } else { 0 };
+        queue.reserve(1 + credit as usize)?;
+        let state = State {
+            timed: self.deadline.map(|_| (Box::new(self.header), self.form)),
+            out,
+            out_items: 0,
+            input_ended,
+            wants_writable: false,
+            credit,
+            ended: false,
         };
         let call = Arc::new(ClientCall {
             ticket: super::next_ticket(),
             plan: self.plan,
             method: self.method,
             mode: self.mode,
+            encoding: self.encoding,
+            compression: self.compression,
             deadline: self.deadline,
             queue: queue.clone(),
-            signal: Arc::default(),
-            ended: AtomicBool::new(false),
-            request: Mutex::new(Some(request)),
+            signal: self.signal,
+            state: Mutex::new(state),
         });
         let weak: Weak<ClientCall> = Arc::downgrade(&call);
         queue.enroll(call.ticket, weak);
@@ -125,16 +203,21 @@ impl CallRequest {
     }
 }
 
-fn header_frame(header: &StreamHeader, form: Form) -> Result<Vec<u8>> {
-    let mut payload = Vec::with_capacity(128);
-    header.encode(form, &mut payload);
-    let mut frames = Vec::with_capacity(payload.len() + 256);
-    frame::encode(frame::HEADER, &payload, &mut frames)
-        .map_err(|error| Error::rpc(RpcStatus::new(StatusCode::RESOURCE_EXHAUSTED, error.to_string())))?;
-    Ok(frames)
+fn refused_request(error: EncodeError) -> Error {
+    match error {
+        EncodeError::Codec(error) => Error::codec(error.for_local_encode()),
+        EncodeError::TooLarge => Error::codec(RpcStatus::new(
+            StatusCode::RESOURCE_EXHAUSTED,
+            format!("request exceeds limit of {} bytes", limits::MAX_BODY_SIZE),
+        )),
+    }
 }
 
 impl ClientCall {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the ticket that its events carry.
     pub fn ticket(&self) -> u64 {
         self.ticket
@@ -174,18 +257,116 @@ impl ClientCall {
             .map_err(|error| Error::rpc(error.for_response()))
     }
 
+    /// Sends one item of a client-stream or bidi call, encoded here and now.
+    ///
+    /// # Errors
+    ///
+    /// WOULD_BLOCK while the send window is full: [`Event::CallWritable`] follows. CANCELLED once the call has ended,
+    /// STATE after
+    /// [`end_input`](Self::end_input), CODEC if the value does not fit: the call goes on without it.
+    pub fn send<S: Source>(&self, source: &mut S, value: &S::Value) -> Result<()> {
+        self.put(|call| {
+            let root = call.method().request;
+            Outgoing::encode(Vec::new(), call.plan.schema(), root, call.encoding, call.compression, source, value)
+        })
+    }
+
+    /// Sends one item as [`send`](Self::send) does, encoded already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn send_raw(&self, payload: &[u8]) -> Result<()> {
+        self.put(|call| Outgoing::raw(Vec::new(), payload, call.encoding, call.compression))
+    }
+
+    fn put(&self, encode: impl FnOnce(&Self) -> Result<Outgoing, EncodeError>) -> Result<()> {
+        {
+            let mut state = self.lock();
+            if state.ended {
+                return Err(Error::new(ErrorKind::Cancelled, "the call has ended"));
+            }
+            if state.input_ended {
+                return Err(Error::new(ErrorKind::State, "the input of the call has ended"));
+            }
+            if state.out_items >= limits::SEND_WINDOW_ITEMS || state.out.len() >= limits::WINDOW_BYTES {
+                if !state.wants_writable {
+                    self.queue.reserve(1)?;
+                    state.wants_writable = true;
+                }
+                return Err(Error::new(ErrorKind::WouldBlock, "the send window is full"));
+            }
+        }
+        let Outgoing(frames) = encode(self).map_err(refused_request)?;
+        let mut state = self.lock();
+        if !state.ended {
+            state.out_items += 1;
+            append(&mut state.out, frames);
+        }
+        drop(state);
+        self.signal.raise();
+        Ok(())
+    }
+
+    /// Ends the input of a client-stream or bidi call. Idempotent.
+    pub fn end_input(&self) {
+        self.lock().input_ended = true;
+        self.signal.raise();
+    }
+
+    /// Allows `items` more items of a server-stream or bidi call.
+    ///
+    /// # Errors
+    ///
+    /// LIMIT if more than 65 536 would be outstanding, or the queue is full.
+    pub fn grant(&self, items: u32) -> Result<()> {
+        let mut state = self.lock();
+        if state.ended {
+            return Ok(());
+        }
+        let total = state.credit.saturating_add(items);
+        if total > limits::MAX_CREDIT {
+            return Err(Error::limit("credit", limits::MAX_CREDIT as usize, total as usize));
+        }
+        self.queue.reserve(items as usize)?;
+        state.credit = total;
+        drop(state);
+        self.signal.raise();
+        Ok(())
+    }
+
     /// Cancels the call: it ends at once with CANCELLED, here and at the peer. Idempotent.
     pub fn cancel(&self) {
         self.finish(wire::cancelled(), false);
         self.signal.raise();
     }
 
+    /// Delivers one item if there is credit for it; else it comes back.
+    pub(crate) fn deliver(&self, body: Body) -> Option<Body> {
+        let mut state = self.lock();
+        if state.ended {
+            return None;
+        }
+        let Some(left) = state.credit.checked_sub(1) else { return Some(body) };
+        state.credit = left;
+        // Under the lock, so that no item follows a terminal event.
+        self.queue.push(Event::Item { ticket: self.ticket, body });
+        None
+    }
+
     /// Delivers the terminal event, if none was delivered before.
     pub(crate) fn conclude(&self, event: Event) {
-        if !self.ended.swap(true, Ordering::AcqRel) {
-            self.queue.dismiss(self.ticket);
-            self.queue.push(event);
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.ended, true) {
+            return;
         }
+        state.out = Vec::new();
+        state.timed = None;
+        let unused =
+            std::mem::take(&mut state.credit) as usize + usize::from(std::mem::take(&mut state.wants_writable));
+        self.queue.unreserve(unused);
+        self.queue.dismiss(self.ticket);
+        self.queue.push(event);
     }
 
     pub(crate) fn finish(&self, status: RpcStatus, connection_lost: bool) {
@@ -193,7 +374,7 @@ impl ClientCall {
     }
 
     pub(crate) fn is_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+        self.lock().ended
     }
 
     pub(crate) fn signal(&self) -> &Arc<Signal> {
@@ -204,20 +385,20 @@ impl ClientCall {
         self.deadline
     }
 
-    /// Takes the frames of the request, once. A deadline is told as the time that is left now.
-    pub(crate) fn take_request(&self, now_epoch_ms: i64) -> Result<Vec<u8>, RpcStatus> {
-        let request = self.request.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (request, self.deadline) {
-            (Some(Request::Complete(frames)), _) => Ok(frames),
-            (Some(Request::Timed { mut header, form, body }), Some(deadline)) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                wire::tell_deadline(&mut header, now_epoch_ms, left).ok_or_else(wire::deadline_exceeded)?;
-                let mut frames = header_frame(&header, form).map_err(|error| error.to_status())?;
-                frames.extend_from_slice(&body);
-                Ok(frames)
-            }
-            _ => Ok(Vec::new()),
+    /// Takes what is to be sent, its first frame first. A deadline is told as the time that is left now.
+    pub(crate) fn take_outbox(&self, now_epoch_ms: i64) -> Result<Outbox, RpcStatus> {
+        let mut state = self.lock();
+        let mut frames = Vec::new();
+        if let (Some((mut header, form)), Some(deadline)) = (state.timed.take(), self.deadline) {
+            header.tell_deadline(now_epoch_ms, deadline).ok_or_else(wire::deadline_exceeded)?;
+            frames = header.frame(form).map_err(|error| error.to_status())?;
         }
+        append(&mut frames, std::mem::take(&mut state.out));
+        state.out_items = 0;
+        if std::mem::take(&mut state.wants_writable) {
+            self.queue.push(Event::CallWritable { ticket: self.ticket });
+        }
+        Ok(Outbox { frames, ended: state.input_ended })
     }
 }
 

@@ -15,7 +15,33 @@ pub enum Event {
         /// Its response.
         body: Body,
     },
-    /// Client: a call ended; every failure comes so. Terminal.
+    /// Client: one item of a server-stream or bidi call; uses one credit.
+    Item {
+        /// The call.
+        ticket: u64,
+        /// The item.
+        body: Body,
+    },
+    /// Client: a call that answered *full* takes items again.
+    CallWritable {
+        /// The call.
+        ticket: u64,
+    },
+    /// Client: a session was opened at the server; before the first event of its calls.
+    ClientSessionOpened {
+        /// The session.
+        ticket: u64,
+    },
+    /// Client: a session ended, after the last event of its calls.
+    ClientSessionClosed {
+        /// The session.
+        ticket: u64,
+        /// Why: OK if this side closed it, else the status of later calls.
+        status: RpcStatus,
+        /// Whether the loss of the connection ended it.
+        connection_lost: bool,
+    },
+    /// Client: a call ended; the end of a stream and every failure come so. Terminal.
     Finished {
         /// The call.
         ticket: u64,

@@ -6,6 +6,7 @@
 
 mod body;
 mod client_call;
+mod client_session;
 mod event;
 mod plan;
 mod queue;
@@ -15,6 +16,7 @@ mod signal;
 
 pub use body::{Body, Encoding};
 pub use client_call::{CallOptions, ClientCall, Timeout};
+pub use client_session::ClientSession;
 pub use event::Event;
 pub use plan::{MethodPlan, ServicePlan};
 pub use queue::{Queue, Wake};
@@ -22,6 +24,6 @@ pub use server_call::{CallInfo, ServerCall};
 pub use session::ServerSession;
 
 pub(crate) use body::append;
-pub(crate) use client_call::CallRequest;
+pub(crate) use client_call::{CallRequest, Header};
 pub(crate) use queue::next_ticket;
 pub(crate) use signal::Signal;

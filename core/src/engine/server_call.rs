@@ -31,6 +31,8 @@ pub struct CallInfo {
     pub attributes: Arc<Vec<(String, String)>>,
     /// When the call must have ended.
     pub deadline: Option<Instant>,
+    /// Whether bodies stand for objects of this program.
+    pub objects: bool,
     /// Session of the call.
     pub session: Option<Arc<ServerSession>>,
 }
@@ -60,6 +62,7 @@ struct State {
     released: bool,
     credit: u32,
     wants_writable: bool,
+    compression: i64,
 }
 
 /// What the host has put into a call since the task of the stream looked last.
@@ -96,6 +99,7 @@ impl ServerCall {
             released: false,
             credit,
             wants_writable: false,
+            compression: limits::COMPRESSION_THRESHOLD as i64,
         };
         Arc::new(Self { info, plan, method, mode, form, queue, signal, expose_errors, state: Mutex::new(state) })
     }
@@ -137,6 +141,11 @@ impl ServerCall {
     /// Returns why the call was cancelled, once it was.
     pub fn cancelled(&self) -> Option<StatusCode> {
         self.lock().cancelled
+    }
+
+    /// Tells whether the host, or core in its place, has ended the call.
+    pub fn is_answered(&self) -> bool {
+        self.lock().answered
     }
 
     /// Decodes a request body into a host value. `None`: the body is refused, core has answered and released
@@ -186,6 +195,15 @@ impl ServerCall {
         })
     }
 
+    /// Compresses answers longer than `threshold` bytes; -1: none.
+    pub fn compress_above(&self, threshold: i64) {
+        self.lock().compression = threshold;
+    }
+
+    fn compression(&self) -> i64 {
+        self.lock().compression
+    }
+
     /// Answers a unary or client-stream call: response and OK, in one write. A value that does not fit its
     /// type ends the call with INTERNAL.
     ///
@@ -199,6 +217,7 @@ impl ServerCall {
                 call.plan.schema(),
                 call.method().response,
                 encoding,
+                call.compression(),
                 source,
                 value,
             )
@@ -211,8 +230,8 @@ impl ServerCall {
     ///
     /// CODEC if the bytes do not fit a frame, STATE if the call was answered before.
     pub fn reply_raw(&self, payload: &[u8]) -> Result<()> {
-        self.answer(Some(RpcStatus::ok()), |_, encoding| {
-            Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding)
+        self.answer(Some(RpcStatus::ok()), |call, encoding| {
+            Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding, call.compression())
         })
     }
 
@@ -220,7 +239,8 @@ impl ServerCall {
     ///
     /// # Errors
     ///
-    /// WOULD_BLOCK while the send window is full: [`super::Event::Writable`] follows. CODEC, STATE as above.
+    /// WOULD_BLOCK while the send window is full: [`super::Event::Writable`] follows. CANCELLED once the call was
+    /// cancelled. CODEC, STATE as above.
     pub fn send<S: Source>(&self, source: &mut S, value: &S::Value) -> Result<()> {
         self.answer(None, |call, encoding| {
             Outgoing::encode(
@@ -228,6 +248,7 @@ impl ServerCall {
                 call.plan.schema(),
                 call.method().response,
                 encoding,
+                call.compression(),
                 source,
                 value,
             )
@@ -240,7 +261,9 @@ impl ServerCall {
     ///
     /// As for [`send`](Self::send).
     pub fn send_raw(&self, payload: &[u8]) -> Result<()> {
-        self.answer(None, |_, encoding| Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding))
+        self.answer(None, |call, encoding| {
+            Outgoing::raw(Vec::with_capacity(FRAME_ROOM), payload, encoding, call.compression())
+        })
     }
 
     fn answer(
@@ -258,11 +281,15 @@ impl ServerCall {
                 return Err(Error::new(ErrorKind::State, "the call has been answered"));
             }
             if state.ended {
-                return Ok(()); // Cancelled: answers are ignored.
+                // Answers are ignored; a sender of many items has to stop.
+                return if single { Ok(()) } else { Err(Error::new(ErrorKind::Cancelled, "the call has ended")) };
             }
             let full = state.out_items >= limits::SEND_WINDOW_ITEMS || state.out.len() >= limits::WINDOW_BYTES;
             if !single && full {
-                state.wants_writable = true;
+                if !state.wants_writable {
+                    self.queue.reserve(1)?;
+                    state.wants_writable = true;
+                }
                 return Err(Error::new(ErrorKind::WouldBlock, "the send window is full"));
             }
         }
@@ -396,6 +423,9 @@ impl ServerCall {
         state.cancelled = cancelled;
         state.out.clear();
         state.status = None;
+        if std::mem::take(&mut state.wants_writable) {
+            self.queue.unreserve(1);
+        }
         true
     }
 

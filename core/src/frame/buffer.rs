@@ -58,6 +58,22 @@ impl FrameBuffer {
         }
     }
 
+    /// Returns how many bytes are missing to know the length of the next frame, or to complete it. A reader that
+    /// takes no more leaves what follows the frame in its stream.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::next`].
+    pub fn missing(&self) -> Result<usize, FrameError> {
+        let whole = self.length()?.map_or(LENGTH_LEN, |length| LENGTH_LEN + length);
+        Ok(whole.saturating_sub(self.bytes.len()))
+    }
+
+    /// Returns what has arrived of the payload of a frame that is incomplete or refused, and what follows.
+    pub fn payload_start(&self) -> &[u8] {
+        self.bytes.get(HEADER_LEN..).unwrap_or_default()
+    }
+
     /// Returns the announced and the present bytes of a frame that is incomplete.
     pub fn partial(&self) -> Option<(usize, usize)> {
         match self.length() {
@@ -86,6 +102,23 @@ mod tests {
 
     use super::super::encode;
     use super::*;
+
+    #[test]
+    fn a_reader_of_what_is_missing_takes_no_more() {
+        let wire = [3, 0, 0, 0, 0, 7, 8, 9, 9];
+        let mut buffer = FrameBuffer::new();
+        let mut taken = 0;
+        while let missing @ 1.. = buffer.missing().unwrap() {
+            // In small steps, as it arrives.
+            let step = missing.min(2);
+            buffer.buffer_mut().extend_from_slice(&wire[taken..taken + step]);
+            taken += step;
+        }
+        assert_eq!(taken, 7);
+        assert_eq!(buffer.next().unwrap().unwrap().payload.as_ref(), [7, 8]);
+        buffer.buffer_mut().extend_from_slice(&[0; 4]);
+        assert_eq!(buffer.missing(), Err(FrameError::ZeroLength));
+    }
 
     #[test]
     fn a_cut_frame_says_what_is_missing() {

@@ -23,6 +23,16 @@ pub const CALL: u8 = 0x10;
 /// Cancels the call in flight.
 pub const CANCEL: u8 = 0x20;
 
+/// Every flag with its name.
+pub const FLAGS: &[(&str, u8)] = &[
+    ("COMPRESSED", COMPRESSED),
+    ("TRAILER", TRAILER),
+    ("HEADER", HEADER),
+    ("ROW_SCHEMA", ROW_SCHEMA),
+    ("CALL", CALL),
+    ("CANCEL", CANCEL),
+];
+
 /// Bytes before the payload.
 pub const HEADER_LEN: usize = 5;
 const LENGTH_LEN: usize = 4;

@@ -3,24 +3,24 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use iroh::{Endpoint, EndpointAddr};
+use iroh::EndpointAddr;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::endpoint;
+use super::node::{Node, NodeOptions};
 use super::transport::QuicConnection;
 use crate::addr::Address;
 use crate::admission;
 use crate::clock::SystemClock;
-use crate::codec::Source;
 use crate::config::Config;
-use crate::engine::{CallOptions, ClientCall, Queue, ServicePlan};
+use crate::engine::ServicePlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::rpc::{BoxFuture, Caller, Connection, Dialer, Submission};
+use crate::rpc::{BoundService, BoxFuture, Caller, Connection, Dialer};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
-use crate::wire::{self, Choice};
+use crate::wire;
 
 /// Waits before an admission that was refused as busy is tried again (`trust.md` section 14).
 const BUSY_RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -70,27 +70,24 @@ pub struct ClientInfo {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    info: ClientInfo,
+    info: Mutex<Arc<ClientInfo>>,
     options: ClientOptions,
+    root_pubkey: Option<[u8; 32]>,
     caller: Arc<Caller>,
-    node: Arc<dyn DialingNode>,
+    dialer: Arc<QuicDialer>,
+    node: Node,
     warned: Mutex<Vec<(String, i32)>>,
 }
 
-/// A node without its types, so that bindings do not instantiate them.
-trait DialingNode: Send + Sync {
-    fn close(&self) -> BoxFuture<'_, ()>;
-}
-
 struct QuicDialer {
-    endpoint: Endpoint,
+    node: Node,
     target: EndpointAddr,
     timeout: Duration,
 }
 
 impl QuicDialer {
     async fn connect(&self, alpn: &[u8], deadline: Instant) -> Result<QuicConnection> {
-        let dialled = timeout_at(deadline, self.endpoint.connect(self.target.clone(), alpn)).await;
+        let dialled = timeout_at(deadline, self.node.0.endpoint.connect(self.target.clone(), alpn)).await;
         let unreachable = |cause: String| {
             let id = self.target.id.fmt_short();
             Error::new(ErrorKind::Connect, format!("could not reach {id}: {cause}"))
@@ -112,84 +109,122 @@ impl Dialer for QuicDialer {
     }
 }
 
-impl DialingNode for QuicDialer {
-    fn close(&self) -> BoxFuture<'_, ()> {
-        let endpoint = self.endpoint.clone();
-        Box::pin(async {
-            // Dials that were given up take seconds to end; the close goes on without us then.
-            let closing = tokio::spawn(async move { endpoint.close().await });
-            let _ = timeout(limits::CLOSE_FLUSH, closing).await;
-        })
-    }
-}
-
 impl Client {
-    /// Binds an endpoint, dials the server and runs admission; waits neither for relays nor for discovery that
-    /// is switched off. A failure, and dropping the future, release everything.
+    /// Opens a node, dials the server and runs admission; waits neither for relays nor for discovery that is
+    /// switched off. A failure, and dropping the future, release everything.
+    ///
+    /// The node is a full one, and open: whoever reaches it may fetch what it has by hash. Peers of documents and
+    /// of gossip have to.
     ///
     /// # Errors
     ///
     /// ADDRESS for text that is no address, CONFIG without one, CONNECT if the server is unreachable or its
-    /// answer unusable, ADMISSION_DENIED if it refuses, CREDENTIAL if it trusts another root key.
+    /// answer unusable, ADMISSION_DENIED if it refuses, CREDENTIAL if it trusts another root key, IO if the storage
+    /// folder is in use.
     pub fn connect(runtime: Handle, config: &Config, options: ClientOptions) -> BoxFuture<'static, Result<Self>> {
         let prepared = prepare(config, &options);
         Box::pin(async move {
             let (network, target, root_pubkey) = prepared?;
-            let endpoint = endpoint::bind(&network, None, limits::MAX_CONCURRENT_STREAMS).await?;
+            let persists = network.storage_path.is_some();
+            let options_of_node = NodeOptions { network, key_folder: None, alpns: Vec::new(), content: true };
+            let node = OpenedNode(Some(Node::open(options_of_node).await?));
+            node.get()?.0.book.add(&target);
             let timeout = options.connect_timeout;
-            let dialer = QuicDialer { endpoint: endpoint.clone(), target, timeout };
+            let dialer = QuicDialer { node: node.get()?.clone(), target, timeout };
             let admitted = match admit(&dialer, &options).await {
                 Ok(answer) => check_root(&answer, root_pubkey).map(|()| answer),
                 Err(error) => Err(error),
             };
-            let answer = match admitted {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let id = endpoint.id().to_string();
-                    // Dials that were given up take seconds to end; nobody has to wait for them.
-                    tokio::spawn(async move { endpoint.close().await });
-                    return Err(error.with_detail("our_endpoint_id", id));
-                }
-            };
+            let id = node.get()?.id();
+            if admitted.is_err() && persists {
+                // Whoever tries again must find the folder free.
+                node.get()?.close().await;
+            }
+            let answer = admitted.map_err(|error| error.with_detail("our_endpoint_id", id.clone()))?;
+            let node = node.keep()?;
             let info = ClientInfo {
-                endpoint_id: endpoint.id().to_string(),
+                endpoint_id: id,
                 server_id: dialer.target.id.to_string(),
                 open_gate: options.credential_json.is_empty(),
                 answer,
             };
             let dialer = Arc::new(dialer);
             let caller = Caller::new(runtime, dialer.clone(), Arc::new(SystemClock), None);
-            Ok(Self(Arc::new(Inner { info, options, caller, node: dialer, warned: Mutex::default() })))
+            let info = Mutex::new(Arc::new(info));
+            let warned = Mutex::default();
+            Ok(Self(Arc::new(Inner { info, options, root_pubkey, caller, dialer, node, warned })))
         })
     }
 
-    /// Returns what the server told at admission.
-    pub fn info(&self) -> &ClientInfo {
-        &self.0.info
+    /// Returns the client's own node.
+    pub fn node(&self) -> &Node {
+        &self.0.node
     }
 
-    /// Binds a service description to the server: it must offer that name and version on our channel. A
+    /// Returns what the server told at admission.
+    pub fn info(&self) -> Arc<ClientInfo> {
+        self.0.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns what calls of any service go through.
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.0.caller
+    }
+
+    /// Connects afresh: admission is repeated, what the server told is forgotten, calls and sessions end. Five
+    /// attempts, with growing waits between them.
+    ///
+    /// # Errors
+    ///
+    /// CONNECT if every attempt failed; ADMISSION_DENIED and CREDENTIAL at once.
+    pub fn reconnect(&self) -> BoxFuture<'static, Result<()>> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            inner.caller.disconnect();
+            for wait in limits::RECONNECT_WAITS {
+                tokio::time::sleep(wait).await;
+                match admit(&inner.dialer, &inner.options).await {
+                    Ok(answer) => {
+                        check_root(&answer, inner.root_pubkey)?;
+                        let mut info = inner.info.lock().unwrap_or_else(PoisonError::into_inner);
+                        *info = Arc::new(ClientInfo { answer, ..(**info).clone() });
+                        inner.warned.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                        return Ok(());
+                    }
+                    Err(error) if error.kind() == ErrorKind::Connect => {}
+                    Err(error) => {
+                        let id = inner.node.0.endpoint.id().to_string();
+                        return Err(error.with_detail("our_endpoint_id", id));
+                    }
+                }
+            }
+            let text = format!("Failed to reconnect after {} attempts", limits::RECONNECT_WAITS.len());
+            Err(Error::new(ErrorKind::Connect, text))
+        })
+    }
+
+    /// Binds a service description to the server: it must offer that name and version on a channel, ours by default. A
     /// differing contract id is logged once and allowed; the codec refuses what does not fit.
     ///
     /// # Errors
     ///
     /// NOT_FOUND if the service, version or channel is not offered; ADMISSION_DENIED if the channel points to
     /// another endpoint than the admitted one.
-    pub fn bind(&self, plan: &Arc<ServicePlan>) -> Result<BoundService> {
+    pub fn bind(&self, plan: &Arc<ServicePlan>, channel: Option<&str>) -> Result<BoundService> {
         let (name, version) = (plan.name(), plan.version());
-        let services = &self.0.info.answer.services;
+        let info = self.info();
+        let services = &info.answer.services;
         let offered = services
             .iter()
             .find(|service| service.name == name && service.version == version)
             .ok_or_else(|| not_offered(name, version, services))?;
-        self.check_channel(offered)?;
+        self.check_channel(&info, offered, channel.unwrap_or(&self.0.options.channel))?;
         self.compare_contract(plan, offered);
         let choice = wire::choose(&offered.serialization_modes);
-        Ok(BoundService { client: self.clone(), plan: plan.clone(), choice })
+        Ok(BoundService::new(self.0.caller.clone(), plan.clone(), choice))
     }
 
-    fn check_channel(&self, offered: &ServiceSummary) -> Result<()> {
-        let channel = &self.0.options.channel;
+    fn check_channel(&self, info: &ClientInfo, offered: &ServiceSummary, channel: &str) -> Result<()> {
         let address = offered.channels.get(channel).ok_or_else(|| {
             let available: Vec<_> = offered.channels.keys().map(|name| format!("'{name}'")).collect();
             let text = format!(
@@ -200,7 +235,7 @@ impl Client {
             Error::new(ErrorKind::NotFound, text)
         })?;
         let id = Address::parse(address)?.endpoint_id.to_string();
-        if id != self.0.info.server_id && !self.0.options.allow_foreign_channels {
+        if id != info.server_id && !self.0.options.allow_foreign_channels {
             let text = format!("channel '{channel}' of service '{}' is at another endpoint", offered.name);
             return Err(Error::new(ErrorKind::AdmissionDenied, text));
         }
@@ -233,53 +268,24 @@ impl Client {
     }
 }
 
-/// A service of one server, with the negotiated mode.
-#[derive(Clone)]
-pub struct BoundService {
-    client: Client,
-    plan: Arc<ServicePlan>,
-    choice: Choice,
+/// A node that is closed if the client does not come about.
+struct OpenedNode(Option<Node>);
+
+impl OpenedNode {
+    fn get(&self) -> Result<&Node> {
+        self.0.as_ref().ok_or_else(super::failure::node_closed)
+    }
+
+    fn keep(mut self) -> Result<Node> {
+        self.0.take().ok_or_else(super::failure::node_closed)
+    }
 }
 
-impl BoundService {
-    /// Returns the service.
-    pub fn plan(&self) -> &Arc<ServicePlan> {
-        &self.plan
-    }
-
-    /// Submits a unary call, encoded here and now; its terminal event goes to `queue`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Caller::start`].
-    pub fn start<S: Source>(
-        &self,
-        method: usize,
-        options: &CallOptions,
-        queue: &Arc<Queue>,
-        source: &mut S,
-        value: &S::Value,
-    ) -> Result<Arc<ClientCall>> {
-        self.client.0.caller.start(&self.submission(method, options, queue), source, value)
-    }
-
-    /// Submits a unary call whose request is encoded already, in the encoding of the negotiated mode.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Caller::start`].
-    pub fn start_raw(
-        &self,
-        method: usize,
-        options: &CallOptions,
-        queue: &Arc<Queue>,
-        payload: &[u8],
-    ) -> Result<Arc<ClientCall>> {
-        self.client.0.caller.start_raw(&self.submission(method, options, queue), payload)
-    }
-
-    fn submission<'a>(&'a self, method: usize, options: &'a CallOptions, queue: &'a Arc<Queue>) -> Submission<'a> {
-        Submission { plan: &self.plan, method, choice: &self.choice, options, queue }
+impl Drop for OpenedNode {
+    fn drop(&mut self) {
+        if let (Some(node), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(node.close());
+        }
     }
 }
 

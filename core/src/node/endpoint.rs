@@ -9,9 +9,13 @@ use iroh::endpoint::{Builder, PortmapperConfig, QuicTransportConfig, VarInt, pre
 use iroh::{
     Endpoint, EndpointAddr, EndpointId as IrohId, RelayMode as IrohRelayMode, RelayUrl, SecretKey, TransportAddr,
 };
+use iroh_mdns_address_lookup::MdnsAddressLookup;
+use tracing::warn;
 
-use super::hooks::GateHook;
-use crate::addr::{Address, NodeAddr};
+use super::book::AddressBook;
+use super::hooks::{ApplicationHook, GateHook};
+use super::monitor::{Monitor, MonitorHook};
+use crate::addr::{Address, AddressForm, NodeAddr};
 use crate::admission::Gate;
 use crate::config::{NetworkConfig, RelayMode};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,18 +27,41 @@ use crate::ticket::Ticket;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// Binds an endpoint. `gate` is given by servers; `calls` is how many calls one connection may run.
+/// What an endpoint is bound with beside its settings.
+pub(super) struct Binding {
+    /// Given by servers.
+    pub(super) gate: Option<Arc<Gate>>,
+    /// The application's say about handshakes.
+    pub(super) application: Option<ApplicationHook>,
+    /// Where facts about connections go.
+    pub(super) monitor: Option<Arc<Monitor>>,
+    /// Addresses that the node was told.
+    pub(super) book: AddressBook,
+    /// How many calls one connection may run.
+    pub(super) calls: u32,
+}
+
+/// Binds an endpoint.
 ///
 /// # Errors
 ///
 /// CONFIG for settings that leave no transport, IO if a socket cannot be bound.
-pub(crate) async fn bind(network: &NetworkConfig, gate: Option<Arc<Gate>>, calls: u32) -> Result<Endpoint> {
-    let mut builder = Endpoint::builder(presets::Minimal).transport_config(transport(calls)?);
+pub(super) async fn bind(network: &NetworkConfig, binding: Binding) -> Result<Endpoint> {
+    let mut builder = Endpoint::builder(presets::Minimal)
+        .transport_config(transport(binding.calls)?)
+        .address_lookup(binding.book.lookup());
     if let Some(key) = &network.secret_key {
         builder = builder.secret_key(SecretKey::from_bytes(key));
     }
-    if let Some(gate) = gate {
+    // Each asks only about connections that the one before has let in.
+    if let Some(gate) = binding.gate {
         builder = builder.hooks(GateHook(gate));
+    }
+    if let Some(application) = binding.application {
+        builder = builder.hooks(application);
+    }
+    if let Some(monitor) = binding.monitor {
+        builder = builder.hooks(MonitorHook(monitor));
     }
     builder = relays(builder, network)?;
     builder = sockets(builder, network)?;
@@ -47,7 +74,22 @@ pub(crate) async fn bind(network: &NetworkConfig, gate: Option<Arc<Gate>>, calls
     } else if network.proxy_from_env {
         builder = builder.proxy_from_env();
     }
-    builder.bind().await.map_err(|error| Error::new(ErrorKind::Io, format!("cannot bind: {error:#}")))
+    let bound = builder.bind().await;
+    let endpoint = bound.map_err(|error| Error::new(ErrorKind::Io, format!("cannot bind: {error:#}")))?;
+    if network.local_discovery {
+        discover_locally(&endpoint);
+    }
+    Ok(endpoint)
+}
+
+/// Announces the endpoint on the local network and resolves ids there. Without multicast there is a warning.
+fn discover_locally(endpoint: &Endpoint) {
+    let built = MdnsAddressLookup::builder().build(endpoint.id());
+    match (built, endpoint.address_lookup()) {
+        (Ok(mdns), Ok(lookups)) => lookups.add(mdns),
+        (Err(error), _) => warn!(target: "aster::node", %error, "local discovery is not possible here"),
+        (_, Err(error)) => warn!(target: "aster::node", %error, "local discovery is not possible here"),
+    }
 }
 
 fn transport(calls: u32) -> Result<QuicTransportConfig> {
@@ -103,7 +145,7 @@ fn sockets(mut builder: Builder, network: &NetworkConfig) -> Result<Builder> {
 /// # Errors
 ///
 /// ADDRESS if the endpoint id is no public key.
-pub(crate) fn dial_target(address: &Address) -> Result<EndpointAddr> {
+pub(super) fn dial_target(address: &Address) -> Result<EndpointAddr> {
     let invalid = |_| Error::new(ErrorKind::Address, "invalid address: endpoint id is not a public key");
     let id = IrohId::from_bytes(&address.endpoint_id.0).map_err(invalid)?;
     let relay = match (&address.relay_url, address.relay_hint) {
@@ -119,8 +161,36 @@ pub(crate) fn dial_target(address: &Address) -> Result<EndpointAddr> {
     Ok(EndpointAddr::from_parts(id, addrs))
 }
 
+/// Returns what to dial for a node address: lines that are no socket address are skipped.
+///
+/// # Errors
+///
+/// ADDRESS if the endpoint id is none.
+pub(super) fn addr_target(addr: &NodeAddr) -> Result<EndpointAddr> {
+    let endpoint_id = EndpointId::parse(&addr.endpoint_id)?;
+    dial_target(&Address {
+        endpoint_id,
+        relay_url: addr.relay_url.clone(),
+        relay_hint: None,
+        direct: addr.direct_addresses.clone(),
+        credential: None,
+        form: AddressForm::NodeAddr,
+    })
+}
+
+/// Returns the peer that 64 hex digits name.
+///
+/// # Errors
+///
+/// ADDRESS for anything else.
+pub(super) fn peer(id: &str) -> Result<IrohId> {
+    let id = EndpointId::parse(id)?;
+    IrohId::from_bytes(&id.0)
+        .map_err(|_| Error::new(ErrorKind::Address, "invalid address: endpoint id is not a public key"))
+}
+
 /// Returns where an endpoint can be dialled now.
-pub(crate) fn node_addr(endpoint: &Endpoint) -> NodeAddr {
+pub(super) fn node_addr(endpoint: &Endpoint) -> NodeAddr {
     let addr = endpoint.addr();
     let relay_url = addr.relay_urls().next().map(ToString::to_string);
     let mut direct: Vec<SocketAddr> = addr.ip_addrs().copied().collect();
@@ -145,7 +215,7 @@ fn bound_addrs(endpoint: &Endpoint) -> Vec<SocketAddr> {
 }
 
 /// Returns the ticket of an endpoint. The relay goes as ip:port if its URL has an address for a host.
-pub(crate) fn ticket(addr: &NodeAddr) -> Result<Ticket> {
+pub(super) fn ticket(addr: &NodeAddr) -> Result<Ticket> {
     let relay = addr.relay_url.as_deref().and_then(|url| {
         let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
         host.trim_end_matches('/').parse::<SocketAddr>().ok()

@@ -1,4 +1,4 @@
-//! Router handlers of our protocols. A panic in one would end the router, so each catches its own.
+//! Router handlers. A panic in one would end the router, so each catches its own.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -6,36 +6,79 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use iroh::endpoint::Connection;
 use iroh::protocol::{AcceptError, ProtocolHandler};
-use tracing::error;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
 
+use super::connection::{Incoming, PeerConnection};
 use super::transport::QuicConnection;
 use crate::admission::ConsumerAdmission;
 use crate::rpc::Dispatcher;
+use crate::wire;
+
+/// Keeps the panics of a handler from the router.
+#[derive(Debug)]
+pub(super) struct Guarded<H>(pub(super) H);
+
+impl<H: ProtocolHandler> ProtocolHandler for Guarded<H> {
+    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
+        let alpn = String::from_utf8_lossy(connection.alpn()).into_owned();
+        match AssertUnwindSafe(self.0.accept(connection)).catch_unwind().await {
+            Ok(done) => done,
+            Err(_) => {
+                error!(target: "aster::node", alpn, "serving a connection panicked");
+                Ok(())
+            }
+        }
+    }
+
+    async fn shutdown(&self) {
+        if AssertUnwindSafe(self.0.shutdown()).catch_unwind().await.is_err() {
+            error!(target: "aster::node", "shutting a protocol down panicked");
+        }
+    }
+}
 
 /// Serves calls.
 #[derive(Debug)]
-pub(crate) struct CallHandler(pub(crate) Arc<Dispatcher>);
+pub(super) struct CallHandler(pub(super) Arc<Dispatcher>);
 
 impl ProtocolHandler for CallHandler {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        let serve = self.0.clone().serve(Arc::new(QuicConnection::new(connection)));
-        if AssertUnwindSafe(serve).catch_unwind().await.is_err() {
-            error!(target: "aster::rpc", "serving a connection panicked");
-        }
+        self.0.clone().serve(Arc::new(QuicConnection::new(connection))).await;
         Ok(())
     }
 }
 
 /// Serves consumer admission.
 #[derive(Debug)]
-pub(crate) struct AdmissionHandler(pub(crate) Arc<ConsumerAdmission>);
+pub(super) struct AdmissionHandler(pub(super) Arc<ConsumerAdmission>);
 
 impl ProtocolHandler for AdmissionHandler {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        let serve = self.0.serve(Arc::new(QuicConnection::new(connection)));
-        if AssertUnwindSafe(serve).catch_unwind().await.is_err() {
-            error!(target: "aster::admission", "serving an admission panicked");
+        self.0.serve(Arc::new(QuicConnection::new(connection))).await;
+        Ok(())
+    }
+}
+
+/// Keeps connections for the application, as many as the queue holds.
+#[derive(Debug)]
+pub(super) struct IncomingHandler {
+    pub(super) queue: mpsc::Sender<Incoming>,
+    pub(super) closing: CancellationToken,
+}
+
+impl ProtocolHandler for IncomingHandler {
+    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
+        let alpn = connection.alpn().to_vec();
+        let incoming = Incoming { alpn, connection: PeerConnection::new(connection, self.closing.clone()) };
+        if let Err(refused) = self.queue.try_send(incoming) {
+            warn!(target: "aster::node", "a connection was closed: too many are waiting to be accepted");
+            refused.into_inner().connection.close_busy();
         }
         Ok(())
     }
 }
+
+/// Close code of connections that are too many.
+pub(super) const BUSY: (u32, &str) = (wire::CLOSE_BUSY, wire::BUSY_TEXT);

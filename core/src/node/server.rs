@@ -6,23 +6,20 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use iroh::Endpoint;
-use iroh::protocol::Router;
-use iroh_blobs::BlobsProtocol;
-use iroh_blobs::store::mem::MemStore;
-use iroh_docs::protocol::Docs;
-use iroh_gossip::net::Gossip;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::{info, warn};
 
 use super::endpoint;
-use super::handler::{AdmissionHandler, CallHandler};
+use super::handler::{AdmissionHandler, CallHandler, Guarded};
+use super::node::{Hosting, Node, NodeOptions, Protocol};
 use crate::addr::NodeAddr;
 use crate::admission::{ConsumerAdmission, Gate};
 use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::rpc::{BoxFuture, Dispatcher, DispatcherOptions, Service};
+use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Service};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire;
 
@@ -73,35 +70,8 @@ enum Phase {
 
 #[derive(Clone)]
 struct Running {
-    node: Arc<dyn HostedNode>,
+    node: Node,
     dispatcher: Arc<Dispatcher>,
-}
-
-/// A node without its types, so that bindings do not instantiate them.
-trait HostedNode: Send + Sync {
-    fn addr(&self) -> NodeAddr;
-    fn shutdown(&self) -> BoxFuture<'_, ()>;
-}
-
-struct RoutedNode {
-    endpoint: Endpoint,
-    router: Router,
-    store: MemStore,
-}
-
-impl HostedNode for RoutedNode {
-    fn addr(&self) -> NodeAddr {
-        endpoint::node_addr(&self.endpoint)
-    }
-
-    fn shutdown(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            if let Err(error) = self.router.shutdown().await {
-                warn!(target: "aster::node", %error, "router ended abnormally");
-            }
-            let _ = self.store.shutdown().await;
-        })
-    }
 }
 
 impl Server {
@@ -183,6 +153,16 @@ impl Server {
         })
     }
 
+    /// Returns a caller of the services in this process (`wire.md` section 19).
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn local_caller(&self, runtime: Handle, objects: bool) -> Result<Arc<Caller>> {
+        let running = self.0.running().ok_or_else(|| Error::new(ErrorKind::State, "server is not started"))?;
+        Ok(rpc::local_caller(runtime, running.dispatcher, objects))
+    }
+
     /// Refuses new calls, waits until the running ones ended or `grace` is over, then cancels the rest.
     pub fn drain(&self, grace: Duration) -> BoxFuture<'static, ()> {
         let inner = self.0.clone();
@@ -202,7 +182,7 @@ impl Server {
             *phase = Phase::Closed;
             if first && let Some(running) = inner.running() {
                 running.dispatcher.drain(Duration::ZERO).await;
-                running.node.shutdown().await;
+                running.node.close().await;
             }
         })
     }
@@ -232,6 +212,16 @@ impl Server {
     /// STATE before the start.
     pub fn endpoint_id(&self) -> Result<String> {
         Ok(self.0.addr()?.endpoint_id)
+    }
+
+    /// Returns the server's node: blobs, documents, gossip and raw connections beside calls.
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn node(&self) -> Result<Node> {
+        let running = self.0.running().ok_or_else(not_started)?;
+        Ok(running.node)
     }
 
     /// Returns the services as they are announced.
@@ -265,8 +255,7 @@ impl Inner {
     }
 
     fn addr(&self) -> Result<NodeAddr> {
-        let running = self.running().ok_or_else(|| Error::new(ErrorKind::State, "server is not started"))?;
-        Ok(running.node.addr())
+        Ok(self.running().ok_or_else(not_started)?.node.addr())
     }
 
     fn summaries(&self, addr: &NodeAddr) -> Vec<ServiceSummary> {
@@ -294,35 +283,31 @@ impl Inner {
         let options = self.dispatcher_options.clone();
         let calls = options.max_concurrent_streams;
         let dispatcher = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), options)?;
-        let endpoint = endpoint::bind(&self.network, Some(self.gate.clone()), calls).await?;
-        let node = match self.route(endpoint.clone(), dispatcher.clone()).await {
-            Ok(node) => node,
-            Err(error) => {
-                endpoint.close().await;
-                return Err(error);
-            }
-        };
+        let node = self.host(calls, dispatcher.clone()).await?;
         let mode = if self.gate.is_open() { "open-gate" } else { "trusted" };
         info!(target: "aster::server", services = ?names, mode, "server starting");
-        Ok(Running { node: Arc::new(node), dispatcher })
+        Ok(Running { node, dispatcher })
     }
 
-    async fn route(self: &Arc<Self>, endpoint: Endpoint, dispatcher: Arc<Dispatcher>) -> Result<RoutedNode> {
-        let store = MemStore::new();
-        let gossip = Gossip::builder().spawn(endpoint.clone());
-        let docs = Docs::memory()
-            .spawn(endpoint.clone(), (*store).clone(), gossip.clone())
-            .await
-            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start documents: {error:#}")))?;
-        let admission = ConsumerAdmission::new(self.gate.clone(), self.directory(&endpoint));
-        let router = Router::builder(endpoint.clone())
-            .accept(wire::ALPN_RPC, CallHandler(dispatcher))
-            .accept(wire::ALPN_CONSUMER_ADMISSION, AdmissionHandler(Arc::new(admission)))
-            .accept(iroh_blobs::ALPN, BlobsProtocol::new(&store, None))
-            .accept(iroh_gossip::ALPN, gossip)
-            .accept(iroh_docs::ALPN, docs)
-            .spawn();
-        Ok(RoutedNode { endpoint, router, store })
+    /// Opens the node of the server, with calls and admission beside its content.
+    async fn host(self: &Arc<Self>, calls: u32, dispatcher: Arc<Dispatcher>) -> Result<Node> {
+        let server = self.clone();
+        let protocols = move |endpoint: &Endpoint| -> Vec<Protocol> {
+            let admission = ConsumerAdmission::new(server.gate.clone(), server.directory(endpoint));
+            vec![
+                (wire::ALPN_RPC.to_vec(), Box::new(Guarded(CallHandler(dispatcher)))),
+                (wire::ALPN_CONSUMER_ADMISSION.to_vec(), Box::new(Guarded(AdmissionHandler(Arc::new(admission))))),
+            ]
+        };
+        let hosting = Hosting { gate: Some(self.gate.clone()), calls, protocols: Box::new(protocols) };
+        let options = NodeOptions { network: self.network.clone(), key_folder: None, alpns: Vec::new(), content: true };
+        let node = Node::host(options, hosting).await?;
+        // A key that the folder keeps is known only now.
+        if node.id() == hex::encode(self.root_pubkey) {
+            node.close().await;
+            return Err(Error::new(ErrorKind::Config, "secret_key: the root key is never a node key"));
+        }
+        Ok(node)
     }
 
     fn directory(self: &Arc<Self>, endpoint: &Endpoint) -> crate::admission::Directory {
@@ -338,6 +323,10 @@ impl Inner {
             }
         })
     }
+}
+
+fn not_started() -> Error {
+    Error::new(ErrorKind::State, "server is not started")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -160,10 +160,8 @@ impl ActiveCall {
 
     /// Tells the host that it may send again.
     pub(crate) fn writable(&mut self) {
-        let call = self.call.clone();
-        if call.queue().reserve(1).is_ok() {
-            call.queue().push(Event::Writable { call: call.clone() });
-        }
+        // The slot was reserved when the call answered *full*.
+        self.call.queue().push(Event::Writable { call: self.call.clone() });
     }
 
     /// Ends the call from outside: the handler is told, its answers are ignored.

@@ -1,39 +1,52 @@
-//! The client side of calls: submit, one task per call, dial again when the connection is gone.
+//! The client side of calls: submit, one task per call or session, dial again when the connection is gone.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::task::TaskTracker;
 
-use super::stream::{FrameStream, ReadError};
-use super::transport::{BiStream, CloseCause, Connection, Dialer, StreamError};
+use super::budget::Budget;
+use super::inbound::Failure;
+use super::transport::{Connection, Dialer};
+use super::{exchange, session_client};
 use crate::clock::Clock;
 use crate::codec::Source;
-use crate::contract::MethodPattern;
-use crate::engine::{Body, CallOptions, CallRequest, ClientCall, Encoding, Event, Queue, ServicePlan, Timeout};
+use crate::engine::{
+    CallOptions, CallRequest, ClientCall, ClientSession, Encoding, Header, Queue, ServicePlan, Timeout,
+};
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::{self, Frame, FrameKind};
+use crate::ids::TicketMap;
 use crate::limits;
-use crate::status::{RpcStatus, StatusCode};
-use crate::wire::{self, Choice, Mode, StreamHeader, metadata};
+use crate::wire::{self, CallHeader, Choice, Mode, StreamHeader, metadata};
 
 /// Submits calls to one server over a connection that is shared and dialled again when it was lost.
 pub struct Caller {
     runtime: Handle,
     dialer: Arc<dyn Dialer>,
     clock: Arc<dyn Clock>,
-    current: Mutex<Option<Arc<dyn Connection>>>,
+    current: Mutex<Option<Arc<Link>>>,
+    sessions: Mutex<TicketMap<Weak<ClientSession>>>,
     dialling: AsyncMutex<()>,
     tasks: TaskTracker,
+    session_tasks: TaskTracker,
     closed: AtomicBool,
     id_prefix: String,
     calls: AtomicU64,
+}
+
+/// A connection and what its streams share.
+pub(crate) struct Link {
+    pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) budget: Arc<Budget>,
+}
+
+impl Link {
+    fn new(connection: Arc<dyn Connection>) -> Arc<Self> {
+        Arc::new(Self { connection, budget: Arc::default() })
+    }
 }
 
 /// Which method is called how, and where its events go.
@@ -47,15 +60,19 @@ pub struct Submission<'a> {
     pub choice: &'a Choice,
     /// What the host chose.
     pub options: &'a CallOptions,
-    /// Where the terminal event goes.
+    /// Where its events go.
     pub queue: &'a Arc<Queue>,
+    /// The session it belongs to; `None`: a stream of its own.
+    pub session: Option<&'a Arc<ClientSession>>,
 }
 
 /// The mode and forms of a call after negotiation.
-struct Terms {
-    mode: Mode,
-    encoding: Encoding,
-    form: wire::Form,
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) mode: Mode,
+    pub(crate) encoding: Encoding,
+    pub(crate) form: wire::Form,
+    pub(crate) session_trailers: bool,
 }
 
 impl Terms {
@@ -65,10 +82,11 @@ impl Terms {
             Some(Mode::Json) => Mode::Json,
             _ => choice.mode,
         };
-        match mode {
-            Mode::Json => Self { mode, encoding: Encoding::Json, form: wire::Form::Json },
-            _ => Self { mode, encoding: Encoding::Xlang, form: wire::Form::Binary },
-        }
+        let (encoding, form) = match mode {
+            Mode::Json => (Encoding::Json, wire::Form::Json),
+            _ => (Encoding::Xlang, wire::Form::Binary),
+        };
+        Self { mode, encoding, form, session_trailers: choice.session_trailers }
     }
 }
 
@@ -86,54 +104,103 @@ impl Caller {
             runtime,
             dialer,
             clock,
-            current: Mutex::new(first),
+            current: Mutex::new(first.map(Link::new)),
+            sessions: Mutex::default(),
             dialling: AsyncMutex::new(()),
             tasks: TaskTracker::new(),
+            session_tasks: TaskTracker::new(),
             closed: AtomicBool::new(false),
             id_prefix,
             calls: AtomicU64::new(0),
         })
     }
 
-    /// Submits a unary call, encoded here and now; its terminal event goes to the queue.
+    /// Submits a call with one request message, encoded here and now; its events go to the queue.
     ///
     /// # Errors
     ///
     /// CODEC if the value does not fit the request type; RPC for a deadline that is past and for metadata that
-    /// the limits or reserved keys forbid; LIMIT if the queue is full; CLOSED. Nothing is sent then.
+    /// the limits or reserved keys forbid; INVALID_ARGUMENT if the method takes a stream of requests; LIMIT if the
+    /// queue is full; CLOSED. Nothing is sent then.
     pub fn start<S: Source>(
         self: &Arc<Self>,
         submission: &Submission<'_>,
         source: &mut S,
         value: &S::Value,
     ) -> Result<Arc<ClientCall>> {
-        let call = self.prepare(submission)?.submit(submission.queue, source, value)?;
-        self.launch(call.clone());
-        Ok(call)
+        let call = self.prepare(submission, false)?.submit(submission.queue, source, value)?;
+        Ok(self.launch(call, submission))
     }
 
-    /// Submits a unary call whose request is encoded already, in the encoding of the negotiated mode.
+    /// Submits a call whose request is encoded already, in the encoding of the negotiated mode.
     ///
     /// # Errors
     ///
     /// As for [`start`](Self::start).
     pub fn start_raw(self: &Arc<Self>, submission: &Submission<'_>, payload: &[u8]) -> Result<Arc<ClientCall>> {
-        let call = self.prepare(submission)?.submit_raw(submission.queue, payload)?;
-        self.launch(call.clone());
-        Ok(call)
+        let call = self.prepare(submission, false)?.submit_raw(submission.queue, payload)?;
+        Ok(self.launch(call, submission))
     }
 
-    fn prepare(&self, submission: &Submission<'_>) -> Result<CallRequest> {
-        let Submission { plan, method, choice, options, .. } = *submission;
+    /// Submits a client-stream or bidi call; its requests follow.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    pub fn open(self: &Arc<Self>, submission: &Submission<'_>) -> Result<Arc<ClientCall>> {
+        let call = self.prepare(submission, true)?.submit_open(submission.queue)?;
+        Ok(self.launch(call, submission))
+    }
+
+    /// Opens a session of a service; failures come with its calls and its last event.
+    ///
+    /// # Errors
+    ///
+    /// CLOSED, LIMIT if the queue is full.
+    pub fn open_session(
+        self: &Arc<Self>,
+        plan: &Arc<ServicePlan>,
+        choice: &Choice,
+        queue: &Arc<Queue>,
+    ) -> Result<Arc<ClientSession>> {
+        self.check_open()?;
+        let session = ClientSession::open(self.next_id(), queue)?;
+        let ticket = session.ticket();
+        lock(&self.sessions).insert(ticket, Arc::downgrade(&session));
+        let (caller, plan, terms) = (self.clone(), plan.clone(), Terms::new(choice, None));
+        let run = session_client::run(self.clone(), session.clone(), plan, terms);
+        let task = async move {
+            run.await;
+            lock(&caller.sessions).remove(&ticket);
+        };
+        self.session_tasks.spawn_on(task, &self.runtime);
+        Ok(session)
+    }
+
+    fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "client is closed"));
         }
+        Ok(())
+    }
+
+    /// Returns an id for a call or session that nobody else has.
+    pub fn next_id(&self) -> String {
+        format!("{}-{:x}", self.id_prefix, self.calls.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn prepare(&self, submission: &Submission<'_>, open: bool) -> Result<CallRequest> {
+        let Submission { plan, method, choice, options, session, .. } = *submission;
+        self.check_open()?;
         let method_plan = plan
             .methods()
             .get(method)
             .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "no method at this position"))?;
-        if method_plan.description.pattern != MethodPattern::Unary {
-            return Err(Error::new(ErrorKind::Unsupported, "streaming calls are not in this version"));
+        if method_plan.description.pattern.streams_input() != open {
+            return Err(Error::new(ErrorKind::InvalidArgument, "the method's pattern has another form of call"));
+        }
+        if let Some(session) = session {
+            session.check_room()?;
         }
         let remaining = match (options.timeout, method_plan.timeout_ms) {
             (Timeout::Never, _) | (Timeout::Declared, None) => None,
@@ -144,238 +211,99 @@ impl Caller {
             },
         };
         let terms = Terms::new(choice, options.mode);
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let header = StreamHeader {
-            service: plan.name().to_owned(),
-            method: method_plan.description.name.clone(),
-            version: plan.version(),
-            call_id: format!("{}-{number:x}", self.id_prefix),
-            deadline_epoch_ms: 0,
-            serialization_mode: terms.mode.number(),
-            metadata: metadata::outgoing(&options.metadata)?,
+        let method_name = method_plan.description.name.clone();
+        let call_id = options.call_id.clone().unwrap_or_else(|| self.next_id());
+        let metadata = metadata::outgoing(&options.metadata)?;
+        let header = match session {
+            Some(_) => Header::Call(CallHeader { method: method_name, call_id, deadline_epoch_ms: 0, metadata }),
+            None => Header::Stream(StreamHeader {
+                service: plan.name().to_owned(),
+                method: method_name,
+                version: plan.version(),
+                call_id,
+                deadline_epoch_ms: 0,
+                serialization_mode: terms.mode.number(),
+                metadata,
+            }),
         };
         Ok(CallRequest {
             plan: plan.clone(),
             method,
-            mode: terms.mode,
+            // A session has the mode of its header.
+            mode: if session.is_some() { choice.mode } else { terms.mode },
             encoding: terms.encoding,
+            compression: metadata::compression_threshold(&options.metadata),
             form: terms.form,
             deadline: remaining.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
             header,
+            credit: options.credit,
+            signal: session.map_or_else(Arc::default, |session| session.signal().clone()),
         })
     }
 
-    fn launch(self: &Arc<Self>, call: Arc<ClientCall>) {
-        let caller = self.clone();
-        let task = async move {
-            let run = Run { caller: &caller, call: &call };
-            if let Err(failure) = run.exchange().await {
-                call.finish(failure.status, failure.connection_lost);
+    fn launch(self: &Arc<Self>, call: Arc<ClientCall>, submission: &Submission<'_>) -> Arc<ClientCall> {
+        match submission.session {
+            Some(session) => session.enqueue(call.clone()),
+            None => {
+                let (caller, call) = (self.clone(), call.clone());
+                self.tasks.spawn_on(async move { exchange::run(&caller, call).await }, &self.runtime);
             }
-        };
-        self.tasks.spawn_on(task, &self.runtime);
+        }
+        call
     }
 
-    /// Closes the connection and waits until every call has ended. Idempotent.
+    /// Ends sessions, closes the connection and waits until every call has ended. Idempotent.
     pub async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        if let Some(connection) = self.open_connection() {
-            connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
-        }
         self.tasks.close();
+        let sessions: Vec<_> = lock(&self.sessions).values().filter_map(Weak::upgrade).collect();
+        sessions.iter().for_each(|session| session.close());
+        self.session_tasks.close();
+        let _ = tokio::time::timeout(limits::CLOSE_FLUSH, self.session_tasks.wait()).await;
+        if let Some(link) = self.current_link() {
+            link.connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
+        }
         let _ = tokio::time::timeout(limits::CLOSE_FLUSH, self.tasks.wait()).await;
     }
 
-    fn open_connection(&self) -> Option<Arc<dyn Connection>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Lets go of the shared connection: its calls and sessions end, the next call dials.
+    pub fn disconnect(&self) {
+        let link = lock(&self.current).take();
+        if let Some(link) = link {
+            link.connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
+        }
+    }
+
+    fn current_link(&self) -> Option<Arc<Link>> {
+        lock(&self.current).clone()
+    }
+
+    /// Returns the wall clock in milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.epoch_ms()
     }
 
     /// Returns the shared connection, dialled again if it was lost.
-    async fn connection(&self) -> Result<Arc<dyn Connection>, Failure> {
-        let usable = |connection: &Arc<dyn Connection>| connection.close_cause().is_none();
-        if let Some(connection) = self.open_connection().filter(usable) {
-            return Ok(connection);
+    pub(crate) async fn link(&self) -> Result<Arc<Link>, Failure> {
+        let usable = |link: &Arc<Link>| link.connection.close_cause().is_none();
+        if let Some(link) = self.current_link().filter(usable) {
+            return Ok(link);
         }
         // Held while dialling, so that many calls on a lost connection dial once.
         let _dialling = self.dialling.lock().await;
-        if let Some(connection) = self.open_connection().filter(usable) {
-            return Ok(connection);
+        if let Some(link) = self.current_link().filter(usable) {
+            return Ok(link);
         }
         if self.closed.load(Ordering::Acquire) {
             return Err(Failure::lost("closed"));
         }
         let dialled = self.dialer.dial().await.map_err(|error| Failure::lost(error.message()))?;
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialled.clone());
-        Ok(dialled)
+        let link = Link::new(dialled);
+        *lock(&self.current) = Some(link.clone());
+        Ok(link)
     }
 }
 
-/// Why a call has no response.
-struct Failure {
-    status: RpcStatus,
-    connection_lost: bool,
-}
-
-impl Failure {
-    fn lost(reason: &str) -> Self {
-        CloseCause::lost(reason).into()
-    }
-}
-
-impl From<RpcStatus> for Failure {
-    fn from(status: RpcStatus) -> Self {
-        Self { status, connection_lost: false }
-    }
-}
-
-impl From<CloseCause> for Failure {
-    fn from(cause: CloseCause) -> Self {
-        let status = cause.to_status();
-        Self { connection_lost: status.code == StatusCode::UNAVAILABLE, status }
-    }
-}
-
-/// One call on its way.
-struct Run<'a> {
-    caller: &'a Caller,
-    call: &'a ClientCall,
-}
-
-impl Run<'_> {
-    async fn exchange(&self) -> Result<(), Failure> {
-        let deadline = self.call.deadline();
-        let dialled = self.guard(deadline, limits::CONNECT_TIMEOUT, self.caller.connection()).await?;
-        let Some(connection) = dialled.transpose()? else { return Ok(()) };
-        let opened = self.guard(deadline, limits::STREAM_WAIT, connection.open_bi()).await?;
-        let Some(stream) = opened.transpose()? else { return Ok(()) };
-        self.talk(connection.as_ref(), stream).await
-    }
-
-    /// Runs a step before the stream is open. `None`: the call was cancelled meanwhile.
-    async fn guard<T>(
-        &self,
-        deadline: Option<Instant>,
-        at_most: Duration,
-        step: impl Future<Output = T>,
-    ) -> Result<Option<T>, Failure> {
-        let mut step = pin!(step);
-        let first = poll_fn(|cx| Poll::Ready(step.as_mut().poll(cx))).await;
-        if let Poll::Ready(done) = first {
-            return Ok(Some(done));
-        }
-        let bound = Instant::now() + at_most;
-        let until = deadline.map_or(bound, |deadline| deadline.min(bound));
-        let mut timer = pin!(tokio::time::sleep_until(until.into()));
-        poll_fn(|cx| {
-            if self.call.signal().poll_raised(cx) && self.call.is_ended() {
-                return Poll::Ready(Ok(None));
-            }
-            if let Poll::Ready(done) = step.as_mut().poll(cx) {
-                return Poll::Ready(Ok(Some(done)));
-            }
-            timer.as_mut().poll(cx).map(|()| {
-                Err(match deadline {
-                    Some(deadline) if deadline <= until => wire::deadline_exceeded().into(),
-                    _ => Failure::lost("no answer in time"),
-                })
-            })
-        })
-        .await
-    }
-
-    async fn talk(&self, connection: &dyn Connection, stream: BiStream) -> Result<(), Failure> {
-        let now = self.caller.clock.epoch_ms();
-        let mut io = FrameStream::new(stream);
-        io.queue(self.call.take_request(now)?);
-        io.finish();
-        let mut timer = self.call.deadline().map(|at| Box::pin(tokio::time::sleep_until(at.into())));
-        let mut response: Option<Body> = None;
-        loop {
-            let step = poll_fn(|cx| {
-                // A refused write is no news: the server's trailer, or the end of the connection, says why.
-                let _ = io.poll_flush(cx);
-                if self.call.signal().poll_raised(cx) && self.call.is_ended() {
-                    return Poll::Ready(ClientStep::Cancelled);
-                }
-                if let Poll::Ready(read) = io.poll_frame(cx) {
-                    return Poll::Ready(ClientStep::Read(read));
-                }
-                match &mut timer {
-                    Some(timer) => timer.as_mut().poll(cx).map(|()| ClientStep::TimedOut),
-                    None => Poll::Pending,
-                }
-            })
-            .await;
-            let outcome = match step {
-                ClientStep::Cancelled => {
-                    io.abort(wire::ABORT_CANCELLED);
-                    return Ok(());
-                }
-                ClientStep::TimedOut => Err(wire::deadline_exceeded().into()),
-                ClientStep::Read(Err(error)) => Err(read_failure(connection, error)),
-                ClientStep::Read(Ok(None)) => {
-                    Err(RpcStatus::new(StatusCode::UNAVAILABLE, "stream ended before trailer").into())
-                }
-                ClientStep::Read(Ok(Some(frame))) => unary_frame(frame, &mut response).map_err(Failure::from),
-            };
-            match outcome {
-                Ok(None) => {}
-                Ok(Some(body)) => {
-                    self.call.conclude(Event::Response { ticket: self.call.ticket(), body });
-                    // FIN mostly came along; reading it spares the server a STOP.
-                    poll_fn(|cx| Poll::Ready(io.poll_frame(cx).is_ready())).await;
-                    return Ok(());
-                }
-                Err(failure) => {
-                    io.abort(wire::ABORT_CANCELLED);
-                    return Err(failure);
-                }
-            }
-        }
-    }
-}
-
-enum ClientStep {
-    Cancelled,
-    TimedOut,
-    Read(Result<Option<Frame>, ReadError>),
-}
-
-/// Takes one frame of a unary call's answer; the body comes out when its trailer says OK.
-fn unary_frame(frame: Frame, response: &mut Option<Body>) -> Result<Option<Body>, RpcStatus> {
-    let broken = |text: &str| RpcStatus::new(StatusCode::INTERNAL, text);
-    match frame::kind(frame.flags) {
-        Ok(FrameKind::Data) if response.is_some() => Err(broken("more than one response message")),
-        Ok(FrameKind::Data) => {
-            *response = Some(Body::new(frame.payload, frame.flags & frame::COMPRESSED != 0));
-            Ok(None)
-        }
-        Ok(FrameKind::RowSchema) => Ok(None),
-        Ok(FrameKind::Trailer) => {
-            let status = wire::decode_status(&frame.payload).map_err(|_| broken("malformed trailer"))?;
-            match (status.is_ok(), response.take()) {
-                (true, Some(body)) => Ok(Some(body)),
-                (true, None) => Err(broken("response message is missing")),
-                (false, _) => Err(status),
-            }
-        }
-        Ok(FrameKind::Header | FrameKind::Call | FrameKind::Cancel) | Err(_) => {
-            Err(wire::unexpected_frame(frame.flags))
-        }
-    }
-}
-
-/// Returns why a call ends whose answer cannot be read (`wire.md` section 10).
-fn read_failure(connection: &dyn Connection, error: ReadError) -> Failure {
-    let unavailable = |text: String| RpcStatus::new(StatusCode::UNAVAILABLE, text).into();
-    match error {
-        ReadError::Framing(error) => RpcStatus::new(StatusCode::INTERNAL, error.to_string()).into(),
-        ReadError::TimedOut => unavailable("frame read timed out".to_owned()),
-        ReadError::TooLong(_) => RpcStatus::new(StatusCode::INTERNAL, "response is too long").into(),
-        ReadError::Stream(StreamError::Lost(cause)) => cause.into(),
-        ReadError::Stream(StreamError::Aborted(code)) => match connection.close_cause() {
-            Some(cause) => cause.into(),
-            None => unavailable(format!("stream reset by peer: {code}")),
-        },
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::capability;
 use super::dispatcher::{Counted, Scope, Service, Slot};
-use crate::contract::{CapabilityRequirement, ScopeKind};
+use crate::contract::ScopeKind;
 use crate::status::RpcStatus;
 use crate::wire::{self, CallHeader, Mode, StreamHeader, metadata};
-
-/// Attribute that holds a peer's capabilities (`trust.md` section 13).
-const ROLE_ATTRIBUTE: &str = "aster.role";
 
 /// Why a stream is refused at its header.
 pub(crate) enum Refused {
@@ -30,6 +28,8 @@ pub(crate) struct OpenedStream {
     pub(crate) service: Service,
     pub(crate) mode: Mode,
     pub(crate) session_trailers: bool,
+    /// The client's id of the session.
+    pub(crate) id: String,
     pub(crate) slots: (Slot, Option<Slot>),
     /// The call of a shared service; `None` for a session.
     pub(crate) call: Option<OpenedCall>,
@@ -80,22 +80,19 @@ pub(crate) fn check_stream(scope: &Arc<Scope>, header: StreamHeader) -> Result<O
     };
     let mode = Mode::accepted(header.serialization_mode, &plan.contract().description().serialization_modes)
         .ok_or_else(|| wire::unsupported_mode(header.serialization_mode))?;
-    let call = match method {
-        None => None,
-        Some(method) => Some(open_call(
-            scope,
-            service,
-            method,
-            header.call_id,
-            header.deadline_epoch_ms,
-            accepted.timeout_ms.as_deref(),
-            accepted.pairs,
-        )?),
+    let (id, call) = match method {
+        None => (header.call_id, None),
+        Some(method) => {
+            let (deadline, timeout_ms) = (header.deadline_epoch_ms, accepted.timeout_ms.as_deref());
+            let call = open_call(scope, service, method, header.call_id, deadline, timeout_ms, accepted.pairs)?;
+            (String::new(), Some(call))
+        }
     };
     Ok(OpenedStream {
         service: service.clone(),
         mode,
         session_trailers: accepted.session_trailers,
+        id,
         slots: (slot, session_slot),
         call,
     })
@@ -150,12 +147,11 @@ fn open_call(
     let attributes = scope.peer.map(|peer| scope.dispatcher.gate.attributes(&peer)).unwrap_or_default();
     let description = service.plan.contract().description();
     let plan = &service.plan.methods()[method].description;
-    if !allowed(description.requires.as_ref(), &attributes) {
-        return Err(wire::service_capability(&description.service).into());
-    }
-    if !allowed(plan.requires.as_ref(), &attributes) {
-        return Err(wire::method_capability(&description.service, &plan.name).into());
-    }
+    capability::check(
+        (&description.service, description.requires.as_ref()),
+        (&plan.name, plan.requires.as_ref()),
+        &attributes,
+    )?;
     Ok(OpenedCall {
         method,
         call_id: if call_id.is_empty() { crate::ids::random_uuid() } else { call_id },
@@ -163,10 +159,4 @@ fn open_call(
         attributes,
         deadline: remaining.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
     })
-}
-
-fn allowed(requirement: Option<&CapabilityRequirement>, attributes: &[(String, String)]) -> bool {
-    let Some(requirement) = requirement else { return true };
-    let roles = attributes.iter().find(|(key, _)| key == ROLE_ATTRIBUTE).map_or("", |(_, roles)| roles);
-    requirement.allows(roles)
 }

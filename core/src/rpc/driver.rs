@@ -1,14 +1,13 @@
 //! The server's task of one stream: header, checks, and the call of a shared service.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use tokio::time::Sleep;
 use tracing::debug;
 
+use super::alarm::Alarm;
 use super::budget::{Queued, Share};
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedCall, OpenedStream, Refused};
@@ -52,14 +51,14 @@ pub(crate) struct Driver {
     pub(crate) scope: Arc<Scope>,
     pub(crate) signal: Arc<Signal>,
     pub(crate) form: Form,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     answer_waits: bool,
 }
 
 impl Driver {
     fn new(scope: Arc<Scope>, stream: BiStream, signal: Arc<Signal>) -> Self {
         let io = FrameStream::new(stream);
-        Self { io, scope, signal, form: Form::Binary, timer: None, answer_waits: false }
+        Self { io, scope, signal, form: Form::Binary, alarm: Alarm::default(), answer_waits: false }
     }
 
     /// Waits for the next thing to happen, flushing what is queued meanwhile.
@@ -97,13 +96,7 @@ impl Driver {
         if self.io.poll_stopped(cx).is_ready() {
             return Poll::Ready(Step::Stopped);
         }
-        let Some(until) = until else { return Poll::Pending };
-        let at = tokio::time::Instant::from(until);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if timer.deadline() != at {
-            timer.as_mut().reset(at);
-        }
-        timer.as_mut().poll(cx).map(|()| Step::TimedOut)
+        self.alarm.poll(cx, until).map(|()| Step::TimedOut)
     }
 
     async fn run(&mut self) {
@@ -131,14 +124,8 @@ impl Driver {
                     return Ok(None);
                 }
                 Step::InputEnded => return Err(wire::first_frame_without_header().into()),
-                Step::ReadFailed(error) => {
-                    self.refuse(&read_status(&error), true).await;
-                    return Ok(None);
-                }
-                Step::TimedOut => {
-                    self.refuse(&wire::frame_read_timed_out(), true).await;
-                    return Ok(None);
-                }
+                Step::ReadFailed(error) => return self.refuse_opening(&read_status(&error)).await,
+                Step::TimedOut => return self.refuse_opening(&wire::frame_read_timed_out()).await,
                 Step::Host => {}
             }
         };
@@ -157,6 +144,13 @@ impl Driver {
         }
         let header = StreamHeader::decode(&frame.payload).map_err(|e| e.to_status("StreamHeader"))?;
         checks::check_stream(&self.scope, header).map(Some)
+    }
+
+    /// Refuses a stream whose first frame did not arrive, in the form that this frame began with.
+    async fn refuse_opening(&mut self, status: &RpcStatus) -> Result<Option<OpenedStream>, Refused> {
+        self.form = Form::of(self.io.payload_start());
+        self.refuse(status, true).await;
+        Ok(None)
     }
 
     /// Sends a trailer, ends our direction and waits until it has left. A framing error stops the peer.
@@ -209,6 +203,7 @@ impl Driver {
             metadata: opened.metadata,
             attributes: opened.attributes,
             deadline: opened.deadline,
+            objects: self.scope.connection.passes_objects(),
             session,
         };
         let call = ServerCall::new(
@@ -330,7 +325,7 @@ pub(crate) enum Ended {
 
 fn shared_frame(active: &mut ActiveCall, frame: Frame, queued: Option<Queued>) -> Result<(), RpcStatus> {
     match frame::kind(frame.flags) {
-        Ok(FrameKind::Data) => active.data(request_body(frame, queued)),
+        Ok(FrameKind::Data) => active.data(received_body(frame, queued)),
         Ok(FrameKind::RowSchema) => Ok(()),
         Ok(FrameKind::Cancel) => Err(wire::cancelled()),
         Ok(FrameKind::Trailer) => client_trailer(&frame.payload).and_then(|()| active.end_input()),
@@ -339,7 +334,7 @@ fn shared_frame(active: &mut ActiveCall, frame: Frame, queued: Option<Queued>) -
 }
 
 /// Makes the body of a data frame; a large one counts against the connection's budget as long as it lives.
-pub(crate) fn request_body(frame: Frame, queued: Option<Queued>) -> Body {
+pub(crate) fn received_body(frame: Frame, queued: Option<Queued>) -> Body {
     let body = Body::new(frame.payload, frame.flags & frame::COMPRESSED != 0);
     match queued {
         Some(queued) => body.keeping(Arc::new(queued)),

@@ -4,17 +4,27 @@
 //! [`crate::engine`]. Client: [`Caller`] submits calls over connections it dials when needed.
 //! Sockets are not here but in [`crate::node`]; who may connect is decided in [`crate::admission`].
 
+mod alarm;
+mod bound;
 mod budget;
 mod call;
 mod caller;
+mod capability;
 mod checks;
 mod dispatcher;
 mod driver;
+mod exchange;
+mod inbound;
+mod local;
 pub mod pipe;
 mod session;
+mod session_client;
 mod stream;
 mod transport;
 
+pub use bound::BoundService;
 pub use caller::{Caller, Submission};
+pub use capability::CapabilityMap;
 pub use dispatcher::{Dispatcher, DispatcherOptions, Service};
+pub use local::local_caller;
 pub use transport::{BiStream, BoxFuture, CloseCause, Connection, Dialer, RecvHalf, SendHalf, StreamError};

@@ -17,6 +17,7 @@ const BACKLOG: usize = 1024;
 /// One end of an in-process connection.
 pub struct PipeConnection {
     remote: Option<EndpointId>,
+    objects: bool,
     open: mpsc::Sender<BiStream>,
     accept: AsyncMutex<mpsc::Receiver<BiStream>>,
     closed: watch::Sender<Option<CloseCause>>,
@@ -24,16 +25,27 @@ pub struct PipeConnection {
 
 /// Makes two connected ends. `client` is what the server sees as its peer, and `server` the other way round.
 pub fn pair(client: Option<EndpointId>, server: Option<EndpointId>) -> (Arc<PipeConnection>, Arc<PipeConnection>) {
+    ends(client, server, false)
+}
+
+/// Makes two connected ends of one program; `objects`: it passes objects instead of encoded bodies.
+pub(crate) fn ends(
+    client: Option<EndpointId>,
+    server: Option<EndpointId>,
+    objects: bool,
+) -> (Arc<PipeConnection>, Arc<PipeConnection>) {
     let (to_server, from_client) = mpsc::channel(BACKLOG);
     let (to_client, from_server) = mpsc::channel(BACKLOG);
     let (closed, _) = watch::channel(None);
     let near = PipeConnection {
         remote: server,
+        objects,
         open: to_server,
         accept: AsyncMutex::new(from_server),
         closed: closed.clone(),
     };
-    let far = PipeConnection { remote: client, open: to_client, accept: AsyncMutex::new(from_client), closed };
+    let accept = AsyncMutex::new(from_client);
+    let far = PipeConnection { remote: client, objects, open: to_client, accept, closed };
     (Arc::new(near), Arc::new(far))
 }
 
@@ -78,6 +90,10 @@ impl Connection for PipeConnection {
 
     fn close_cause(&self) -> Option<CloseCause> {
         self.closed.borrow().clone()
+    }
+
+    fn passes_objects(&self) -> bool {
+        self.objects
     }
 
     fn close(&self, code: u32, reason: &str) {

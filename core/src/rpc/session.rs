@@ -1,13 +1,18 @@
 //! The server's task of one session stream: calls one after the other (`wire.md` section 8).
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 
 use super::call::{ActiveCall, Input};
 use super::checks::{self, OpenedStream, Refused};
-use super::driver::{Driver, Ended, Step, client_trailer, read_status, released, request_body};
+use super::driver::{Driver, Ended, Step, client_trailer, read_status, received_body, released};
 use crate::contract::MethodPattern;
 use crate::engine::{Event, ServerSession, next_ticket};
 use crate::frame::{self, Frame, FrameKind};
+use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, CallHeader};
 
@@ -23,18 +28,39 @@ pub(crate) async fn serve(driver: &mut Driver, opened: OpenedStream) {
     }
     let session = Arc::new(ServerSession {
         id: next_ticket(),
+        name: opened.id.clone(),
         tag: service.tag,
         peer: driver.scope.peer,
         plan: service.plan.clone(),
+        signal: driver.signal.clone(),
+        released: AtomicBool::new(false),
     });
     service.queue.push(Event::SessionOpened { session: session.clone() });
     let mut machine = Session { opened: &opened, session: session.clone(), call: None, used: false, waiting: None };
-    machine.run(driver).await;
+    let clean = machine.run(driver).await;
     // The last handler may still run.
     if let Some(current) = machine.call.take() {
         released(&driver.signal, &current.active).await;
     }
-    service.queue.push(Event::SessionClosed { session });
+    service.queue.push(Event::SessionClosed { session: session.clone() });
+    let hook = async {
+        while !session.is_released() {
+            poll_fn(|cx| if driver.signal.poll_raised(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+        }
+    };
+    if clean {
+        // A client that ended the session waits a moment for the close hook.
+        let mut hook = pin!(hook);
+        let in_time = tokio::time::timeout(limits::CLOSE_FLUSH, &mut hook).await.is_ok();
+        driver.io.finish();
+        let _ = tokio::time::timeout(limits::FRAME_READ_TIMEOUT, poll_fn(|cx| driver.io.poll_flush(cx))).await;
+        driver.io.stop(wire::ABORT_DONE);
+        if !in_time {
+            hook.await;
+        }
+    } else {
+        hook.await;
+    }
 }
 
 struct Session<'a> {
@@ -64,7 +90,8 @@ enum End {
 }
 
 impl Session<'_> {
-    async fn run(&mut self, driver: &mut Driver) {
+    /// Runs the calls. True: the client ended the session, and its direction is still open.
+    async fn run(&mut self, driver: &mut Driver) -> bool {
         let end = loop {
             if let Some(frame) = self.next_waiting() {
                 match self.begin_call(driver, &frame) {
@@ -85,7 +112,7 @@ impl Session<'_> {
                     let lost = driver.scope.connection.close_cause().is_some();
                     self.cancel(if lost { StatusCode::UNAVAILABLE } else { StatusCode::CANCELLED });
                     driver.io.abort(wire::ABORT_CANCELLED);
-                    return;
+                    return false;
                 }
                 Step::TimedOut => {
                     self.fail(driver, wire::deadline_exceeded());
@@ -98,7 +125,7 @@ impl Session<'_> {
             }
         };
         match end {
-            End::Clean => driver.close(false).await,
+            End::Clean => return true,
             End::Broken(status) => {
                 self.cancel(status.code);
                 driver.refuse(&status, true).await;
@@ -108,6 +135,7 @@ impl Session<'_> {
                 driver.refuse(&status, false).await;
             }
         }
+        false
     }
 
     fn running(&self) -> Option<&ActiveCall> {
@@ -151,7 +179,7 @@ impl Session<'_> {
                     return Ok(()); // Late input of an ended call.
                 };
                 let taken = if kind == FrameKind::Data {
-                    current.active.data(request_body(frame, driver.io.take_queued()))
+                    current.active.data(received_body(frame, driver.io.take_queued()))
                 } else {
                     client_trailer(&frame.payload).and_then(|()| current.active.end_input())
                 };

@@ -80,6 +80,11 @@ impl FrameStream {
         self.max_payload = bytes;
     }
 
+    /// Returns what has arrived of a frame that did not become one.
+    pub(crate) fn payload_start(&self) -> &[u8] {
+        self.inbox.payload_start()
+    }
+
     /// Tells whether any byte has arrived.
     pub(crate) fn got_bytes(&self) -> bool {
         self.got_bytes

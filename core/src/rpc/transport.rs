@@ -98,6 +98,10 @@ pub trait Connection: Send + Sync {
     fn closed(&self) -> BoxFuture<'static, CloseCause>;
     /// Tells why the connection ended, if it has.
     fn close_cause(&self) -> Option<CloseCause>;
+    /// Tells whether both ends are one program that passes objects instead of encoded bodies; hosts tell them apart.
+    fn passes_objects(&self) -> bool {
+        false
+    }
     /// Closes the connection.
     fn close(&self, code: u32, reason: &str);
 }

@@ -31,12 +31,12 @@ pub(super) fn write_stream_header(header: &StreamHeader, out: &mut Vec<u8>) {
 pub(super) fn read_stream_header(payload: &[u8]) -> Read<StreamHeader> {
     let mut reader = Reader::new(payload, STREAM_HEADER)?;
     let deadline_epoch_ms = reader.int()?;
-    let serialization_mode = u8::try_from(reader.int()?).map_err(|_| PayloadError::Range("serializationMode"))?;
-    let version = i32::try_from(reader.int()?).ok().filter(|v| *v >= 0).ok_or(PayloadError::Range("version"))?;
+    let (serialization_mode, version) = (reader.int()?, reader.int()?);
     let (call_id, method, service) = (reader.text()?, reader.text()?, reader.text()?);
     let metadata = reader.pairs()?;
     reader.end()?;
-    Ok(StreamHeader { service, method, version, call_id, deadline_epoch_ms, serialization_mode, metadata })
+    let header = StreamHeader { service, method, call_id, deadline_epoch_ms, metadata, ..StreamHeader::default() };
+    header.with_numbers(version, serialization_mode)
 }
 
 pub(super) fn write_call_header(header: &CallHeader, out: &mut Vec<u8>) {

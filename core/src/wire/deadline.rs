@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::metadata::TIMEOUT_KEY;
-use super::{StreamHeader, texts};
+use super::texts;
 use crate::limits;
 use crate::status::RpcStatus;
 
@@ -48,12 +48,12 @@ pub fn outgoing_deadline(now_epoch_ms: i64, left: Duration) -> Option<(i64, Stri
     Some((now_epoch_ms.saturating_add(ms), ms.min(MAX_TIMEOUT_MS).to_string()))
 }
 
-/// Writes both forms of a deadline into a header that is about to be sent; `None` if no time is left.
-pub fn tell_deadline(header: &mut StreamHeader, now_epoch_ms: i64, left: Duration) -> Option<()> {
+/// Adds the relative form of a deadline to metadata that is about to be sent and returns the absolute form; `None`
+/// if no time is left.
+pub fn tell_deadline(metadata: &mut Vec<(String, String)>, now_epoch_ms: i64, left: Duration) -> Option<i64> {
     let (deadline_epoch_ms, timeout_ms) = outgoing_deadline(now_epoch_ms, left)?;
-    header.deadline_epoch_ms = deadline_epoch_ms;
-    header.metadata.push((TIMEOUT_KEY.to_owned(), timeout_ms));
-    Some(())
+    metadata.push((TIMEOUT_KEY.to_owned(), timeout_ms));
+    Some(deadline_epoch_ms)
 }
 
 #[cfg(test)]

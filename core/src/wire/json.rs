@@ -58,17 +58,15 @@ fn reason(error: &serde_json::Error) -> String {
 
 pub(super) fn read_stream_header(payload: &[u8]) -> Result<StreamHeader, PayloadError> {
     let json: StreamHeaderJson = read(payload)?;
-    let version = i32::try_from(json.version).ok().filter(|v| *v >= 0);
-    Ok(StreamHeader {
+    let header = StreamHeader {
         service: json.service,
         method: json.method,
-        version: version.ok_or(PayloadError::Range("version"))?,
         call_id: json.call_id,
         deadline_epoch_ms: json.deadline_epoch_ms,
-        serialization_mode: u8::try_from(json.serialization_mode)
-            .map_err(|_| PayloadError::Range("serializationMode"))?,
         metadata: pairs(json.metadata_keys, json.metadata_values)?,
-    })
+        ..StreamHeader::default()
+    };
+    header.with_numbers(json.version, json.serialization_mode)
 }
 
 pub(super) fn read_call_header(payload: &[u8]) -> Result<CallHeader, PayloadError> {

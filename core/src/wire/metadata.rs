@@ -1,6 +1,7 @@
 //! Metadata of calls: limits, reserved keys, local notes (`wire.md` section 13).
 
 use super::texts;
+use crate::error::{Error, ErrorKind};
 use crate::limits;
 use crate::status::RpcStatus;
 
@@ -12,6 +13,8 @@ const LOCAL_PREFIX: &str = "_aster_";
 pub(super) const TIMEOUT_KEY: &str = "aster-timeout-ms";
 /// Asks for a trailer after every call of a session.
 const SESSION_TRAILERS_KEY: &str = "aster-session-trailers";
+/// Local note: bodies of this call longer than its value are compressed; -1: none.
+const COMPRESSION_NOTE: &str = "_aster_compression_threshold";
 
 /// Metadata that passed the checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,19 @@ pub fn accept(received: &[(String, String)]) -> Result<Accepted, RpcStatus> {
     Ok(accepted)
 }
 
+/// Checks metadata before it is used in a call.
+///
+/// # Errors
+///
+/// INVALID_ARGUMENT for reserved keys, LIMIT naming the limit.
+pub fn validate(pairs: &[(String, String)]) -> crate::error::Result<()> {
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| key.starts_with(RESERVED_PREFIX)) {
+        return Err(Error::new(ErrorKind::InvalidArgument, texts::reserved_metadata_key(key).message));
+    }
+    over_limit(pairs.iter().filter(|(key, _)| is_application(key)))
+        .map_or(Ok(()), |over| Err(Error::limit(over.what, over.most, over.got)))
+}
+
 /// Checks metadata that an application wants to send; local notes are left out.
 ///
 /// # Errors
@@ -66,23 +82,58 @@ pub fn outgoing(pairs: &[(String, String)]) -> Result<Vec<(String, String)>, Rpc
     Ok(sent().cloned().collect())
 }
 
+/// Returns the metadata of a session's header. `trailers`: every call is to end with a trailer.
+pub fn of_session(trailers: bool) -> Vec<(String, String)> {
+    if trailers { vec![(SESSION_TRAILERS_KEY.to_owned(), "1".to_owned())] } else { Vec::new() }
+}
+
+/// Returns the compression threshold that local notes ask for, else the default.
+pub fn compression_threshold(pairs: &[(String, String)]) -> i64 {
+    let note = pairs.iter().rev().find(|(key, _)| key == COMPRESSION_NOTE);
+    note.and_then(|(_, value)| value.parse().ok()).unwrap_or(limits::COMPRESSION_THRESHOLD as i64)
+}
+
 fn is_application(key: &str) -> bool {
     !key.starts_with(RESERVED_PREFIX) && !key.starts_with(LOCAL_PREFIX)
 }
 
-fn check_limits<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -> Result<(), RpcStatus> {
-    limit("metadata entries", limits::MAX_METADATA_ENTRIES, pairs.clone().count())?;
-    let mut total = 0;
-    for (key, value) in pairs {
-        limit("metadata key length", limits::MAX_METADATA_KEY_CHARS, key.chars().count())?;
-        limit("metadata value length", limits::MAX_METADATA_VALUE_CHARS, value.chars().count())?;
-        total += key.len() + value.len();
-    }
-    limit("metadata total bytes", limits::MAX_METADATA_TOTAL_BYTES, total)
+/// A limit that metadata is over.
+struct Over {
+    what: &'static str,
+    most: usize,
+    got: usize,
 }
 
-fn limit(what: &str, most: usize, got: usize) -> Result<(), RpcStatus> {
-    if got > most { Err(texts::metadata_limit(what, most, got)) } else { Ok(()) }
+fn over(what: &'static str, most: usize, got: usize) -> Option<Over> {
+    (got > most).then_some(Over { what, most, got })
+}
+
+fn over_limit<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -> Option<Over> {
+    if let Some(over) = over("metadata entries", limits::MAX_METADATA_ENTRIES, pairs.clone().count()) {
+        return Some(over);
+    }
+    let mut total = 0;
+    for (key, value) in pairs {
+        let over = over("metadata key length", limits::MAX_METADATA_KEY_CHARS, key.chars().count())
+            .or_else(|| over("metadata value length", limits::MAX_METADATA_VALUE_CHARS, value.chars().count()));
+        if over.is_some() {
+            return over;
+        }
+        total += key.len() + value.len();
+    }
+    over("metadata total bytes", limits::MAX_METADATA_TOTAL_BYTES, total)
+}
+
+fn check_limits<'m>(pairs: impl Iterator<Item = &'m (String, String)> + Clone) -> Result<(), RpcStatus> {
+    refused(over_limit(pairs))
+}
+
+fn limit(what: &'static str, most: usize, got: usize) -> Result<(), RpcStatus> {
+    refused(over(what, most, got))
+}
+
+fn refused(over: Option<Over>) -> Result<(), RpcStatus> {
+    over.map_or(Ok(()), |over| Err(texts::metadata_limit(over.what, over.most, over.got)))
 }
 
 #[cfg(test)]

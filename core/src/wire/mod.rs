@@ -12,7 +12,7 @@ mod texts;
 
 pub use deadline::{outgoing_deadline, remaining_ms, tell_deadline};
 pub use mode::{Choice, Mode, Sniff, advertised_modes, choose, sniff};
-pub use payload::{CallHeader, Form, PayloadError, StreamHeader, decode_status, encode_status};
+pub use payload::{CallHeader, Form, PayloadError, StreamHeader, decode_status, encode_status, pairs};
 pub use texts::*;
 
 /// ALPN of calls and sessions.

@@ -41,6 +41,19 @@ pub enum Sniff {
     Empty,
 }
 
+impl Sniff {
+    /// Returns the name of the decision.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xlang => "xlang",
+            Self::Json => "json",
+            Self::Legacy => "legacy",
+            Self::Invalid => "invalid",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 const XLANG_TOKEN: &str = "fory1";
 const JSON_TOKEN: &str = "json";
 

@@ -111,6 +111,19 @@ fn check_size(payload: &[u8]) -> Result<(), PayloadError> {
 }
 
 impl StreamHeader {
+    /// Checks the ranges of numbers that came as wide ones, and sets them.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError::Range`] naming the field.
+    pub fn with_numbers(mut self, version: i64, serialization_mode: i64) -> Result<Self, PayloadError> {
+        self.version =
+            i32::try_from(version).ok().filter(|version| *version >= 0).ok_or(PayloadError::Range("version"))?;
+        self.serialization_mode =
+            u8::try_from(serialization_mode).map_err(|_| PayloadError::Range("serializationMode"))?;
+        Ok(self)
+    }
+
     /// Appends the payload.
     pub fn encode(&self, form: Form, out: &mut Vec<u8>) {
         match form {
@@ -180,8 +193,12 @@ pub fn decode_status(payload: &[u8]) -> Result<RpcStatus, PayloadError> {
     }
 }
 
-/// Joins parallel lists.
-pub(super) fn pairs(keys: Vec<String>, values: Vec<String>) -> Result<Vec<(String, String)>, PayloadError> {
+/// Joins the parallel lists of metadata or details.
+///
+/// # Errors
+///
+/// [`PayloadError::ListLengths`].
+pub fn pairs(keys: Vec<String>, values: Vec<String>) -> Result<Vec<(String, String)>, PayloadError> {
     if keys.len() != values.len() {
         return Err(PayloadError::ListLengths);
     }

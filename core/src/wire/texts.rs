@@ -86,6 +86,11 @@ pub fn too_many_sessions(limit: u32) -> RpcStatus {
     exhausted(format!("too many sessions (limit {limit})"))
 }
 
+/// More calls than a session of a client queues.
+pub fn too_many_queued_calls(limit: usize) -> RpcStatus {
+    exhausted(format!("too many calls queued on the session (limit {limit})"))
+}
+
 /// Metadata beyond a limit.
 pub fn metadata_limit(what: &str, limit: usize, got: usize) -> RpcStatus {
     exhausted(format!("{what} exceeds limit of {limit} (got {got})"))

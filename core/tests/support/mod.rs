@@ -113,6 +113,7 @@ impl Handlers {
                 assert!(self.bumps.insert(session.id(), 0).is_none(), "a session opens once");
             }
             Event::SessionClosed { session } => {
+                session.release();
                 assert!(self.bumps.remove(&session.id()).is_some(), "a session closes once");
             }
             _ => {}

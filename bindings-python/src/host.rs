@@ -1,0 +1,100 @@
+//! Services that are served without a node: to clients of this process, and over connections that the host made.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aster_core::admission::Gate;
+use aster_core::clock::SystemClock;
+use aster_core::error::{Error, ErrorKind, Result};
+use aster_core::rpc::{self, BoxFuture, Dispatcher, DispatcherOptions, Service};
+use pyo3::prelude::*;
+
+use crate::caller::Caller;
+use crate::errors;
+use crate::passing::Passing;
+use crate::plan::Plan;
+use crate::queue::{Operation, Queue};
+use crate::runtime::{self, ProcessBound};
+use crate::server::{hosted, succeed};
+
+/// Services and what serves them, once the first client or connection is there.
+#[pyclass(frozen, module = "aster._aster")]
+pub struct Host(ProcessBound<Inner>);
+
+struct Inner {
+    options: DispatcherOptions,
+    services: Mutex<Vec<Service>>,
+    dispatcher: Mutex<Option<Arc<Dispatcher>>>,
+}
+
+impl Inner {
+    fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
+        let mut place = self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dispatcher) = &*place {
+            return Ok(dispatcher.clone());
+        }
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let made = Dispatcher::new(services, Gate::new(true), Arc::new(SystemClock), self.options.clone())?;
+        *place = Some(made.clone());
+        Ok(made)
+    }
+}
+
+impl Host {
+    fn inner(&self, py: Python<'_>) -> PyResult<&Inner> {
+        self.0.get().map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Returns what serves connections.
+    pub fn dispatcher(&self, py: Python<'_>) -> PyResult<Arc<Dispatcher>> {
+        self.inner(py)?.dispatcher().map_err(|error| errors::exception(py, &error))
+    }
+}
+
+#[pymethods]
+impl Host {
+    /// Makes a host without services.
+    #[new]
+    fn new(max_concurrent_streams: u32, max_sessions_per_connection: u32, expose_errors: bool) -> Self {
+        let options = DispatcherOptions {
+            max_concurrent_streams,
+            max_sessions_per_connection,
+            expose_errors,
+            ..DispatcherOptions::default()
+        };
+        Self(ProcessBound::new(Inner { options, services: Mutex::default(), dispatcher: Mutex::default() }))
+    }
+
+    /// Adds a service, as a server does. Not possible any more once something is served.
+    fn register(
+        &self,
+        plan: Bound<'_, Plan>,
+        queue: Bound<'_, Queue>,
+        runners: Vec<Py<PyAny>>,
+        sessions: Option<(Py<PyAny>, Py<PyAny>)>,
+    ) -> PyResult<()> {
+        let inner = self.inner(plan.py())?;
+        if inner.dispatcher.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let error = Error::new(ErrorKind::State, "services are registered before something is served");
+            return Err(errors::exception(plan.py(), &error));
+        }
+        let service = hosted(&plan, &queue, runners, sessions)?;
+        inner.services.lock().unwrap_or_else(PoisonError::into_inner).push(service);
+        Ok(())
+    }
+
+    /// Returns a caller of the services in this process. `objects`: bodies are not encoded.
+    fn local_caller(&self, py: Python<'_>, objects: bool) -> PyResult<Caller> {
+        let runtime = runtime::handle(py).map_err(|error| errors::exception(py, &error))?;
+        let caller = rpc::local_caller(runtime, self.dispatcher(py)?, objects);
+        Ok(Caller::new(caller, if objects { Passing::Objects } else { Passing::Typed }))
+    }
+
+    /// Refuses new calls and waits for the running ones.
+    fn drain(&self, py: Python<'_>, queue: &Queue, grace: f64) -> PyResult<Operation> {
+        let grace = Duration::try_from_secs_f64(grace.max(0.0)).unwrap_or(Duration::MAX);
+        let dispatcher = self.dispatcher(py)?;
+        let work: BoxFuture<'static, ()> = Box::pin(async move { dispatcher.drain(grace).await });
+        queue.spawn(py, succeed(work), |py, ()| Ok(py.None()), |()| ())
+    }
+}
