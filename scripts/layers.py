@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Modules of core from the bottom up; a module may use those of lower rank, and itself.
 RANKS = [
     {"status", "error", "limits", "clock", "ids"},
-    {"types"},
-    {"frame", "wire", "codec", "contract", "trust", "addr", "ticket", "config", "keys"},
+    {"types", "keys"},
+    {"frame", "wire", "codec", "contract", "trust", "addr", "ticket", "config"},
     {"engine"},
     {"rpc"},
     {"admission"},

@@ -9,6 +9,8 @@ use pyo3::types::PyBytes;
 
 use crate::node::{Addr, addr_tuple, checked, core_addr};
 
+/// A ticket as Python gives it: id, relay, addresses, type and payload of the credential.
+type GivenTicket = (String, Option<String>, Vec<String>, Option<(String, Vec<u8>)>);
 /// Id, relay, direct addresses, and type and payload of the credential.
 type TicketParts<'py> = (String, Option<String>, Vec<String>, Option<(&'static str, Bound<'py, PyBytes>)>);
 
@@ -36,7 +38,7 @@ pub fn parse_addr(py: Python<'_>, text: &str) -> PyResult<Addr> {
     checked(py, Address::parse(text)).map(|address| addr_tuple(address.node_addr()))
 }
 
-fn ticket(parts: (String, Option<String>, Vec<String>, Option<(String, Vec<u8>)>)) -> Result<Ticket, Error> {
+fn ticket(parts: GivenTicket) -> Result<Ticket, Error> {
     let (id, relay, direct, credential) = parts;
     let socket = |text: &String| {
         text.parse().map_err(|_| Error::new(ErrorKind::Address, format!("not a socket address: '{text}'")))

@@ -6,7 +6,6 @@ use aster_core::addr::Address;
 use aster_core::clock::{Clock as _, SystemClock};
 use aster_core::config::{Config as CoreConfig, File, FileFacts, IdentityFile, Role, Sources, TomlFile, load_endpoint};
 use aster_core::error::Error;
-use aster_core::trust;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -197,11 +196,4 @@ pub fn load_identity<'py>(
     let Some(file) = IdentityFile::search(&sources).map_err(failed)? else { return Ok((None, None)) };
     let entry = file.entry(peer, role).map(|entry| entry.to_string());
     Ok((file.secret_key().map(|seed| PyBytes::new(py, &seed)), entry))
-}
-
-/// Makes a key pair: seed and public key.
-#[pyfunction]
-pub fn generate_keypair(py: Python<'_>) -> PyResult<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)> {
-    let (seed, public) = trust::generate_keypair().map_err(|error| errors::exception(py, &error))?;
-    Ok((PyBytes::new(py, &seed), PyBytes::new(py, &public)))
 }

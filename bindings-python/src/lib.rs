@@ -62,7 +62,7 @@ mod _aster {
     #[pymodule_export]
     use crate::codec::{Codec, RootCodec, RowReader, compress, decompress, root_name, zstd_frame};
     #[pymodule_export]
-    use crate::config::{Config, check_address, endpoint_settings, generate_keypair, load_identity};
+    use crate::config::{Config, check_address, endpoint_settings, load_identity};
     #[pymodule_export]
     use crate::contract::{
         canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,

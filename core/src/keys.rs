@@ -3,6 +3,7 @@
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::EndpointId;
 
 /// Makes a fresh key: seed and public key.
 ///
@@ -24,6 +25,11 @@ pub fn public_key(seed: &[u8]) -> Result<[u8; 32]> {
     Ok(signing_key(seed)?.verifying_key().to_bytes())
 }
 
+/// Returns the endpoint id that a node key makes.
+pub fn endpoint_id(seed: &[u8; 32]) -> EndpointId {
+    EndpointId(SigningKey::from_bytes(seed).verifying_key().to_bytes())
+}
+
 /// Signs a message: 64 bytes.
 ///
 /// # Errors
@@ -33,14 +39,25 @@ pub fn sign(seed: &[u8], message: &[u8]) -> Result<[u8; 64]> {
     Ok(signing_key(seed)?.sign(message).to_bytes())
 }
 
-/// Tells whether a signature is that of a public key over a message. Keys and signatures of a wrong length or form
-/// verify nothing; weak keys and malleable signatures are refused.
+/// Tells whether a public key may be trusted: a valid point, canonically encoded, not of small order.
+pub fn is_public(key: &[u8]) -> bool {
+    strict_key(key).is_some()
+}
+
+/// Tells whether a signature is that of a public key over a message, strictly (`trust.md` section 3): neither key nor R
+/// of small order, canonical encodings. Keys and signatures of another length verify nothing.
 pub fn verify(public: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let public = <[u8; 32]>::try_from(public).ok().and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-    match (public, Signature::from_slice(signature)) {
+    match (strict_key(public), Signature::from_slice(signature)) {
         (Some(public), Ok(signature)) => public.verify_strict(message, &signature).is_ok(),
         _ => false,
     }
+}
+
+fn strict_key(key: &[u8]) -> Option<VerifyingKey> {
+    let bytes = <[u8; 32]>::try_from(key).ok()?;
+    let point = VerifyingKey::from_bytes(&bytes).ok().filter(|point| !point.is_weak())?;
+    // Bytes that decompress to a point need not be the ones that it compresses to.
+    (point.to_edwards().compress().as_bytes() == &bytes).then_some(point)
 }
 
 /// Returns the BLAKE3 hash of bytes.
@@ -69,5 +86,16 @@ mod tests {
         assert!(!verify(&public, b"message", &signature[..63]));
         assert!(!verify(&public[..31], b"message", &signature));
         assert!(sign(&seed[..31], b"").is_err());
+    }
+
+    #[test]
+    fn keys_of_small_order_and_other_spellings_are_refused() {
+        assert!(is_public(&generate().unwrap().1));
+        assert!(!is_public(&[0; 32]));
+        // y = p + 3 is another spelling of y = 3, which is on the curve.
+        let mut other = [0xff; 32];
+        (other[0], other[31]) = (0xf0, 0x7f);
+        assert!(VerifyingKey::from_bytes(&other).is_ok(), "the library takes it");
+        assert!(!is_public(&other));
     }
 }

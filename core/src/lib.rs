@@ -7,7 +7,7 @@
 //! |---|---|
 //! | L3, iroh | [`node`] |
 //! | L2, tokio | [`admission`], [`rpc`], [`engine`] |
-//! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], [`keys`], and [`types`] below them |
+//! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`], [`keys`] below them |
 //! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`] |
 //!
 //! Core reads no environment and no files, prints nothing, installs no log subscriber and makes no runtime.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use aster_core::config::{Config, IDENTITY_FILE, IdentityFile, Role, Sources, TomlFile};
 use aster_core::contract::{CapabilityKind, CapabilityRequirement};
 use aster_core::error::{ErrorKind, Result};
+use aster_core::keys::verify;
 use aster_core::limits;
-use aster_core::trust::{ConsumerAnswer, ConsumerRequest, Credential, Grant, canonical_attributes, verify};
+use aster_core::trust::{ConsumerAnswer, ConsumerRequest, Credential, Grant, canonical_attributes};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
 

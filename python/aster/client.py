@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aster import _aster
 from aster._native import LoopBound, open_queue, settle, warn_unclosed
+from aster.addresses import addr_parts
 from aster.config import AsterConfig, setting, tell_warnings
 from aster.config import settle as settle_config
 from aster.errors import AdmissionDeniedError, DeniedByServer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from aster.addresses import AddressLike
     from aster.blobs import BlobsClient
     from aster.docs import DocsClient
     from aster.gossip import GossipClient
@@ -57,8 +59,8 @@ class AsterClient(LoopBound):
         config: AsterConfig | None = None,
         peer: str | None = None,
         identity: str | os.PathLike[str] | None = None,
-        address: str | None = None,
-        endpoint_addr: str | None = None,
+        address: AddressLike | None = None,
+        endpoint_addr: AddressLike | None = None,
         root_pubkey: bytes | None = None,
         enrollment_credential_file: str | None = None,
         channel_name: str = "rpc",
@@ -321,10 +323,8 @@ class AsterClient(LoopBound):
         return f"<AsterClient of {self._address[:14]}...>"
 
 
-def _text(address: Any) -> str | None:
-    if address is None or isinstance(address, str):
-        return address
-    raise TypeError(f"an address is a string, got {type(address).__name__}")
+def _text(address: AddressLike | None) -> str | None:
+    return address if address is None or isinstance(address, str) else _aster.addr_text(addr_parts(address))
 
 
 def _credential(config: _aster.Config) -> tuple[str | None, str]:

@@ -325,7 +325,7 @@ def settle_server(config: AsterConfig, arguments: dict[str, Any], peer: str | No
 def make_ephemeral_root(config: AsterConfig) -> None:
     """Keep a new root key in a configuration that has none. It opens and closes no gate."""
     if config.__dict__["_ephemeral_root"] is None:
-        private, public = _aster.generate_keypair()
+        private, public = _aster.ed25519_generate_keypair()
         config.__dict__.update(_ephemeral_privkey=private, _ephemeral_root=public)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from aster import _aster
@@ -80,7 +81,8 @@ def node_config(config: EndpointConfig | None, storage_path: str | None = None) 
             given["secret_key"] = bytes(config.secret_key).hex()
     if storage_path is not None:
         given["storage_path"] = storage_path
-    return _aster.Config.resolve(json.dumps(given), "{}", env, None, None, None, None, None, _no_file)
+    home = str(Path("~").expanduser())
+    return _aster.Config.resolve(json.dumps(given), "{}", env, None, None, None, None, home, _no_file)
 
 
 def _no_file(_path: str) -> None:

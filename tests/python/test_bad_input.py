@@ -40,7 +40,7 @@ def free_port():
 def test_addresses():
     with pytest.raises(ValueError, match="^invalid address: expected an aster1 ticket"):
         AsterClient(address="not an address")
-    with pytest.raises(TypeError, match="string"):
+    with pytest.raises(TypeError, match="^an address is a NodeAddr, str or bytes, got int$"):
         AsterClient(address=5)
     with pytest.raises(ValueError) as caught:
         AsterClient()

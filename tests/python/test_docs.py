@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = {"types.md": 1, "configuration.md": 4, "interceptors.md": 1, "network.md": 6}
+DOCUMENTS = {"types.md": 1, "configuration.md": 4, "calls.md": 1, "interceptors.md": 1, "network.md": 6}
 
 
 def programs(document):

@@ -13,7 +13,6 @@ import pytest
 from aster import AsterClient, AsterConfig, AsterServer
 from support import Echo, asynchronous
 
-
 PEER = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
 
 

@@ -7,8 +7,8 @@ use super::parse::root_key;
 use super::sources::Role;
 use super::wrong;
 use crate::error::{Error, Result};
-use crate::ids::EndpointId;
-use crate::trust::{self, Credential};
+use crate::keys;
+use crate::trust::Credential;
 
 fn refuse(file: &IdentityFile, entry: &Entry, why: impl std::fmt::Display) -> Error {
     wrong(format!("{}: entry '{}': {why}", file.path, entry.name().escape_debug()))
@@ -89,7 +89,7 @@ pub(super) fn check(
     now: Option<u64>,
 ) -> Result<(Credential, Option<String>)> {
     let credential = verified(file, entry)?;
-    let ours = node_key.map(|key| EndpointId(trust::public_key(&key)));
+    let ours = node_key.map(|key| keys::endpoint_id(&key));
     if let (Some(bound), Some(ours)) = (credential.endpoint_id, ours)
         && bound != ours
     {

@@ -8,8 +8,7 @@ use super::parse::key_bytes;
 use super::sources::{File, IDENTITY_FILE, Role, Sources, check_modes, missing};
 use super::{toml, wrong};
 use crate::error::Result;
-use crate::ids::EndpointId;
-use crate::trust;
+use crate::keys;
 
 /// An identity file: one node key and any number of entries.
 #[derive(Clone)]
@@ -142,7 +141,7 @@ impl IdentityFile {
     /// Returns the different root keys of all entries.
     pub(super) fn roots(&self) -> BTreeSet<[u8; 32]> {
         let keys = self.entries.iter().filter_map(|entry| key_bytes(entry.text("root_pubkey")?));
-        keys.filter(trust::is_public_key).collect()
+        keys.filter(|key| keys::is_public(key)).collect()
     }
 }
 
@@ -157,7 +156,7 @@ fn node_key(path: &str, node: Option<&Value>) -> Result<Option<[u8; 32]>> {
         Some(text) => text.as_str().and_then(key_bytes),
     };
     let key = key.ok_or_else(|| wrong(format!("{path}: field 'secret_key': expected base64 of 32 bytes")))?;
-    let id = EndpointId(trust::public_key(&key)).to_string();
+    let id = keys::endpoint_id(&key).to_string();
     match node.get("endpoint_id") {
         Some(told) if !told.as_str().is_some_and(|told| told.eq_ignore_ascii_case(&id)) => {
             Err(wrong(format!("{path}: field 'endpoint_id': does not belong to the secret key")))

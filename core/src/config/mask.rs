@@ -1,14 +1,14 @@
 //! What of secrets may be shown (`config.md` section 5).
 
+use crate::keys;
 use crate::ticket::Ticket;
-use crate::trust;
 
 /// Characters of a ticket with a credential that are shown.
 const TICKET_SHOWN: usize = 14;
 
 /// Returns what stands for a seed: the end of the endpoint id that it makes.
 pub(super) fn secret_key(seed: &[u8; 32]) -> String {
-    let id = hex::encode(trust::public_key(seed));
+    let id = keys::endpoint_id(seed).to_string();
     format!("****...{}", id.get(56..).unwrap_or_default())
 }
 

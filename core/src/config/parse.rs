@@ -127,13 +127,13 @@ fn secret_key(text: &str) -> std::result::Result<Value, &'static str> {
 
 fn public_key(text: &str) -> std::result::Result<Value, &'static str> {
     let key = key_bytes(text).ok_or(NO_KEY_TEXT)?;
-    if crate::trust::is_public_key(&key) { Ok(hex::encode(key).into()) } else { Err(NO_POINT) }
+    if crate::keys::is_public(&key) { Ok(hex::encode(key).into()) } else { Err(NO_POINT) }
 }
 
 /// Parses a public root key of a file: of a valid point that is not of small order.
 pub(super) fn root_key(what: &str, text: &str) -> Result<[u8; 32]> {
     let key = key_bytes(text.trim()).ok_or_else(|| wrong(format!("{what}: {NO_KEY_TEXT}")))?;
-    if crate::trust::is_public_key(&key) { Ok(key) } else { Err(wrong(format!("{what}: {NO_POINT}"))) }
+    if crate::keys::is_public(&key) { Ok(key) } else { Err(wrong(format!("{what}: {NO_POINT}"))) }
 }
 
 /// Parses the file of a public root key: hex text, or JSON with `public_key`.

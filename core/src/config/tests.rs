@@ -12,18 +12,22 @@ use crate::trust::{self, Grant};
 const ROOT_SEED: [u8; 32] = [7; 32];
 const NODE_SEED: [u8; 32] = [0x11; 32];
 
+fn public(seed: &[u8; 32]) -> [u8; 32] {
+    SigningKey::from_bytes(seed).verifying_key().to_bytes()
+}
+
 fn hex_root(seed: [u8; 32]) -> String {
-    hex::encode(trust::public_key(&seed))
+    hex::encode(public(&seed))
 }
 
 fn node_id() -> String {
-    hex::encode(trust::public_key(&NODE_SEED))
+    hex::encode(public(&NODE_SEED))
 }
 
 /// Signs as an enrolment would.
 fn signature(role: Role, id: Option<&str>, root: [u8; 32], attributes: &[(&str, &str)]) -> String {
     let attributes = attributes.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let key = trust::public_key(&root);
+    let key = public(&root);
     let grant = Grant { root_pubkey: &key, expires_at: 1_893_456_000, attributes: &attributes };
     let bytes = match role {
         Role::Producer => grant.producer_bytes(id.unwrap_or_default()),
@@ -175,7 +179,7 @@ fn unknown_names_are_told_or_refused() {
 
 #[test]
 fn an_ephemeral_root_key_opens_and_closes_nothing() {
-    let key = trust::public_key(&ROOT_SEED);
+    let key = public(&ROOT_SEED);
     let sources = Sources { ephemeral_root: Some(key), ..Sources::default() };
     let config = Config::resolve(sources.clone()).unwrap();
     let gate = config.gate().unwrap();
@@ -460,7 +464,7 @@ fn the_text_of_the_specification() {
 #[test]
 fn output_shows_no_secret() {
     let ticket = crate::ticket::Ticket {
-        endpoint_id: crate::ids::EndpointId(trust::public_key(&NODE_SEED)),
+        endpoint_id: crate::ids::EndpointId(public(&NODE_SEED)),
         relay_addr: None,
         direct_addrs: Vec::new(),
         credential: Some(crate::ticket::TicketCredential::new("consumer_rcan", &[0xab; 64]).unwrap()),

@@ -8,9 +8,10 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::json;
-use super::signature::{Grant, verify};
+use super::signature::Grant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ENDPOINT_ID_LEN, EndpointId};
+use crate::keys::verify;
 use crate::limits;
 
 /// Bytes of an Ed25519 public key.

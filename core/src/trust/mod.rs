@@ -12,4 +12,4 @@ mod signature;
 pub use consumer::{ConsumerAnswer, ConsumerRequest, ServiceSummary};
 pub use credential::{Credential, CredentialKind, canonical_attributes};
 pub use gate::{GateDecision, GateFlag, decide_gate};
-pub use signature::{Grant, generate_keypair, is_public_key, public_key, verify};
+pub use signature::Grant;
