@@ -9,8 +9,6 @@ use pyo3::types::PyBytes;
 
 use crate::node::{Addr, addr_tuple, checked, core_addr};
 
-/// A ticket as Python gives it: id, relay, addresses, type and payload of the credential.
-type GivenTicket = (String, Option<String>, Vec<String>, Option<(String, Vec<u8>)>);
 /// Id, relay, direct addresses, and type and payload of the credential.
 type TicketParts<'py> = (String, Option<String>, Vec<String>, Option<(&'static str, Bound<'py, PyBytes>)>);
 
@@ -38,13 +36,17 @@ pub fn parse_addr(py: Python<'_>, text: &str) -> PyResult<Addr> {
     checked(py, Address::parse(text)).map(|address| addr_tuple(address.node_addr()))
 }
 
-fn ticket(parts: GivenTicket) -> Result<Ticket, Error> {
-    let (id, relay, direct, credential) = parts;
+fn ticket(
+    id: &str,
+    relay: Option<String>,
+    direct: &[String],
+    credential: Option<(String, Vec<u8>)>,
+) -> Result<Ticket, Error> {
     let socket = |text: &String| {
         text.parse().map_err(|_| Error::new(ErrorKind::Address, format!("not a socket address: '{text}'")))
     };
     Ok(Ticket {
-        endpoint_id: EndpointId::parse(&id)?,
+        endpoint_id: EndpointId::parse(id)?,
         relay_addr: relay.as_ref().map(socket).transpose()?,
         direct_addrs: direct.iter().map(socket).collect::<Result<_, _>>()?,
         credential: credential.map(|(kind, payload)| TicketCredential::new(&kind, &payload)).transpose()?,
@@ -67,14 +69,14 @@ fn parts(py: Python<'_>, ticket: Ticket) -> TicketParts<'_> {
 
 /// Encodes a ticket.
 #[pyfunction]
-pub fn encode_ticket(
-    py: Python<'_>,
-    id: String,
+pub fn encode_ticket<'py>(
+    py: Python<'py>,
+    id: &str,
     relay: Option<String>,
     direct: Vec<String>,
     credential: Option<(String, Vec<u8>)>,
-) -> PyResult<Bound<'_, PyBytes>> {
-    let encoded = ticket((id, relay, direct, credential)).and_then(|ticket| ticket.encode());
+) -> PyResult<Bound<'py, PyBytes>> {
+    let encoded = ticket(id, relay, &direct, credential).and_then(|ticket| ticket.encode());
     of_ticket(py, encoded).map(|data| PyBytes::new(py, &data))
 }
 
@@ -82,12 +84,12 @@ pub fn encode_ticket(
 #[pyfunction]
 pub fn ticket_text(
     py: Python<'_>,
-    id: String,
+    id: &str,
     relay: Option<String>,
     direct: Vec<String>,
     credential: Option<(String, Vec<u8>)>,
 ) -> PyResult<String> {
-    of_ticket(py, ticket((id, relay, direct, credential)).and_then(|ticket| ticket.to_text()))
+    of_ticket(py, ticket(id, relay, &direct, credential).and_then(|ticket| ticket.to_text()))
 }
 
 /// Decodes a ticket: its parts.

@@ -126,26 +126,21 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// NOT_FOUND if the author is not of this node, INVALID_ARGUMENT for an empty key, IO if the document may only
+    /// NOT_FOUND if the author is not of this node, INVALID_ARGUMENT for an empty key or value, IO if the document may only
     /// be read; CLOSED once the node is closed, as for every function here.
     pub fn set(&self, author: &str, key: Bytes, value: Bytes) -> BoxFuture<'static, Result<String>> {
         let author = parse_author(author);
         self.perform(|this| async move {
             let author = author?;
-            if key.is_empty() {
-                return Err(failure::bad_argument("a key has at least one byte"));
+            // An entry without bytes is how documents mark a deletion.
+            if key.is_empty() || value.is_empty() {
+                return Err(failure::bad_argument("a key and a value have at least one byte each"));
             }
             if let Ok(None) = this.node.content()?.docs.author_export(author).await {
                 let text = format!("author {} is not of this node", hex::encode(author.as_bytes()));
                 return Err(Error::new(ErrorKind::NotFound, text));
             }
-            let set = if value.is_empty() {
-                // Nothing is what deleted keys have; a value of no bytes is refused by the documents themselves.
-                return Err(failure::bad_argument("a value has at least one byte"));
-            } else {
-                this.doc.set_bytes(author, key, value).await
-            };
-            match set {
+            match this.doc.set_bytes(author, key, value).await {
                 Ok(hash) => Ok(hash.to_string()),
                 Err(error) => Err(this.explain("cannot write to the document", error).await),
             }

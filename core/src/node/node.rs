@@ -52,11 +52,11 @@ pub(super) struct Hosting {
     /// How many calls one connection may run.
     pub(super) calls: u32,
     /// Makes the handlers of further protocols.
-    pub(super) protocols: MakeProtocols,
+    pub(super) protocols: Protocols,
 }
 
 /// Makes protocols for an endpoint.
-pub(super) type MakeProtocols = Box<dyn FnOnce(&Endpoint) -> Vec<Protocol> + Send>;
+pub(super) type Protocols = Box<dyn FnOnce(&Endpoint) -> Vec<Protocol> + Send>;
 
 /// A protocol and what serves it.
 pub(super) type Protocol = (Vec<u8>, Box<dyn DynProtocolHandler>);
