@@ -93,6 +93,7 @@ check: $(PY) ts/node_modules ## format, lints, types, layers, header and stub dr
 	scripts/header.sh --check
 	@$(MAKE) --no-print-directory python
 	$(PY) -m mypy --strict
+	cd ts && npx pyright --warnings --project ..
 	$(PY) -m mypy.stubtest aster._aster --allowlist tests/python/stubtest-allowlist.txt
 	cd ts && npx tsc --noEmit -p tsconfig.json
 	@! gofmt -l bindings-c/go examples/go tests/go | grep .

@@ -76,12 +76,15 @@ class Names(Protocol):
 
     def message(self, cls: type[Any], arguments: tuple[HostType, ...]) -> str:
         """Return the tag of a dataclass, which is given its type arguments."""
+        raise NotImplementedError
 
     def enum(self, cls: type[enum.Enum]) -> str:
         """Return the tag of an enum."""
+        raise NotImplementedError
 
     def is_enum(self, tag: str) -> bool:
         """Tell whether a tag is that of an enum."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Namespace:
 
     names: Mapping[str, Any]
     local_names: Mapping[str, Any]
-    variables: Mapping[Any, HostType] = field(default_factory=dict)
+    variables: Mapping[Any, HostType] = field(default_factory=dict[Any, Any])
 
     def resolve(self, annotation: Any) -> Any:
         """Evaluate an annotation if it is a string or a forward reference."""
@@ -106,10 +109,14 @@ class Namespace:
         tree: Any = ast.parse(text.strip(), mode="eval")
         scope = dict(self.names)
         if sys.version_info < _OLDEST_WITH_UNION_OPERATOR:
-            scope["__union__"] = lambda left, right: Union[left, right]
+            scope["__union__"] = _either
             tree = ast.fix_missing_locations(_UnionOperator().visit(tree))
         # The text is the user's own annotation, evaluated as typing.get_type_hints would.
         return eval(compile(tree, "<annotation>", "eval"), scope, dict(self.local_names))  # noqa: S307
+
+
+def _either(left: Any, right: Any) -> Any:
+    return Union[left, right]
 
 
 class _UnionOperator(ast.NodeTransformer):
@@ -124,9 +131,10 @@ class _UnionOperator(ast.NodeTransformer):
 
 def message_class(annotation: Any) -> type[Any] | None:
     """Return the dataclass that an annotation names, with or without type arguments."""
-    origin = typing.get_origin(annotation) or annotation
-    is_message = isinstance(origin, type) and dataclasses.is_dataclass(origin) and not issubclass(origin, enum.Enum)
-    return origin if is_message else None
+    origin: Any = typing.get_origin(annotation) or annotation
+    if not isinstance(origin, type) or not dataclasses.is_dataclass(origin):
+        return None
+    return None if issubclass(origin, enum.Enum) else origin
 
 
 def shown(annotation: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aster import _aster
 from aster._annotations import message_class, shown
@@ -73,7 +73,7 @@ class RootTable:
 
     def of_value(self, value: Any) -> _aster.RootCodec:
         """Return the root for a value: its class, or the nearest base that is registered."""
-        cls = type(value)
+        cls = cast("Any", type(value))
         found = self._instances.get(cls)
         if found is None:
             found = self._find(cls)

@@ -7,6 +7,7 @@ import dataclasses
 import enum
 import json
 import math
+import typing
 import unicodedata
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,7 +35,8 @@ class Default(NamedTuple):
         if field.default is not dataclasses.MISSING:
             return cls(False, field.default)
         if field.default_factory is not dataclasses.MISSING:
-            return cls(True, field.default_factory)
+            # list[str]() makes what list() makes.
+            return cls(True, typing.get_origin(field.default_factory) or field.default_factory)
         return None
 
 
@@ -49,7 +51,8 @@ class Pending(NamedTuple):
 
 def declare(default: Default) -> dict[str, Any] | None:
     """Return a default as descriptions have it; nothing if core must write it."""
-    is_factory, value = default
+    is_factory: bool = default.is_factory
+    value: Any = default.value
     if is_factory and value not in EMPTY:
         return {"factory": True}
     if is_factory:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import Iterable
 
     from aster import _aster
     from aster.context import CallContext
@@ -43,7 +44,7 @@ async def feed(call: _aster.ClientCall, items: Requests, chain: Chain | None, co
         return item
 
     try:
-        if hasattr(items, "__aiter__"):
+        if isinstance(items, AsyncIterable):
             async for item in items:
                 if not await send(call, await passed(item)):
                     break

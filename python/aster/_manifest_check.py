@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,8 +38,8 @@ def check_manifest(infos: Iterable[ServiceInfo]) -> None:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        manifests = found if isinstance(found, list) else [found]
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        manifests = cast("Any", found) if isinstance(found, list) else [found]
         if not all(isinstance(one, dict) for one in manifests):
             raise ValueError("expected a manifest or an array of manifests")
     except (OSError, ValueError, RecursionError) as error:

@@ -107,8 +107,8 @@ class MessageTable:
                 wire = _aster.wire_name(name)
                 raise TypeError(f"Fields '{other}' and '{field.name}' of {cls.__name__} share the wire name '{wire}'")
             text, form = self._field_type(cls, field, variables)
-            docs = documents[field.name].describe() if field.name in documents else {}
-            entry = {"name": name, "type": text, **docs}
+            docs: dict[str, Any] = documents[field.name].describe() if field.name in documents else {}
+            entry: dict[str, Any] = {"name": name, "type": text, **docs}
             declared = _defaults.declare(default)
             if declared is None:
                 self._pending.append(_defaults.Pending(cls, entry, form, default.value))

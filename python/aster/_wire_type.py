@@ -22,7 +22,7 @@ def wire_type(tag: str, *, metadata: dict[str, Metadata] | None = None) -> Calla
 
     `metadata` documents fields by name. `ValueError` for an empty tag, or a dot right of the slash.
     """
-    if not isinstance(tag, str):
+    if not isinstance(tag, str):  # pyright: ignore[reportUnnecessaryIsInstance] - @wire_type without a tag
         raise TypeError('@wire_type needs a tag: @wire_type("package/Name")')
     name = tag.rpartition("/")[2]
     if not name:

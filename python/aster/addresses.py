@@ -21,7 +21,7 @@ class NodeAddr:
 
     endpoint_id: str
     relay_url: str | None = None
-    direct_addresses: list[str] = field(default_factory=list)
+    direct_addresses: list[str] = field(default_factory=list[str])
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ def addr_parts(address: AddressLike) -> _Addr:
         return address.endpoint_id, address.relay_url, list(address.direct_addresses)
     if isinstance(address, (bytes, bytearray)):
         return _aster.decode_addr(bytes(address))
-    if isinstance(address, str):
+    if isinstance(address, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers need no checker
         return _aster.parse_addr(address)
     raise TypeError(f"an address is a NodeAddr, str or bytes, got {type(address).__name__}")
 
@@ -97,7 +97,7 @@ class AsterTicket:
 
     endpoint_id: str
     relay_addr: str | None = None
-    direct_addrs: list[str] = field(default_factory=list)
+    direct_addrs: list[str] = field(default_factory=list[str])
     credential_type: str | None = None
     credential_data: bytes | None = None
 

@@ -26,7 +26,7 @@ class ForyConfig:
     """Options of earlier versions, kept so that programs still run. Nothing depends on them."""
 
     xlang: bool | None = None
-    extra_kwargs: dict[str, Any] = field(default_factory=dict)
+    extra_kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class ForyCodec:

@@ -9,7 +9,7 @@ import logging
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from aster import _aster
 from aster.errors import TomlSyntaxError
@@ -269,7 +269,7 @@ def load_endpoint_config(path: str | os.PathLike[str] | None = None) -> Endpoint
     """
     toml = None if path is None else _read_toml(path)
     try:
-        values = json.loads(_aster.endpoint_settings(toml, _environment()))
+        values: dict[str, Any] = json.loads(_aster.endpoint_settings(toml, _environment()))
     except TomlSyntaxError as error:
         _raise_decoders_error("" if toml is None else toml[1], error)
     alpns = [alpn.encode() for alpn in values.pop("alpns", [])]
@@ -346,11 +346,11 @@ def _plain(values: dict[str, Any]) -> str:
     return json.dumps(values, default=_hex)
 
 
-def _hex(value: bytes | bytearray | os.PathLike[str]) -> str:
+def _hex(value: object) -> str:
     if isinstance(value, (bytes, bytearray)):
         return value.hex()
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return os.fspath(cast("os.PathLike[str]", value))
     raise TypeError(f"a setting cannot be a {type(value).__name__}")
 
 
@@ -363,7 +363,7 @@ def _read_toml(path: str | os.PathLike[str]) -> tuple[str, str]:
         raise ValueError(f"{os.fspath(path)}: not UTF-8") from None
 
 
-def _raise_decoders_error(text: str, error: TomlSyntaxError) -> None:
+def _raise_decoders_error(text: str, error: TomlSyntaxError) -> NoReturn:
     """Raise what the TOML decoder of Python says; core's words if it has nothing to say or is not there."""
     for name in ("tomllib", "tomli"):
         with contextlib.suppress(ImportError):

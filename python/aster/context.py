@@ -24,8 +24,8 @@ class CallContext:
     call_id: str
     session_id: str | None = None
     peer: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-    attributes: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    attributes: dict[str, str] = field(default_factory=dict[str, str])
     deadline: float | None = None
     is_streaming: bool = False
     pattern: str | None = None

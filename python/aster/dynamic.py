@@ -120,6 +120,6 @@ def _identifier(name: str, taken: Mapping[str, Any]) -> str:
 def _make_enum(name: str, entry: Mapping[str, Any]) -> Any:
     declared = entry["enum"]
     if isinstance(declared[0], str):
-        texts = entry.get("texts") or {}
+        texts: Mapping[str, str] = entry.get("texts") or {}
         return enum.Enum(name, [(member, texts.get(member, member)) for member in declared], type=str)
     return enum.IntEnum(name, [tuple(member) for member in declared])

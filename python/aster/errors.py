@@ -10,6 +10,8 @@ from aster.status import RpcError, StatusCode, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from typing_extensions import Self
+
 
 class TransportError(Exception):
     """The transport of a call failed."""
@@ -46,7 +48,7 @@ class SerializationModeError(ServerError):
 class ConnectionLostError(UnavailableError, TransportError, ConnectionError):
     """The connection to the peer was lost, or could not be established, during a call."""
 
-    def __new__(cls, *_: object, **__: object) -> ConnectionLostError:  # noqa: PYI034 - typing.Self is 3.11
+    def __new__(cls, message: str = "", details: Mapping[str, str] | None = None) -> Self:  # noqa: ARG004
         """Keep message and details from being read as errno and strerror."""
         return super().__new__(cls)
 

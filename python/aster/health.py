@@ -42,6 +42,7 @@ class HealthSource(Protocol):
         Counters may be added under `metrics`: name to number. Must not block, and may be called at any time in the
         loop of the server.
         """
+        raise NotImplementedError
 
 
 def check_health(server: HealthSource) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def metrics_snapshot(server: HealthSource) -> dict[str, float]:
 
 
 def _prometheus(numbers: dict[str, float]) -> str:
-    lines = []
+    lines: list[str] = []
     for name, number in sorted(numbers.items()):
         plain = "".join(char if char.isascii() and (char.isalnum() or char == "_") else "_" for char in name)
         kind = "counter" if plain.endswith("_total") else "gauge"

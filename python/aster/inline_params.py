@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import inspect
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from aster._annotations import (
     Namespace,
@@ -57,5 +57,7 @@ def _field(name: str, parameter: inspect.Parameter, resolved: Any, namespace: Na
 def _given(default: Any) -> Any:
     if type(default).__hash__ is not None:
         return dataclasses.field(default=default)
-    is_empty = type(default) in EMPTY and not default
-    return dataclasses.field(default_factory=type(default) if is_empty else partial(copy.deepcopy, default))
+    if type(default) in EMPTY and not default:
+        kind = cast("Any", type(default))
+        return dataclasses.field(default_factory=kind)
+    return dataclasses.field(default_factory=partial(copy.deepcopy, default))

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["JsonProxyCodec", "json_decode", "json_encode", "safe_decompress"]
 
 _KEPT = "__aster_json_codec__"
-_KEPT = "__aster_json_codec__"
 _UNTYPED: tuple[Any, ...] = (None, object, Any, dict, list)
 
 

@@ -15,13 +15,13 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aster import _aster
 from aster.config import AsterConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
 _ROOT = "aster"
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -70,7 +70,7 @@ def request_context(
     service: str | None = None,
     method: str | None = None,
     peer: str | None = None,
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Give these to every record that is logged inside; what is `None` stays as it was outside."""
     given = {"request_id": request_id, "service": service, "method": method, "peer": peer}
     changed = {name: value for name, value in given.items() if value is not None}
@@ -108,10 +108,11 @@ def _masked(key: str, value: Any, *, mask: bool, depth: int) -> Any:
     is_nested = isinstance(value, (dict, list, tuple))
     if value is not None and (_SECRET_NAMES.search(key) or (is_nested and depth >= _MAX_DEPTH)):
         return _SECRET
+    nested = cast("Any", value)
     if isinstance(value, dict):
-        return {name: _masked(str(name), item, mask=mask, depth=depth + 1) for name, item in value.items()}
+        return {name: _masked(str(name), item, mask=mask, depth=depth + 1) for name, item in nested.items()}
     if is_nested:
-        return [_masked(key, item, mask=mask, depth=depth + 1) for item in value]
+        return [_masked(key, item, mask=mask, depth=depth + 1) for item in nested]
     return _short(value) if mask and isinstance(value, str) and _is_id(key) else value
 
 
@@ -225,7 +226,7 @@ def configure_logging(format: str | None = None, level: str | None = None, mask:
 
 def configure_at_start(config: _aster.Config) -> None:
     """Set up logger `aster` for a server: as configured, else as `configure_logging` was told, else by default."""
-    values = {}
+    values: dict[str, Any] = {}
     for name in ("log_format", "log_level", "log_mask"):
         value, source = config.get(name) or ("null", "default")
         values[name] = _explicit.get(name, json.loads(value)) if source == "default" else json.loads(value)
@@ -247,4 +248,4 @@ def _configure(form: str, level: str, *, mask: bool) -> None:
 
 
 def _writes_to_console(handler: logging.Handler) -> bool:
-    return isinstance(handler, logging.StreamHandler) and handler.stream in {sys.stderr, sys.stdout}
+    return getattr(handler, "stream", None) in {sys.stderr, sys.stdout} and isinstance(handler, logging.StreamHandler)

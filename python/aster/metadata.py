@@ -11,7 +11,7 @@ class Metadata:
     """What people should know of a service or method."""
 
     description: str = ""
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list[str])
     deprecated: bool = False
     since_version: int | None = None
 

@@ -117,7 +117,7 @@ class IrohNode:
 async def _open(
     alpns: Sequence[bytes], config: EndpointConfig | None, path: str | os.PathLike[str] | None = None
 ) -> IrohNode:
-    wanted = list(dict.fromkeys([*alpns, *([] if config is None else config.alpns)]))
+    wanted: list[bytes] = list(dict.fromkeys([*alpns, *([] if config is None else config.alpns)]))
     native = await open_node(config, wanted, content=True, storage_path=None if path is None else _folder(path))
     return IrohNode(native, OwnedNode(native, "IrohNode"))
 

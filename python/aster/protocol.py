@@ -27,8 +27,8 @@ class StreamHeader:
     call_id: str = ""
     deadline_epoch_ms: int = 0
     serialization_mode: int = 0
-    metadata_keys: list[str] = field(default_factory=list)
-    metadata_values: list[str] = field(default_factory=list)
+    metadata_keys: list[str] = field(default_factory=list[str])
+    metadata_values: list[str] = field(default_factory=list[str])
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -56,8 +56,8 @@ class CallHeader:
     method: str = ""
     call_id: str = ""
     deadline_epoch_ms: int = 0
-    metadata_keys: list[str] = field(default_factory=list)
-    metadata_values: list[str] = field(default_factory=list)
+    metadata_keys: list[str] = field(default_factory=list[str])
+    metadata_values: list[str] = field(default_factory=list[str])
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -84,8 +84,8 @@ class RpcStatus:
 
     code: int = 0
     message: str = ""
-    detail_keys: list[str] = field(default_factory=list)
-    detail_values: list[str] = field(default_factory=list)
+    detail_keys: list[str] = field(default_factory=list[str])
+    detail_values: list[str] = field(default_factory=list[str])
 
     @property
     def details(self) -> dict[str, str]:

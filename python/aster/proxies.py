@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aster._ad_hoc import untyped_method, untyped_plan
 from aster.json_codec import json_decode, json_encode
@@ -113,7 +113,8 @@ class ProxyMethod:
     def __call__(self, request: Any = None, /, **fields: Any) -> Coroutine[Any, Any, Any]:
         """Call a unary method with a dict, keywords or both; a client stream with an iterable of dicts."""
         if request is None or isinstance(request, dict):
-            call: Coroutine[Any, Any, Any] = self._calls.method(self._name, RpcPattern.UNARY)(_merged(request, fields))
+            message = _merged(cast("dict[str, Any] | None", request), fields)
+            call: Coroutine[Any, Any, Any] = self._calls.method(self._name, RpcPattern.UNARY)(message)
             return call
         if fields:
             raise TypeError("a stream of requests takes no fields")

@@ -17,7 +17,7 @@ from aster.rpc_types import RpcPattern
 from aster.status import CancelledError, RpcError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from aster.interceptors._chain import Chain
     from aster.rpc_types import SerializationMode
@@ -34,7 +34,7 @@ class CallDefaults:
     """Options of calls that give none."""
 
     timeout: float | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     serialization: SerializationMode | None = None
 
 
@@ -308,13 +308,14 @@ class _Caller:
 
                 return BidiChannel(opened, items)
             context = self._context(metadata, timeout)
+            begun = chain, context
 
             def examined() -> _aster.ClientCall:
                 self._site.check_loop()
                 left = context.remaining_seconds
                 return bound.open(index, left, context.metadata, serialization, context.call_id)
 
-            return BidiChannel(examined, items, lambda: (chain, context))
+            return BidiChannel(examined, items, lambda: begun)
 
         return call
 
@@ -342,7 +343,7 @@ class _Untouched:
         self._items = items
         self.taken = False
 
-    async def __aiter__(self) -> Any:
+    async def __aiter__(self) -> AsyncIterator[Any]:
         if hasattr(self._items, "__aiter__"):
             async for item in self._items:
                 self.taken = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aster.interceptors.base import Decider, Interceptor, streams_input, streams_output
 from aster.interceptors.retry import RetryInterceptor
@@ -183,7 +183,7 @@ def _saw_the_call(kept: dict[str, Any], position: int, started: bool) -> bool:
 
 async def _answer(hook: Failure, ctx: CallContext, error: RpcError) -> RpcError | None:
     try:
-        returned = await hook(ctx, error)
+        returned = cast("object", await hook(ctx, error))  # Hooks of the program may return anything.
     except RpcError as other:
         return other
     except Exception:
