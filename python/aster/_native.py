@@ -78,6 +78,15 @@ def _task_maker(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any
     return lambda coroutine: asyncio.Task(coroutine, **options)
 
 
+def running_loop(pid: int) -> asyncio.AbstractEventLoop:
+    """Return the loop that runs. In a fork of the process with this number `RuntimeError` says that it is one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        _aster.check_process(pid)
+        raise
+
+
 class LoopBound:
     """An object that belongs to the loop in which it was started."""
 
@@ -92,7 +101,7 @@ class LoopBound:
             self._check_loop()
 
     def _check_loop(self) -> None:
-        if self._loop is not None and asyncio.get_running_loop() is not self._loop:
+        if self._loop is not None and running_loop(self._pid) is not self._loop:
             _aster.check_process(self._pid)
             raise RuntimeError(f"{type(self).__name__} belongs to another event loop")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aster import _aster
 from aster._exchange import collect
+from aster._native import running_loop
 from aster._streams import BidiChannel, ExaminedResponses, ResponseStream
 from aster.context import CallContext
 from aster.interceptors.retry import retrying
@@ -53,7 +54,7 @@ class CallSite:
 
     def check_loop(self) -> None:
         """Raise `RuntimeError` in another loop, or another process, than the one that made the stub."""
-        if asyncio.get_running_loop() is not self.loop:
+        if running_loop(self.pid) is not self.loop:
             _aster.check_process(self.pid)
             raise RuntimeError("ServiceClient belongs to another event loop")
 
@@ -131,6 +132,7 @@ class _Caller:
             RpcPattern.BIDI_STREAM.value: self._bidi_stream,
         }[self._method.pattern]()
         made.__name__ = self._method.attribute
+        made.__qualname__ = f"{self._site.service}.{self._method.attribute}"
         return made
 
     def _merged(self, metadata: Mapping[str, str] | None) -> Mapping[str, str] | None:
@@ -141,7 +143,7 @@ class _Caller:
     def _unary(self) -> Method:
         bound, index, mode = self._bound, self._index, self._mode
         loop, pid = self._site.loop, self._site.pid
-        start, create_future, running_loop = bound.start, loop.create_future, asyncio.get_running_loop
+        start, create_future, current_loop = bound.start, loop.create_future, asyncio.get_running_loop
         default_timeout, merged = self._defaults.timeout, self._merged
 
         async def call(
@@ -152,7 +154,11 @@ class _Caller:
             timeout: float | None = default_timeout,
             serialization: SerializationMode | None = mode,
         ) -> Any:
-            if running_loop() is not loop:
+            try:
+                ours = current_loop() is loop
+            except RuntimeError:
+                ours = False
+            if not ours:
                 _aster.check_process(pid)
                 raise RuntimeError("ServiceClient belongs to another event loop")
             future = create_future()
