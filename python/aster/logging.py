@@ -194,7 +194,13 @@ class TextFormatter(logging.Formatter):
         return line
 
 
-class _Handler(logging.StreamHandler[Any]):
+if TYPE_CHECKING:
+    _Base = logging.StreamHandler[Any]
+else:
+    _Base = logging.StreamHandler  # Not generic at runtime before 3.11.
+
+
+class _Handler(_Base):
     """Ours: writes to the standard error of the moment, so that redirection works."""
 
     def __init__(self) -> None:
