@@ -4,8 +4,7 @@ Importing has no side effect: no thread, no runtime, no look at environment or f
 """
 
 from aster._aster import __version__
-from aster._clients import create_client, create_local_client, create_session
-from aster._service_registry import ServiceRegistry, get_default_registry, set_default_registry
+from aster._clients import create_client, create_local_client
 from aster._streams import BidiChannel
 from aster.addresses import AsterTicket, NodeAddr
 from aster.blobs import BlobLocalInfo, BlobObserveResult, BlobsClient, BlobStatusResult, TagInfo
@@ -93,8 +92,15 @@ from aster.protocol import CallHeader, RpcStatus, StreamHeader
 from aster.proxies import ProxyClient, SessionProxyClient
 from aster.rpc_types import RpcPattern, RpcScope, SerializationMode
 from aster.server import AsterServer
-from aster.service import MethodInfo, ServiceInfo, ServiceSummary
-from aster.session import ClientSession
+from aster.service import (
+    MethodInfo,
+    ServiceInfo,
+    ServiceRegistry,
+    ServiceSummary,
+    get_default_registry,
+    set_default_registry,
+)
+from aster.session import ClientSession, create_session
 from aster.status import ContractViolationError, RpcError, StatusCode
 from aster.stubs import ServiceClient, as_client, with_options
 from aster.transport import IrohTransport, LocalTransport, Transport

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from aster import _aster
-from aster._native import loop_queue
+from aster._callers import bind_local, bind_over
 from aster.errors import ClientError
-from aster.handlers import decorated, host
 from aster.interceptors._chain import Chain
 from aster.rpc_types import RpcPattern, RpcScope
 from aster.service import service_info
@@ -46,7 +44,7 @@ def create_client(
         raise ClientError("create_client requires either connection or transport")
     chain = Chain.of(interceptors or ())
     if connection is not None:
-        return cast("T", ServiceClient(info, _bound(info, connection), chain))
+        return cast("T", ServiceClient(info, bind_over(connection, info), chain))
     return cast("T", _TransportStub(info, cast("Transport", transport), chain))
 
 
@@ -67,31 +65,8 @@ def create_local_client(
     info = service_info(service_class)
     if info is None:
         raise ClientError(f"Class {service_class.__name__} is not decorated with @service")
-    caller = _local_caller(implementation, not wire_compatible)
-    bound = caller.bind(info.plan, loop_queue(), None, None)
+    bound = bind_local(implementation, info, objects=not wire_compatible)
     return cast("T", make_stub(info, bound, Chain.of(interceptors or ())))
-
-
-async def create_session(
-    service_class: type[T],
-    connection: IrohConnection | None = None,
-    codec: ForyCodec | None = None,
-    fory_config: ForyConfig | None = None,
-    interceptors: Sequence[Interceptor] | None = None,
-) -> T:
-    """Open a session of a session service over a connection. `ValueError` if undecorated or unconnected."""
-    del codec, fory_config
-    info = service_info(service_class)
-    if info is None:
-        raise ValueError(f"Class {service_class.__name__} is not decorated with @service")
-    if connection is None:
-        raise ValueError("create_session requires a connection")
-    return cast("T", make_stub(info, _bound(info, connection), Chain.of(interceptors or ())))
-
-
-def create_local_session(service_class: type[T], implementation: object, wire_compatible: bool = True) -> T:
-    """Open a session of an implementation in this process, as `create_local_client` does."""
-    return create_local_client(service_class, implementation, wire_compatible)
 
 
 def _shared(service_class: type[Any]) -> ServiceInfo:
@@ -101,20 +76,6 @@ def _shared(service_class: type[Any]) -> ServiceInfo:
     if info.scoped == RpcScope.SESSION.value:
         raise ClientError(f"'{info.name}' is session-scoped; use create_session")
     return info
-
-
-def _bound(info: ServiceInfo, connection: IrohConnection) -> _aster.BoundService:
-    caller = _aster.Caller.over(connection._native)  # noqa: SLF001 - both are this library's
-    return caller.bind(info.plan, loop_queue(), None, None)
-
-
-def _local_caller(implementation: object, objects: bool) -> _aster.Caller:
-    serve = getattr(implementation, "_local_caller", None)
-    if serve is not None:
-        return cast("_aster.Caller", serve(objects))
-    native = _aster.Host(_aster.MAX_CONCURRENT_STREAMS, _aster.MAX_SESSIONS_PER_CONNECTION, True)
-    host(native, loop_queue(), implementation, decorated(implementation), ())
-    return native.local_caller(objects)
 
 
 class _TransportStub(ServiceClient):

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from aster._service_registry import ServiceRegistry
     from aster.codec import ForyCodec, ForyConfig
     from aster.interceptors import Interceptor
     from aster.net import IrohConnection, NetClient
-    from aster.service import ServiceInfo
+    from aster.service import ServiceInfo, ServiceRegistry
 
 logger = logging.getLogger("aster.server")
 

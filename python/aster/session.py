@@ -6,20 +6,38 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from aster._callers import bind_local, bind_over, caller_over
+from aster._native import loop_queue
+from aster.endpoint_server import Server
+from aster.errors import ServerError
+from aster.interceptors._chain import Chain
+from aster.proxies import ProxyCalls, SessionProxyClient
 from aster.rpc_types import RpcScope
-from aster.service import service_info
+from aster.service import ServiceSummary, service_info
 from aster.stubs import CallDefaults, ServiceClient
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
     from aster import _aster
     from aster.client import AsterClient
+    from aster.codec import ForyCodec, ForyConfig
     from aster.interceptors import Interceptor
-    from aster.interceptors._chain import Chain
+    from aster.net import IrohConnection, NetClient
     from aster.service import ServiceInfo
+
+__all__ = [
+    "ClientSession",
+    "SessionProxyClient",
+    "SessionServer",
+    "SessionStub",
+    "create_local_session",
+    "create_proxy_session",
+    "create_session",
+]
 
 T = TypeVar("T")
 logger = logging.getLogger("aster.client")
@@ -137,3 +155,73 @@ class ClientSession:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+async def create_session(
+    service_class: type[T],
+    connection: IrohConnection | None = None,
+    codec: ForyCodec | None = None,
+    fory_config: ForyConfig | None = None,
+    interceptors: Sequence[Interceptor] | None = None,
+) -> T:
+    """Open a session of a session service over a connection that speaks `RPC_ALPN`.
+
+    `codec` and `fory_config` are accepted and not needed. Raises `ValueError` for a class without `@service`, and
+    without a connection.
+    """
+    del codec, fory_config
+    info = service_info(service_class)
+    if info is None:
+        raise ValueError(f"Class {service_class.__name__} is not decorated with @service")
+    if connection is None:
+        raise ValueError("create_session requires a connection")
+    return cast("T", make_stub(info, bind_over(connection, info), Chain.of(interceptors or ())))
+
+
+async def create_local_session(
+    service_class: type[T],
+    implementation: object,
+    wire_compatible: bool = True,
+    interceptors: Sequence[Interceptor] | None = None,
+) -> T:
+    """Open a session of a session service in this process: its class, a `Server` or an `AsterServer`.
+
+    Calls behave as over the network. `wire_compatible` encodes messages; without it they are handed over as they are.
+    Raises `ValueError` for a class without `@service`.
+    """
+    info = service_info(service_class)
+    if info is None:
+        raise ValueError(f"Class {service_class.__name__} is not decorated with @service")
+    bound = bind_local(implementation, info, objects=not wire_compatible)
+    return cast("T", make_stub(info, bound, Chain.of(interceptors or ())))
+
+
+async def create_proxy_session(
+    service: str,
+    connection: IrohConnection | None = None,
+    *,
+    version: int = 1,
+    interceptors: Sequence[Interceptor] | None = None,
+) -> SessionProxyClient:
+    """Open a session of a session service over a connection, without its class: dicts in, dicts out.
+
+    Raises `ValueError` without a connection; calls fail with NOT_FOUND if the server has no such service.
+    """
+    if connection is None:
+        raise ValueError("create_proxy_session requires a connection")
+    summary = ServiceSummary(service, version, "", {}, RpcScope.SESSION.value, ["json"])
+    calls = ProxyCalls(caller_over(connection), loop_queue(), summary, Chain.of(interceptors or ()))
+    return SessionProxyClient(calls)
+
+
+class SessionServer(Server):
+    """A `Server` of session services, with one object of each per session.
+
+    Takes the arguments of `Server`. Raises `ServerError` for a shared service.
+    """
+
+    def __init__(self, endpoint: NetClient, services: Sequence[object], **options: Any) -> None:
+        super().__init__(endpoint, services, **options)
+        for info in self.infos:
+            if info.scoped != RpcScope.SESSION.value:
+                raise ServerError(f"'{info.name}' is not session-scoped; serve it with Server")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aster import rpc, service
-from aster._service_registry import ServiceRegistry, get_default_registry, set_default_registry
+from aster.service import ServiceRegistry, get_default_registry, set_default_registry
 from support import Num
 
 
