@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,19 +43,26 @@ async def feed(call: _aster.ClientCall, items: Requests, chain: Chain | None, co
             return await chain.request(context, item)
         return item
 
+    iterator = items.__aiter__() if isinstance(items, AsyncIterable) else None
     try:
-        if isinstance(items, AsyncIterable):
-            async for item in items:
+        if iterator is not None:
+            async for item in iterator:
                 if not await send(call, await passed(item)):
                     break
         else:
-            for item in items:
+            for item in cast("Iterable[Any]", items):
                 if not await send(call, await passed(item)):
                     break
     except BaseException:
         call.cancel()
         raise
-    call.end_input()
+    else:
+        call.end_input()
+    finally:
+        # A generator that was not exhausted ends now, not when somebody collects it.
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()
 
 
 async def collect(

@@ -351,9 +351,15 @@ class _Untouched:
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         if hasattr(self._items, "__aiter__"):
-            async for item in self._items:
-                self.taken = True
-                yield item
+            iterator = self._items.__aiter__()
+            try:
+                async for item in iterator:
+                    self.taken = True
+                    yield item
+            finally:
+                close = getattr(iterator, "aclose", None)
+                if close is not None and self.taken:
+                    await close()
         else:
             for item in self._items:
                 self.taken = True

@@ -28,6 +28,11 @@ impl Gate {
         self.open
     }
 
+    /// Tells whether a peer was admitted by a credential, not just by an open gate.
+    pub fn has_credential(&self, _peer: &EndpointId) -> bool {
+        false // Nobody verifies credentials yet.
+    }
+
     /// Returns the attributes that admission granted to a peer. Anonymous peers of an open gate have none.
     pub fn attributes(&self, _peer: &EndpointId) -> Arc<Vec<(String, String)>> {
         self.none.clone()

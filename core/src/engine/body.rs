@@ -7,8 +7,11 @@ use bytes::Bytes;
 
 use crate::codec::{self, CodecError, RootId, Schema, Sink, Source};
 use crate::frame;
+use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, Mode, Sniff};
+
+const NO_NATIVE_CODEC: &str = "the native codec is not installed";
 
 /// How the bytes of a body encode its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,10 @@ pub(crate) enum BodyError {
     Encoding(String),
     /// A body of a legacy peer.
     Legacy,
+    /// For the native codec, which is not installed.
+    Native,
+    /// For the native codec, from a peer that may not use it.
+    NativeForbidden,
     /// Not a zstd frame.
     Compression(String),
     /// Expands beyond the limit.
@@ -72,6 +79,7 @@ impl Body {
             Sniff::Xlang => Ok((Encoding::Xlang, bytes)),
             Sniff::Json => Ok((Encoding::Json, bytes)),
             Sniff::Legacy => Err(BodyError::Legacy),
+            Sniff::Native => Err(BodyError::Native),
             Sniff::Invalid => Err(BodyError::Encoding("unknown encoding".to_owned())),
             Sniff::Empty => Err(BodyError::Encoding("empty body".to_owned())),
         }
@@ -100,6 +108,8 @@ impl BodyError {
             Self::Codec(error) => error.for_request_at_server(),
             Self::Encoding(reason) => wire::cannot_decode_request(reason),
             Self::Legacy => wire::legacy_payload(),
+            Self::Native => wire::cannot_decode_request(NO_NATIVE_CODEC),
+            Self::NativeForbidden => wire::native_without_credential(),
             Self::Compression(reason) => wire::cannot_decompress_request(reason),
             Self::TooLarge => wire::decompressed_too_large(),
         }
@@ -111,6 +121,7 @@ impl BodyError {
             Self::Codec(error) => return error.for_response_at_client(),
             Self::Encoding(reason) => reason.clone(),
             Self::Legacy => "payload uses Fory 0.x encoding".to_owned(),
+            Self::Native | Self::NativeForbidden => NO_NATIVE_CODEC.to_owned(),
             Self::Compression(reason) => format!("cannot decompress: {reason}"),
             Self::TooLarge => "decompressed payload is too large".to_owned(),
         };
@@ -173,6 +184,9 @@ impl Outgoing {
 
     fn seal(mut frames: Vec<u8>, start: usize, encoding: Encoding, compression: i64) -> Result<Self, EncodeError> {
         let payload = start + frame::HEADER_LEN;
+        if frames.len().saturating_sub(payload) > limits::MAX_DECOMPRESSED_SIZE {
+            return Err(EncodeError::TooLarge); // However small it becomes, the peer must not expand it.
+        }
         let mut flags = 0;
         if let Some(small) = codec::compress(&frames[payload..], encoding == Encoding::Json, compression) {
             frames.truncate(payload);

@@ -29,6 +29,8 @@ pub struct CallInfo {
     pub metadata: Vec<(String, String)>,
     /// Attributes that admission granted.
     pub attributes: Arc<Vec<(String, String)>>,
+    /// Whether the peer was admitted by a credential.
+    pub has_credential: bool,
     /// When the call must have ended.
     pub deadline: Option<Instant>,
     /// Whether bodies stand for objects of this program.
@@ -167,7 +169,10 @@ impl ServerCall {
     }
 
     fn open<'b>(&self, body: &'b Body) -> Result<(Encoding, std::borrow::Cow<'b, [u8]>), BodyError> {
-        let (encoding, bytes) = body.open(self.mode)?;
+        let (encoding, bytes) = body.open(self.mode).map_err(|error| match error {
+            BodyError::Native if !self.info.has_credential => BodyError::NativeForbidden,
+            other => other,
+        })?;
         self.lock().encoding.get_or_insert(encoding);
         Ok((encoding, bytes))
     }

@@ -202,6 +202,7 @@ impl Driver {
             peer: self.scope.peer,
             metadata: opened.metadata,
             attributes: opened.attributes,
+            has_credential: self.scope.peer.is_some_and(|peer| self.scope.dispatcher.gate.has_credential(&peer)),
             deadline: opened.deadline,
             objects: self.scope.connection.passes_objects(),
             session,

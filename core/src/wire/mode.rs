@@ -35,6 +35,8 @@ pub enum Sniff {
     Json,
     /// A body of a legacy peer; no codec ever sees it.
     Legacy,
+    /// For the optional native codec.
+    Native,
     /// None of these.
     Invalid,
     /// There is no byte.
@@ -48,6 +50,7 @@ impl Sniff {
             Self::Xlang => "xlang",
             Self::Json => "json",
             Self::Legacy => "legacy",
+            Self::Native => "native",
             Self::Invalid => "invalid",
             Self::Empty => "empty",
         }
@@ -119,6 +122,7 @@ pub fn sniff(mode: Mode, body: &[u8]) -> Sniff {
         (_, Some(0x01)) => Sniff::Xlang,
         (Mode::Xlang, Some(b'{')) => Sniff::Json,
         (Mode::Xlang, Some(0x02)) => Sniff::Legacy,
+        (Mode::Native, Some(_)) => Sniff::Native,
         _ => Sniff::Invalid,
     }
 }

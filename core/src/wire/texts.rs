@@ -203,6 +203,11 @@ pub fn legacy_payload() -> RpcStatus {
     invalid("payload uses Fory 0.x encoding; use the JSON mode")
 }
 
+/// A body for the native codec from a peer that was not admitted by a credential.
+pub fn native_without_credential() -> RpcStatus {
+    RpcStatus::new(StatusCode::PERMISSION_DENIED, "native payloads need an admitted peer")
+}
+
 /// A compressed body that is no zstd frame.
 pub fn cannot_decompress_request(reason: &str) -> RpcStatus {
     invalid(format!("cannot decompress request: {reason}"))
