@@ -72,6 +72,8 @@ pub const MAX_SESSIONS_PER_CONNECTION: u32 = 1024;
 /// Waits before the attempts to connect afresh.
 pub const RECONNECT_WAITS: [Duration; 5] =
     [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(16)];
+/// Time in which a server answers the cancellation of a call in a session; then the session ends.
+pub const CANCEL_ANSWER: Duration = Duration::from_secs(5);
 /// Calls queued on a client session.
 pub const MAX_SESSION_QUEUE: usize = 1024;
 /// Items of one client stream or of the input of a bidi call.

@@ -73,8 +73,8 @@ struct Session<'a> {
     io: FrameStream,
     terms: Terms,
     current: Option<Inbound>,
-    /// Whether what arrives belongs to a call that was cancelled here.
-    discarding: bool,
+    /// Until when the trailer of a call that was cancelled here is due; what arrives before is discarded.
+    trailer_due: Option<Instant>,
     outbox_waits: bool,
     alarm: Alarm,
 }
@@ -90,7 +90,7 @@ impl<'a> Session<'a> {
             io,
             terms,
             current: None,
-            discarding: false,
+            trailer_due: None,
             outbox_waits: false,
             alarm: Alarm::default(),
         }
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
                 self.io.abort(wire::ABORT_CANCELLED);
                 return Ok(());
             }
-            if self.current.is_none() && !self.discarding {
+            if self.current.is_none() && self.trailer_due.is_none() {
                 self.begin_next();
             }
             if self.session.is_closing() && self.current.is_none() {
@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
             }
             match self.step().await {
                 ClientStep::Host => self.host(),
-                ClientStep::TimedOut => self.time_out(),
+                ClientStep::TimedOut => self.time_out()?,
                 ClientStep::Read(Ok(Some(frame))) => self.frame(frame)?,
                 ClientStep::Read(Ok(None)) => return self.lose(Failure::early_end()).await,
                 ClientStep::Read(Err(error)) => {
@@ -163,10 +163,7 @@ impl<'a> Session<'a> {
         let reading = self.current.as_ref().is_none_or(Inbound::wants_frames);
         let running = self.current.as_ref().and_then(|inbound| inbound.call.deadline());
         let waiting = self.session.next_deadline();
-        let until = match (running, waiting) {
-            (Some(running), Some(waiting)) => Some(running.min(waiting)),
-            (running, waiting) => running.or(waiting),
-        };
+        let until = [running, waiting, self.trailer_due].into_iter().flatten().min();
         poll_fn(|cx| {
             let flushed = self.io.poll_flush(cx).is_ready();
             if self.session.signal().poll_raised(cx) || (self.outbox_waits && flushed) {
@@ -212,11 +209,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn time_out(&mut self) {
+    /// Ends a call whose time is up. The error ends the session: a server that does not read on, because its handler
+    /// holds it back, never sees a cancellation; resetting the stream is what it cannot miss.
+    fn time_out(&mut self) -> Result<(), Failure> {
+        if self.trailer_due.is_some_and(|due| due <= Instant::now()) {
+            self.io.abort(wire::ABORT_CANCELLED);
+            return Err(wire::cancellation_unanswered().into());
+        }
         let expired = |inbound: &Inbound| inbound.call.deadline().is_some_and(|deadline| deadline <= Instant::now());
         if self.current.as_ref().is_some_and(expired) {
             self.cancel_current(wire::deadline_exceeded());
         }
+        Ok(())
     }
 
     /// Ends the running call here and at the server, unless the server has ended it; the session goes on.
@@ -227,19 +231,21 @@ impl<'a> Session<'a> {
             let mut cancel = Vec::new();
             let _ = frame::encode(frame::CANCEL, &[], &mut cancel);
             self.io.queue(cancel);
-            self.discarding = true;
+            self.trailer_due = Instant::now().checked_add(limits::CANCEL_ANSWER);
         }
     }
 
     /// Takes one frame. The error is the end of the session.
     fn frame(&mut self, frame: Frame) -> Result<(), Failure> {
         let queued = self.io.take_queued();
-        if self.discarding {
+        if self.trailer_due.is_some() {
             if frame::kind(frame.flags) == Ok(FrameKind::Trailer) {
                 let status = wire::decode_status(&frame.payload).ok();
                 let cancelled = status.is_some_and(|status| status.code == StatusCode::CANCELLED);
                 // The legacy dialect answers every cancellation, and leaves other trailers out.
-                self.discarding = !(self.terms.session_trailers || cancelled);
+                if self.terms.session_trailers || cancelled {
+                    self.trailer_due = None;
+                }
             }
             return Ok(());
         }
