@@ -22,6 +22,8 @@ from aster._messages import MessageTable
 from aster._zero import zero
 from aster.metadata import FIELD_DOCS, Description, Metadata
 
+__all__ = ["make_request", "request_name"]
+
 
 def request_name(method: str) -> str:
     """Return the name of the message of a method: `say_hello` and `sayHello` give `SayHelloRequest`."""
