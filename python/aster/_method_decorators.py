@@ -251,6 +251,8 @@ def bidi_stream(
 def _positional(fn: Any, timeout: float | None) -> tuple[Any, float | None]:
     """Tell a decorated function from a timeout that was given by position."""
     if isinstance(fn, (int, float)) and not isinstance(fn, bool):
+        if timeout is not None:
+            raise TypeError("timeout is given twice")
         return None, float(fn)
     return fn, timeout
 
