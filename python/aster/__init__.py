@@ -3,6 +3,10 @@
 Importing has no side effect: no thread, no runtime, no look at environment or files.
 """
 
+import warnings as _warnings
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from aster._aster import __version__
 from aster._clients import create_client, create_local_client
 from aster._streams import BidiChannel
@@ -74,7 +78,7 @@ from aster.interceptors import (
     RetryInterceptor,
     RetryPolicy,
 )
-from aster.metadata import Metadata
+from aster.metadata import Description, Metadata, describe
 from aster.net import (
     RPC_ALPN,
     ConnectionInfo,
@@ -141,6 +145,7 @@ __all__ = [
     "ConnectionLostError",
     "ContractViolationError",
     "DeadlineInterceptor",
+    "Description",
     "DocDownloadPolicy",
     "DocEntry",
     "DocEvent",
@@ -221,6 +226,7 @@ __all__ = [
     "create_endpoint_with_config",
     "create_local_client",
     "create_session",
+    "describe",
     "docs_client",
     "encode_frame",
     "get_default_registry",
@@ -237,3 +243,13 @@ __all__ = [
     "with_options",
     "write_frame",
 ]
+
+
+if not _TYPE_CHECKING:  # Checkers would take every name for granted.
+
+    def __getattr__(name: str) -> _Any:
+        """Give `IrohConnectionError` under the name of earlier versions, which hides a builtin."""
+        if name == "ConnectionError":
+            _warnings.warn("aster.ConnectionError is IrohConnectionError", DeprecationWarning, stacklevel=2)
+            return IrohConnectionError
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

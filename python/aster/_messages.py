@@ -13,6 +13,7 @@ from aster._annotations import HostType, Namespace, UnresolvedTypeError, Unsuppo
 from aster._defaults import Default
 from aster._generics import type_variables
 from aster._wire_type import wire_tag
+from aster.metadata import FIELD_DOCS
 
 if TYPE_CHECKING:
     import enum
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from aster._aster import _ClassSpec as ClassSpec
     from aster._aster import _EnumSpec as EnumSpec
     from aster._generics import Variables
+    from aster.metadata import Metadata
 
 CONTRACT_NAME = "aster.name"
 """Key of `dataclasses.Field.metadata`: the contract name of a field that Python cannot spell."""
@@ -107,7 +109,8 @@ class MessageTable:
                 wire = _aster.wire_name(name)
                 raise TypeError(f"Fields '{other}' and '{field.name}' of {cls.__name__} share the wire name '{wire}'")
             text, form = self._field_type(cls, field, variables)
-            docs: dict[str, Any] = documents[field.name].describe() if field.name in documents else {}
+            described: Metadata | None = documents.get(field.name) or field.metadata.get(FIELD_DOCS)
+            docs: dict[str, Any] = {} if described is None else described.describe()
             entry: dict[str, Any] = {"name": name, "type": text, **docs}
             declared = _defaults.declare(default)
             if declared is None:

@@ -11,7 +11,7 @@ from aster.capabilities import CapabilityRequirement, Requirement, requirement
 from aster.rpc_types import RpcPattern, SerializationMode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 
     from typing_extensions import Concatenate
 
@@ -50,11 +50,13 @@ class MethodOptions:
 
 
 @overload
+def rpc(fn: Callable[[Any, CallContext, Req], Coroutine[Any, Any, Resp]], /) -> ExplicitMethod[Req, Resp]: ...
+@overload
+def rpc(fn: Callable[Concatenate[Any, CallContext, P], Coroutine[Any, Any, Resp]], /) -> InlineMethod[P, Resp]: ...
+@overload
 def rpc(fn: Callable[[Any, Req], Coroutine[Any, Any, Resp]], /) -> ExplicitMethod[Req, Resp]: ...
 @overload
 def rpc(fn: Callable[[Any, Req, CallContext], Coroutine[Any, Any, Resp]], /) -> ExplicitMethod[Req, Resp]: ...
-@overload
-def rpc(fn: Callable[Concatenate[Any, CallContext, P], Coroutine[Any, Any, Resp]], /) -> InlineMethod[P, Resp]: ...
 @overload
 def rpc(fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, Resp]], /) -> InlineMethod[P, Resp]: ...
 @overload
@@ -88,15 +90,17 @@ def rpc(
 
 
 @overload
-def server_stream(fn: Callable[[Any, Req], AsyncIterator[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
-@overload
-def server_stream(fn: Callable[[Any, Req, CallContext], AsyncIterator[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
+def server_stream(fn: Callable[[Any, CallContext, Req], AsyncIterable[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
 @overload
 def server_stream(
-    fn: Callable[Concatenate[Any, CallContext, P], AsyncIterator[Resp]], /
+    fn: Callable[Concatenate[Any, CallContext, P], AsyncIterable[Resp]], /
 ) -> InlineServerStream[P, Resp]: ...
 @overload
-def server_stream(fn: Callable[Concatenate[Any, P], AsyncIterator[Resp]], /) -> InlineServerStream[P, Resp]: ...
+def server_stream(fn: Callable[[Any, Req], AsyncIterable[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
+@overload
+def server_stream(fn: Callable[[Any, Req, CallContext], AsyncIterable[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
+@overload
+def server_stream(fn: Callable[Concatenate[Any, P], AsyncIterable[Resp]], /) -> InlineServerStream[P, Resp]: ...
 @overload
 def server_stream(
     timeout: float | None = None,
@@ -141,15 +145,15 @@ def server_stream(
 
 @overload
 def client_stream(
-    fn: Callable[[Any, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+    fn: Callable[[Any, AsyncGenerator[Req, Any]], Coroutine[Any, Any, Resp]], /
 ) -> ClientStreamMethod[Req, Resp]: ...
 @overload
 def client_stream(
-    fn: Callable[[Any, AsyncIterator[Req], CallContext], Coroutine[Any, Any, Resp]], /
+    fn: Callable[[Any, AsyncGenerator[Req, Any], CallContext], Coroutine[Any, Any, Resp]], /
 ) -> ClientStreamMethod[Req, Resp]: ...
 @overload
 def client_stream(
-    fn: Callable[[Any, CallContext, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+    fn: Callable[[Any, CallContext, AsyncGenerator[Req, Any]], Coroutine[Any, Any, Resp]], /
 ) -> ClientStreamMethod[Req, Resp]: ...
 @overload
 def client_stream(
@@ -194,14 +198,16 @@ def client_stream(
 
 
 @overload
-def bidi_stream(fn: Callable[[Any, AsyncIterator[Req]], AsyncIterator[Resp]], /) -> BidiStreamMethod[Req, Resp]: ...
-@overload
 def bidi_stream(
-    fn: Callable[[Any, AsyncIterator[Req], CallContext], AsyncIterator[Resp]], /
+    fn: Callable[[Any, AsyncGenerator[Req, Any]], AsyncIterable[Resp]], /
 ) -> BidiStreamMethod[Req, Resp]: ...
 @overload
 def bidi_stream(
-    fn: Callable[[Any, CallContext, AsyncIterator[Req]], AsyncIterator[Resp]], /
+    fn: Callable[[Any, AsyncGenerator[Req, Any], CallContext], AsyncIterable[Resp]], /
+) -> BidiStreamMethod[Req, Resp]: ...
+@overload
+def bidi_stream(
+    fn: Callable[[Any, CallContext, AsyncGenerator[Req, Any]], AsyncIterable[Resp]], /
 ) -> BidiStreamMethod[Req, Resp]: ...
 @overload
 def bidi_stream(
@@ -245,6 +251,8 @@ def bidi_stream(
 def _positional(fn: Any, timeout: float | None) -> tuple[Any, float | None]:
     """Tell a decorated function from a timeout that was given by position."""
     if isinstance(fn, (int, float)) and not isinstance(fn, bool):
+        if timeout is not None:
+            raise TypeError("timeout is given twice")
         return None, float(fn)
     return fn, timeout
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, ove
 
 if TYPE_CHECKING:
     import dataclasses
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
 
     from typing_extensions import Concatenate, ParamSpec
 
@@ -137,18 +137,22 @@ if TYPE_CHECKING:
         """What `server_stream` is, or returns, for checkers."""
 
         @overload
-        def __call__(self, fn: Callable[[Any, Req], AsyncIterator[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
-        @overload
         def __call__(
-            self, fn: Callable[[Any, Req, CallContext], AsyncIterator[Resp]], /
+            self, fn: Callable[[Any, CallContext, Req], AsyncIterable[Resp]], /
         ) -> ExplicitServerStream[Req, Resp]: ...
         @overload
         def __call__(
-            self, fn: Callable[Concatenate[Any, CallContext, P], AsyncIterator[Resp]], /
+            self, fn: Callable[Concatenate[Any, CallContext, P], AsyncIterable[Resp]], /
         ) -> InlineServerStream[P, Resp]: ...
         @overload
+        def __call__(self, fn: Callable[[Any, Req], AsyncIterable[Resp]], /) -> ExplicitServerStream[Req, Resp]: ...
+        @overload
         def __call__(
-            self, fn: Callable[Concatenate[Any, P], AsyncIterator[Resp]], /
+            self, fn: Callable[[Any, Req, CallContext], AsyncIterable[Resp]], /
+        ) -> ExplicitServerStream[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[Concatenate[Any, P], AsyncIterable[Resp]], /
         ) -> InlineServerStream[P, Resp]: ...
 
     class ClientStreamDecorator(Protocol):
@@ -156,15 +160,15 @@ if TYPE_CHECKING:
 
         @overload
         def __call__(
-            self, fn: Callable[[Any, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+            self, fn: Callable[[Any, AsyncGenerator[Req, Any]], Coroutine[Any, Any, Resp]], /
         ) -> ClientStreamMethod[Req, Resp]: ...
         @overload
         def __call__(
-            self, fn: Callable[[Any, AsyncIterator[Req], CallContext], Coroutine[Any, Any, Resp]], /
+            self, fn: Callable[[Any, AsyncGenerator[Req, Any], CallContext], Coroutine[Any, Any, Resp]], /
         ) -> ClientStreamMethod[Req, Resp]: ...
         @overload
         def __call__(
-            self, fn: Callable[[Any, CallContext, AsyncIterator[Req]], Coroutine[Any, Any, Resp]], /
+            self, fn: Callable[[Any, CallContext, AsyncGenerator[Req, Any]], Coroutine[Any, Any, Resp]], /
         ) -> ClientStreamMethod[Req, Resp]: ...
 
     class BidiStreamDecorator(Protocol):
@@ -172,30 +176,34 @@ if TYPE_CHECKING:
 
         @overload
         def __call__(
-            self, fn: Callable[[Any, AsyncIterator[Req]], AsyncIterator[Resp]], /
+            self, fn: Callable[[Any, AsyncGenerator[Req, Any]], AsyncIterable[Resp]], /
         ) -> BidiStreamMethod[Req, Resp]: ...
         @overload
         def __call__(
-            self, fn: Callable[[Any, AsyncIterator[Req], CallContext], AsyncIterator[Resp]], /
+            self, fn: Callable[[Any, AsyncGenerator[Req, Any], CallContext], AsyncIterable[Resp]], /
         ) -> BidiStreamMethod[Req, Resp]: ...
         @overload
         def __call__(
-            self, fn: Callable[[Any, CallContext, AsyncIterator[Req]], AsyncIterator[Resp]], /
+            self, fn: Callable[[Any, CallContext, AsyncGenerator[Req, Any]], AsyncIterable[Resp]], /
         ) -> BidiStreamMethod[Req, Resp]: ...
 
     class UnaryDecorator(Protocol):
         """What `rpc` is, or returns, for checkers."""
 
         @overload
-        def __call__(self, fn: Callable[[Any, Req], Coroutine[Any, Any, Resp]], /) -> ExplicitMethod[Req, Resp]: ...
-        @overload
         def __call__(
-            self, fn: Callable[[Any, Req, CallContext], Coroutine[Any, Any, Resp]], /
+            self, fn: Callable[[Any, CallContext, Req], Coroutine[Any, Any, Resp]], /
         ) -> ExplicitMethod[Req, Resp]: ...
         @overload
         def __call__(
             self, fn: Callable[Concatenate[Any, CallContext, P], Coroutine[Any, Any, Resp]], /
         ) -> InlineMethod[P, Resp]: ...
+        @overload
+        def __call__(self, fn: Callable[[Any, Req], Coroutine[Any, Any, Resp]], /) -> ExplicitMethod[Req, Resp]: ...
+        @overload
+        def __call__(
+            self, fn: Callable[[Any, Req, CallContext], Coroutine[Any, Any, Resp]], /
+        ) -> ExplicitMethod[Req, Resp]: ...
         @overload
         def __call__(
             self, fn: Callable[Concatenate[Any, P], Coroutine[Any, Any, Resp]], /

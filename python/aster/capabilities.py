@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Union
 
+__all__ = ["CapabilityRequirement", "all_of", "any_of"]
+
 
 @dataclass(frozen=True)
 class CapabilityRequirement:

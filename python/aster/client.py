@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from aster.net import NetClient
     from aster.node import IrohNode
 
+__all__ = ["AsterClient"]
+
 T = TypeVar("T")
 
 logger = logging.getLogger("aster.client")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from aster.net import EndpointConfig
 
+__all__ = ["AsterConfig", "load_endpoint_config"]
+
 _PREFIX = "ASTER_"
 _UNSET: Any = object()
 _KEYS = frozenset({"root_pubkey", "secret_key"})

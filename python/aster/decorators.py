@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, overload
 
 from aster import _aster
@@ -22,15 +22,15 @@ from aster._method_decorators import (
 from aster.capabilities import requirement
 from aster.context import CallContext
 from aster.inline_params import make_request
+from aster.interceptors.base import Interceptor
 from aster.metadata import Metadata
 from aster.rpc_types import RpcPattern, RpcScope, SerializationMode
 from aster.service import SERVICE_ATTRIBUTE, MethodInfo, ServiceInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aster.capabilities import Requirement
-    from aster.interceptors import Interceptor
 
 __all__ = ["bidi_stream", "client_stream", "rpc", "server_stream", "service"]
 
@@ -85,6 +85,7 @@ def service(
     if max_concurrent_streams is not None and max_concurrent_streams < 1:
         raise ValueError("max_concurrent_streams must be at least 1")
     modes = _modes(serialization)
+    examined = _interceptors(interceptors)
     required = requirement(requires)
 
     def decorate(cls: Any, local_names: Mapping[str, Any]) -> Any:
@@ -117,7 +118,7 @@ def service(
             scope.value,
             methods,
             modes,
-            tuple(interceptors or ()),
+            examined,
             max_concurrent_streams,
             required,
             public,
@@ -149,7 +150,9 @@ def _check_session(cls: type[Any]) -> None:
         parameters = inspect.signature(cls).parameters
     except ValueError:
         parameters = inspect.signature(cls.__init__).parameters
-    if "peer" not in parameters and not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+    peer = parameters.get("peer")
+    by_name = peer is not None and peer.kind in {peer.POSITIONAL_OR_KEYWORD, peer.KEYWORD_ONLY}
+    if not by_name and not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         raise TypeError(f"@service(scoped='session') class {cls.__name__}.__init__ must accept a 'peer' parameter")
 
 
@@ -159,6 +162,14 @@ def _modes(given: SerializationMode | Iterable[SerializationMode] | None) -> tup
     if isinstance(given, int):
         return (SerializationMode(given),)
     return tuple(SerializationMode(mode) for mode in given)
+
+
+def _interceptors(given: Iterable[Any] | None) -> tuple[Interceptor | type[Interceptor], ...]:
+    found = tuple(given) if isinstance(given, Iterable) else () if given is None else (given,)
+    for one in found:
+        if not (issubclass(one, Interceptor) if isinstance(one, type) else isinstance(one, Interceptor)):
+            raise TypeError(f"interceptors must be a list of interceptors, or classes of them, got {shown(type(one))}")
+    return found
 
 
 def _first_paragraph(documented: Any) -> str:
@@ -239,10 +250,12 @@ def _streamed_request(
 
 
 def _item_type(annotation: Any, namespace: Namespace) -> Any:
-    """Return what an async iterator yields; nothing if the annotation is none."""
-    if get_origin(annotation) not in _ITERATORS:
+    """Return what an async iterator yields; nothing if the annotation is none, or says nothing of its items."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) not in _ITERATORS or not arguments:
         return None
-    return bare(get_args(annotation)[0], namespace)
+    item = bare(arguments[0], namespace)
+    return type(None) if item is None else item
 
 
 def _parameters(
@@ -268,11 +281,11 @@ def _response(method: str, annotation: Any, namespace: Namespace, streams: bool)
     if annotation is inspect.Signature.empty:
         raise TypeError(f"Method {method} has no return type annotation")
     resolved = bare(annotation, namespace)
-    if streams:
-        item = _item_type(resolved, namespace)
-        resolved = resolved if item is None else item
-        if item is None:
-            raise TypeError(f"Method {method} must return an AsyncIterator of a dataclass, got {shown(annotation)}")
+    item = _item_type(resolved, namespace) if streams else None
+    if item is not None:
+        resolved = item
+    elif streams and resolved is not None:
+        raise TypeError(f"Method {method} must return an AsyncIterator of a dataclass, got {shown(annotation)}")
     if resolved is None or resolved is type(None):
         raise TypeError(
             f"Method {method} returns None -- Aster RPC methods must return a @wire_type dataclass, not None."

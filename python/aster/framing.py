@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     # What follows is asked of a stream: `write_all(data)`, and `read(n)` or `read_exact(n)`.
     Read = Callable[[int], Awaitable[Any]]
 
+__all__ = [
+    "CALL",
+    "CANCEL",
+    "COMPRESSED",
+    "HEADER",
+    "MAX_FRAME_SIZE",
+    "ROW_SCHEMA",
+    "TRAILER",
+    "FramingError",
+    "encode_frame",
+    "read_frame",
+    "write_frame",
+]
+
 _Made = TypeVar("_Made")
 
 COMPRESSED: int = _aster.FRAME_FLAGS["COMPRESSED"]

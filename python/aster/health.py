@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+__all__ = ["HealthServer", "HealthSource", "check_health", "check_ready", "metrics_snapshot"]
+
 logger = logging.getLogger("aster.health")
 
 _MAX_CONNECTIONS = 32

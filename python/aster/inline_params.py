@@ -20,6 +20,9 @@ from aster._annotations import (
 from aster._defaults import EMPTY
 from aster._messages import MessageTable
 from aster._zero import zero
+from aster.metadata import FIELD_DOCS, Description, Metadata
+
+__all__ = ["make_request", "request_name"]
 
 
 def request_name(method: str) -> str:
@@ -49,15 +52,23 @@ def _field(name: str, parameter: inspect.Parameter, resolved: Any, namespace: Na
         host_type(resolved, namespace, MessageTable(namespace.local_names))
     except UnsupportedTypeError:
         raise TypeError(f"Inline parameter '{name}' has unsupported type {shown(parameter.annotation)}") from None
+    docs = _docs(namespace.resolve(parameter.annotation))
     if parameter.default is not inspect.Parameter.empty:
-        return resolved, _given(parameter.default)
-    return resolved, dataclasses.field(default=None) if optional else _given(zero(inner))
+        return resolved, _given(parameter.default, docs)
+    return resolved, _given(None if optional else zero(inner), docs)
 
 
-def _given(default: Any) -> Any:
+def _docs(annotation: Any) -> dict[str, Metadata]:
+    """Return the documentation in an annotation, as metadata of a field."""
+    marks = getattr(annotation, "__metadata__", ())
+    found = next((mark for mark in marks if isinstance(mark, Description)), None)
+    return {} if found is None else {FIELD_DOCS: Metadata(found.text, list(found.tags))}
+
+
+def _given(default: Any, docs: dict[str, Metadata]) -> Any:
     if type(default).__hash__ is not None:
-        return dataclasses.field(default=default)
+        return dataclasses.field(default=default, metadata=docs)
     if type(default) in EMPTY and not default:
         kind = cast("Any", type(default))
-        return dataclasses.field(default_factory=kind)
-    return dataclasses.field(default_factory=partial(copy.deepcopy, default))
+        return dataclasses.field(default_factory=kind, metadata=docs)
+    return dataclasses.field(default_factory=partial(copy.deepcopy, default), metadata=docs)

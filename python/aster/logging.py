@@ -23,6 +23,17 @@ from aster.config import AsterConfig
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+__all__ = [
+    "JsonFormatter",
+    "TextFormatter",
+    "configure_logging",
+    "get_logger",
+    "get_request_id",
+    "mask_dict",
+    "request_context",
+    "set_request_id",
+]
+
 _ROOT = "aster"
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _FIELDS = ("request_id", "service", "method", "peer", "duration_ms", "status_code", "error", "error_type")

@@ -16,6 +16,8 @@ from aster.status import RpcError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["CallHeader", "RpcStatus", "StreamHeader"]
+
 
 @dataclass
 class StreamHeader:

@@ -5,7 +5,7 @@ from aster.client import AsterClient
 from aster.codec import wire_type
 from aster.config import AsterConfig
 from aster.context import CallContext
-from aster.decorators import rpc, service
+from aster.decorators import bidi_stream, client_stream, rpc, server_stream, service
 from aster.errors import AdmissionDeniedError
 from aster.interceptors import (
     AuditLogInterceptor,
@@ -39,7 +39,10 @@ __all__ = [
     "StatusCode",
     "all_of",
     "any_of",
+    "bidi_stream",
+    "client_stream",
     "rpc",
+    "server_stream",
     "service",
     "wire_type",
 ]

@@ -6,6 +6,8 @@ import enum
 
 from aster import _aster
 
+__all__ = ["RpcPattern", "RpcScope", "SerializationMode"]
+
 _MODES = {name: number for number, name in _aster.MODES}
 
 

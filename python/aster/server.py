@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from aster.net import EndpointConfig, NetClient
     from aster.node import IrohNode
 
+__all__ = ["AsterServer"]
+
 logger = logging.getLogger("aster.server")
 
 

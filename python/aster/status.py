@@ -10,6 +10,28 @@ from aster import _aster
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = [
+    "AbortedError",
+    "AlreadyExistsError",
+    "CancelledError",
+    "ContractViolationError",
+    "DataLossError",
+    "DeadlineExceededError",
+    "FailedPreconditionError",
+    "InternalError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "OutOfRangeError",
+    "PermissionDeniedError",
+    "ResourceExhaustedError",
+    "RpcError",
+    "StatusCode",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnimplementedError",
+    "UnknownRpcError",
+]
+
 _NUMBERS = {name: number for number, name, _ in _aster.STATUS_TABLE}
 
 

@@ -5,12 +5,28 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import decimal
+from collections.abc import AsyncIterator
 
-from aster import all_of, any_of, rpc, service
+from aster import (
+    SerializationMode,
+    all_of,
+    any_of,
+    bidi_stream,
+    client_stream,
+    rpc,
+    server_stream,
+    service,
+)
 from aster.dynamic import DynamicTypeFactory
 
 BARE = {"string": str, "int": int, "float": float, "bool": bool, "bytes": bytes}
 FLOATS = {"float", "float64", "float32"}
+DECORATORS = {
+    "unary": rpc,
+    "server_stream": server_stream,
+    "client_stream": client_stream,
+    "bidi_stream": bidi_stream,
+}
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 
 
@@ -119,27 +135,49 @@ def requirement(given):
     return given
 
 
+def answer_with_one(streamed):
+    """Return an undecorated method: a coroutine function, or an async generator."""
+
+    async def answer(self, request):
+        return request
+
+    async def answers(self, request):
+        yield request
+
+    return answers if streamed else answer
+
+
+def declare_method(entry, types):
+    """Return a decorated method for its description."""
+    if entry["request"] in BARE or entry["response"] in BARE:
+        raise NotDeclarable("bare scalar")
+    pattern = entry["pattern"]
+    request, response = types.annotation(entry["request"]), types.annotation(entry["response"])
+    method = answer_with_one(pattern in {"server_stream", "bidi_stream"})
+    method.__annotations__ = {
+        "request": AsyncIterator[request] if pattern in {"client_stream", "bidi_stream"} else request,
+        "return": AsyncIterator[response] if pattern in {"server_stream", "bidi_stream"} else response,
+    }
+    options = {"timeout": entry.get("timeout_s"), "requires": requirement(entry.get("requires"))}
+    if "idempotent" in entry:
+        options["idempotent"] = entry["idempotent"]
+    return DECORATORS[pattern](name=entry["name"], **options)(method)
+
+
 def declare_service(description):
     """Return a decorated class for a description, and its types."""
-    if description.get("scoped", "shared") != "shared" or description.get("producer_language"):
-        raise NotDeclarable("session or native service")
     types = Types(description["types"])
-    members = {}
-    for entry in description["methods"]:
-        if entry["pattern"] != "unary":
-            raise NotDeclarable("stream")
-        if entry["request"] in BARE or entry["response"] in BARE:
-            raise NotDeclarable("bare scalar")
-
-        async def method(self, request):
-            return request
-
-        method.__annotations__ = {
-            "request": types.annotation(entry["request"]),
-            "return": types.annotation(entry["response"]),
-        }
-        options = {"timeout": entry.get("timeout_s"), "idempotent": entry.get("idempotent", False)}
-        members[entry["name"]] = rpc(name=entry["name"], requires=requirement(entry.get("requires")), **options)(method)
+    members = {entry["name"]: declare_method(entry, types) for entry in description["methods"]}
+    if description.get("scoped") == "session":
+        members["__init__"] = lambda self, peer=None: None
     made = type("Declared", (), members)
-    required = requirement(description.get("requires"))
-    return service(description["service"], version=description["version"], requires=required, public=True)(made), types
+    modes = [SerializationMode[name.upper()] for name in description.get("serialization_modes", ["xlang"])]
+    decorate = service(
+        description["service"],
+        version=description["version"],
+        requires=requirement(description.get("requires")),
+        scoped=description.get("scoped", "shared"),
+        serialization=modes,
+        public=True,
+    )
+    return decorate(made), types

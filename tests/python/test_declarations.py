@@ -105,8 +105,10 @@ def test_service_refuses():
         service(lambda: None)
     with pytest.raises(ValueError, match="scoped"):
         service(scoped="global")
-    with pytest.raises(TypeError, match="later version"):
-        service(scoped="session")
+    with pytest.raises(ValueError, match="version"):
+        service(version=True)
+    with pytest.raises(ValueError, match="max_concurrent_streams"):
+        service(max_concurrent_streams=0)
     with pytest.raises(ValueError, match="any_of"):
         any_of()
     with pytest.raises(ValueError, match="^Duplicate method name 'same' in service 'Twice'$"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Optional
 
 import pytest
 
@@ -42,7 +41,7 @@ class Shared:
 class Session:
     closed: list[int] = []
 
-    def __init__(self, peer: Optional[str] = None) -> None:
+    def __init__(self, peer: str | None = None) -> None:
         self.total = 0
         self.peer = peer
 

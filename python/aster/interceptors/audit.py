@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from aster.context import CallContext
     from aster.status import RpcError
 
+__all__ = ["AuditLogInterceptor"]
+
 _logger = logging.getLogger("aster.interceptors")
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from aster.context import CallContext
 
+__all__ = ["AuthInterceptor"]
+
 logger = logging.getLogger("aster.interceptors")
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from aster.context import CallContext
     from aster.status import RpcError
 
+__all__ = ["Interceptor"]
+
 
 class Interceptor:
     """Looks at calls, of a server or of a client. Override the hooks you need; the others cost nothing.

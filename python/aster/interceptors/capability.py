@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from aster.capabilities import CapabilityRequirement
     from aster.context import CallContext
 
+__all__ = ["CapabilityInterceptor"]
+
 
 class CapabilityInterceptor(Decider):
     """Refuses calls whose `ctx.attributes` lack what the service, or else the method, requires.

@@ -12,6 +12,8 @@ from aster.status import RpcError, StatusCode, UnavailableError
 if TYPE_CHECKING:
     from aster.context import CallContext
 
+__all__ = ["CircuitBreakerInterceptor"]
+
 _FAILURES = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN})
 # Our own doing, or too little to say that the other side works.
 _NEUTRAL = frozenset({StatusCode.CANCELLED, StatusCode.DEADLINE_EXCEEDED, StatusCode.RESOURCE_EXHAUSTED})

@@ -10,6 +10,8 @@ from aster.interceptors.base import Decider
 if TYPE_CHECKING:
     from aster.context import CallContext
 
+__all__ = ["CompressionInterceptor"]
+
 # A local note in the metadata: decimal bytes, -1 turns compression off. Never sent, dropped on receipt.
 COMPRESSION_THRESHOLD_NOTE = "_aster_compression_threshold"
 _OFF = -1

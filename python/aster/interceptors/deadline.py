@@ -12,6 +12,8 @@ from aster.status import DeadlineExceededError
 if TYPE_CHECKING:
     from aster.context import CallContext
 
+__all__ = ["DeadlineInterceptor"]
+
 
 class DeadlineInterceptor(Decider):
     """Refuses calls that arrive too late; those that become late are core's, which needs no interceptor."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from aster.context import CallContext
     from aster.status import RpcError
 
+__all__ = ["MetricsInterceptor"]
+
 
 @dataclass
 class _Call:

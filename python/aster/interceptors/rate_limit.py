@@ -14,6 +14,8 @@ from aster.status import ResourceExhaustedError
 if TYPE_CHECKING:
     from aster.context import CallContext
 
+__all__ = ["RateLimitInterceptor"]
+
 _KEYS = ("global", "service", "method", "peer")
 # Buckets of one limit; the one used longest ago makes room for a new one.
 _MAX_BUCKETS = 10_000

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from aster.context import CallContext
 
+__all__ = ["ExponentialBackoff", "RetryInterceptor", "RetryPolicy"]
+
 _Result = TypeVar("_Result")
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from aster.codec import ForyConfig
     from aster.net import IrohConnection
 
+__all__ = ["IrohTransport"]
+
 
 class IrohTransport(Transport):
     """Calls over an `IrohConnection` that speaks `RPC_ALPN`.

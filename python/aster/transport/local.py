@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Found = tuple[Callable[..., Any], Sequence[Any], RpcPattern | str]
     HandlerRegistry = Callable[[str, str], Found | None]
 
+__all__ = ["LocalTransport"]
+
 
 class LocalTransport(Transport):
     """Calls of handlers that a registry finds.
