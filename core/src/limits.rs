@@ -72,8 +72,6 @@ pub const MAX_SESSIONS_PER_CONNECTION: u32 = 1024;
 /// Waits before the attempts to connect afresh.
 pub const RECONNECT_WAITS: [Duration; 5] =
     [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8), Duration::from_secs(16)];
-/// Time in which a server answers the cancellation of a call in a session; then the session ends.
-pub const CANCEL_ANSWER: Duration = Duration::from_secs(5);
 /// Calls queued on a client session.
 pub const MAX_SESSION_QUEUE: usize = 1024;
 /// Items of one client stream or of the input of a bidi call.
@@ -82,6 +80,10 @@ pub const MAX_STREAM_ITEMS: u64 = 100_000;
 pub const SEND_WINDOW_ITEMS: usize = 16;
 /// Bytes a call holds for sending, and for receiving beside one frame in assembly.
 pub const WINDOW_BYTES: usize = 1024 * 1024;
+/// The same where bodies are a few bytes that stand for objects of the program: about fifty of them.
+pub const OBJECT_WINDOW_BYTES: usize = 512;
+/// Longest wait for the answer to a cancellation in a session, before its stream is given up.
+pub const CANCEL_ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// Credit of a call at its start.
 pub const INITIAL_CREDIT: u32 = 16;
 /// Largest credit that may be outstanding.

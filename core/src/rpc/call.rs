@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{Body, Event, ServerCall};
 use crate::error::Result;
-use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire;
 
@@ -32,6 +31,7 @@ pub(crate) struct ActiveCall {
     slots: usize,
     backlog: VecDeque<Body>,
     backlog_bytes: usize,
+    window: usize,
     half_closed_sent: bool,
     items: u64,
     max_items: u64,
@@ -41,8 +41,14 @@ pub(crate) struct ActiveCall {
 
 impl ActiveCall {
     /// Reserves the events of a call; a client-stream or bidi call starts at once. `credit` is what the call
-    /// was made with.
-    pub(crate) fn new(call: Arc<ServerCall>, credit: u32, cap: Duration, max_items: u64) -> Result<Self> {
+    /// was made with, `window` the bytes it may hold.
+    pub(crate) fn new(
+        call: Arc<ServerCall>,
+        credit: u32,
+        window: usize,
+        cap: Duration,
+        max_items: u64,
+    ) -> Result<Self> {
         let streams_input = call.method().description.pattern.streams_input();
         call.queue().reserve(EVENT_SLOTS + credit as usize)?;
         let mut active = Self {
@@ -52,6 +58,7 @@ impl ActiveCall {
             slots: EVENT_SLOTS,
             backlog: VecDeque::new(),
             backlog_bytes: 0,
+            window,
             half_closed_sent: false,
             items: 0,
             max_items,
@@ -93,7 +100,7 @@ impl ActiveCall {
 
     /// Tells whether more input may be read: nothing is buffered beyond the window.
     pub(crate) fn wants_input(&self) -> bool {
-        self.backlog_bytes < limits::WINDOW_BYTES
+        self.backlog_bytes < self.window
     }
 
     /// Takes one data frame.

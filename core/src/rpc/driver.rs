@@ -218,7 +218,8 @@ impl Driver {
             self.signal.clone(),
             options.expose_errors,
         );
-        ActiveCall::new(call, credit, options.handler_cap, options.max_stream_items)
+        let window = self.scope.connection.window_bytes();
+        ActiveCall::new(call, credit, window, options.handler_cap, options.max_stream_items)
             .map_err(|_| wire::too_many_streams(options.max_concurrent_streams))
     }
 
@@ -286,7 +287,7 @@ impl Driver {
             return Some(Ended::With(status));
         }
         active.deliver_input();
-        if self.io.pending() >= limits::WINDOW_BYTES {
+        if self.io.pending() >= self.scope.connection.window_bytes() {
             self.answer_waits = true;
             return None;
         }

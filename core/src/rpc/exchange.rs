@@ -96,7 +96,7 @@ impl<'a> Exchange<'a> {
     }
 
     async fn talk(mut self) {
-        let mut inbound = Inbound::new(self.call.clone(), true);
+        let mut inbound = Inbound::new(self.call.clone(), true, self.link.connection.window_bytes());
         let mut aborted = self.send_outbox(&mut inbound).map_err(Failure::from);
         while aborted.is_ok() {
             let step = self.step(inbound.wants_frames()).await;
@@ -146,7 +146,7 @@ impl<'a> Exchange<'a> {
 
     /// Sends what the host has put in, if the window has room.
     fn send_outbox(&mut self, inbound: &mut Inbound) -> Result<(), RpcStatus> {
-        if self.io.pending() >= limits::WINDOW_BYTES {
+        if self.io.pending() >= self.link.connection.window_bytes() {
             self.outbox_waits = true;
             return Ok(());
         }

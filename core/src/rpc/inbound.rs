@@ -9,7 +9,6 @@ use super::stream::ReadError;
 use super::transport::{CloseCause, Connection, StreamError};
 use crate::engine::{Body, ClientCall, Event};
 use crate::frame::{self, Frame, FrameKind};
-use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire;
 
@@ -79,11 +78,12 @@ pub(crate) struct Inbound {
     response: Option<Body>,
     backlog: VecDeque<Body>,
     backlog_bytes: usize,
+    window: usize,
     ending: Option<Ending>,
 }
 
 impl Inbound {
-    pub(crate) fn new(call: Arc<ClientCall>, ok_trailer: bool) -> Self {
+    pub(crate) fn new(call: Arc<ClientCall>, ok_trailer: bool, window: usize) -> Self {
         let streams_output = call.method().description.pattern.streams_output();
         Self {
             call,
@@ -93,13 +93,14 @@ impl Inbound {
             response: None,
             backlog: VecDeque::new(),
             backlog_bytes: 0,
+            window,
             ending: None,
         }
     }
 
     /// Tells whether frames may be read: the end is not known and nothing is buffered beyond the window.
     pub(crate) fn wants_frames(&self) -> bool {
-        self.ending.is_none() && self.backlog_bytes < limits::WINDOW_BYTES
+        self.ending.is_none() && self.backlog_bytes < self.window
     }
 
     /// Tells whether the end of the answer is known.

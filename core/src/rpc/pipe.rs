@@ -9,7 +9,6 @@ use tokio::task::AbortHandle;
 
 use super::transport::{BiStream, BoxFuture, CloseCause, Connection, RecvHalf, SendHalf, StreamError};
 use crate::ids::EndpointId;
-use crate::limits;
 
 /// Streams that may wait to be accepted.
 const BACKLOG: usize = 1024;
@@ -66,8 +65,8 @@ impl Connection for PipeConnection {
             if let Some(cause) = self.close_cause() {
                 return Err(cause);
             }
-            let there = Direction::new(self.closed.subscribe());
-            let back = Direction::new(self.closed.subscribe());
+            let there = Direction::new(self.closed.subscribe(), self.window_bytes());
+            let back = Direction::new(self.closed.subscribe(), self.window_bytes());
             let far = BiStream { send: Box::new(Sender::new(back.clone())), recv: Box::new(Receiver(there.clone())) };
             self.open.send(far).await.map_err(|_| CloseCause::lost("closed"))?;
             Ok(BiStream { send: Box::new(Sender::new(there)), recv: Box::new(Receiver(back)) })
@@ -110,6 +109,7 @@ impl Connection for PipeConnection {
 /// One direction of a stream: at most one window of bytes on their way.
 struct Direction {
     state: Mutex<State>,
+    window: usize,
     closed: watch::Receiver<Option<CloseCause>>,
     closer: OnceLock<AbortHandle>,
 }
@@ -134,8 +134,8 @@ impl State {
 }
 
 impl Direction {
-    fn new(closed: watch::Receiver<Option<CloseCause>>) -> Arc<Self> {
-        let direction = Arc::new(Self { state: Mutex::default(), closed, closer: OnceLock::new() });
+    fn new(closed: watch::Receiver<Option<CloseCause>>, window: usize) -> Arc<Self> {
+        let direction = Arc::new(Self { state: Mutex::default(), window, closed, closer: OnceLock::new() });
         let weak = Arc::downgrade(&direction);
         let mut closed = direction.closed.clone();
         let closer = tokio::spawn(async move {
@@ -185,7 +185,7 @@ impl SendHalf for Sender {
         if let Some(error) = self.direction.lost() {
             return Poll::Ready(Err(error));
         }
-        let room = limits::WINDOW_BYTES.saturating_sub(state.bytes.len());
+        let room = self.direction.window.saturating_sub(state.bytes.len());
         if room == 0 {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;

@@ -73,8 +73,9 @@ struct Session<'a> {
     io: FrameStream,
     terms: Terms,
     current: Option<Inbound>,
-    /// Until when the trailer of a call that was cancelled here is due; what arrives before is discarded.
-    trailer_due: Option<Instant>,
+    /// Whether what arrives belongs to a call that was cancelled here, and until when its end must have come: the
+    /// frame that cancels waits behind input that the handler does not read.
+    discarding: Option<Instant>,
     outbox_waits: bool,
     alarm: Alarm,
 }
@@ -90,7 +91,7 @@ impl<'a> Session<'a> {
             io,
             terms,
             current: None,
-            trailer_due: None,
+            discarding: None,
             outbox_waits: false,
             alarm: Alarm::default(),
         }
@@ -121,7 +122,7 @@ impl<'a> Session<'a> {
                 self.io.abort(wire::ABORT_CANCELLED);
                 return Ok(());
             }
-            if self.current.is_none() && self.trailer_due.is_none() {
+            if self.current.is_none() && self.discarding.is_none() {
                 self.begin_next();
             }
             if self.session.is_closing() && self.current.is_none() {
@@ -149,7 +150,7 @@ impl<'a> Session<'a> {
                     if outbox.ended && streams_input {
                         self.io.queue(end_of_input(self.terms.form));
                     }
-                    let mut inbound = Inbound::new(call, self.terms.session_trailers);
+                    let mut inbound = Inbound::new(call, self.terms.session_trailers, self.link.connection.window_bytes());
                     inbound.input_ended = outbox.ended;
                     self.current = Some(inbound);
                     return;
@@ -163,7 +164,7 @@ impl<'a> Session<'a> {
         let reading = self.current.as_ref().is_none_or(Inbound::wants_frames);
         let running = self.current.as_ref().and_then(|inbound| inbound.call.deadline());
         let waiting = self.session.next_deadline();
-        let until = [running, waiting, self.trailer_due].into_iter().flatten().min();
+        let until = [running, waiting, self.discarding].into_iter().flatten().min();
         poll_fn(|cx| {
             let flushed = self.io.poll_flush(cx).is_ready();
             if self.session.signal().poll_raised(cx) || (self.outbox_waits && flushed) {
@@ -191,7 +192,7 @@ impl<'a> Session<'a> {
         if inbound.input_ended || inbound.is_complete() {
             return;
         }
-        if self.io.pending() >= limits::WINDOW_BYTES {
+        if self.io.pending() >= self.link.connection.window_bytes() {
             self.outbox_waits = true;
             return;
         }
@@ -209,12 +210,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Ends a call whose time is up. The error ends the session: a server that does not read on, because its handler
-    /// holds it back, never sees a cancellation; resetting the stream is what it cannot miss.
     fn time_out(&mut self) -> Result<(), Failure> {
-        if self.trailer_due.is_some_and(|due| due <= Instant::now()) {
+        if self.discarding.is_some_and(|until| until <= Instant::now()) {
             self.io.abort(wire::ABORT_CANCELLED);
-            return Err(wire::cancellation_unanswered().into());
+            return Err(RpcStatus::new(StatusCode::UNAVAILABLE, "a cancelled call of the session did not end").into());
         }
         let expired = |inbound: &Inbound| inbound.call.deadline().is_some_and(|deadline| deadline <= Instant::now());
         if self.current.as_ref().is_some_and(expired) {
@@ -231,20 +230,20 @@ impl<'a> Session<'a> {
             let mut cancel = Vec::new();
             let _ = frame::encode(frame::CANCEL, &[], &mut cancel);
             self.io.queue(cancel);
-            self.trailer_due = Instant::now().checked_add(limits::CANCEL_ANSWER);
+            self.discarding = Some(Instant::now() + limits::CANCEL_ANSWER_WAIT);
         }
     }
 
     /// Takes one frame. The error is the end of the session.
     fn frame(&mut self, frame: Frame) -> Result<(), Failure> {
         let queued = self.io.take_queued();
-        if self.trailer_due.is_some() {
+        if self.discarding.is_some() {
             if frame::kind(frame.flags) == Ok(FrameKind::Trailer) {
                 let status = wire::decode_status(&frame.payload).ok();
                 let cancelled = status.is_some_and(|status| status.code == StatusCode::CANCELLED);
                 // The legacy dialect answers every cancellation, and leaves other trailers out.
                 if self.terms.session_trailers || cancelled {
-                    self.trailer_due = None;
+                    self.discarding = None;
                 }
             }
             return Ok(());

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 
 use crate::ids::EndpointId;
+use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire;
 
@@ -101,6 +102,10 @@ pub trait Connection: Send + Sync {
     /// Tells whether both ends are one program that passes objects instead of encoded bodies; hosts tell them apart.
     fn passes_objects(&self) -> bool {
         false
+    }
+    /// Returns the bytes that one direction of a call holds at most, on each side.
+    fn window_bytes(&self) -> usize {
+        if self.passes_objects() { limits::OBJECT_WINDOW_BYTES } else { limits::WINDOW_BYTES }
     }
     /// Closes the connection.
     fn close(&self, code: u32, reason: &str);

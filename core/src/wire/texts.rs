@@ -91,11 +91,6 @@ pub fn too_many_queued_calls(limit: usize) -> RpcStatus {
     exhausted(format!("too many calls queued on the session (limit {limit})"))
 }
 
-/// A session whose server did not answer a cancellation.
-pub fn cancellation_unanswered() -> RpcStatus {
-    RpcStatus::new(StatusCode::UNAVAILABLE, "the session did not answer a cancellation")
-}
-
 /// Metadata beyond a limit.
 pub fn metadata_limit(what: &str, limit: usize, got: usize) -> RpcStatus {
     exhausted(format!("{what} exceeds limit of {limit} (got {got})"))
