@@ -36,22 +36,21 @@ async def send(call: _aster.ClientCall, item: Any) -> bool:
 
 async def feed(call: _aster.ClientCall, items: Requests, chain: Chain | None, context: CallContext | None) -> None:
     """Send items until they or the call end, then half-close. What the items raise cancels the call."""
-    examined = chain is not None and chain.has_request
 
-    async def passed(item: Any) -> Any:
-        if examined and chain is not None and context is not None:
-            return await chain.request(context, item)
-        return item
+    async def sent(item: Any) -> bool:
+        if chain is not None and chain.has_request and context is not None:
+            item = await chain.request(context, item)
+        return await send(call, item)
 
     iterator = items.__aiter__() if isinstance(items, AsyncIterable) else None
     try:
         if iterator is not None:
             async for item in iterator:
-                if not await send(call, await passed(item)):
+                if not await sent(item):
                     break
         else:
             for item in cast("Iterable[Any]", items):
-                if not await send(call, await passed(item)):
+                if not await sent(item):
                     break
     except BaseException:
         call.cancel()
@@ -59,10 +58,14 @@ async def feed(call: _aster.ClientCall, items: Requests, chain: Chain | None, co
     else:
         call.end_input()
     finally:
-        # A generator that was not exhausted ends now, not when somebody collects it.
-        close = getattr(iterator, "aclose", None)
-        if close is not None:
-            await close()
+        await _close(iterator)
+
+
+async def _close(iterator: object) -> None:
+    """End a generator that was not exhausted now, not when somebody collects it."""
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def collect(

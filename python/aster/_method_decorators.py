@@ -83,7 +83,8 @@ def rpc(
     """Make a method callable: one request, one response.
 
     `name` is the name on the wire, `timeout` the default deadline in seconds. `idempotent` says that it may be called
-    again. Raises `TypeError` unless the method is an async function.
+    again, by retries for example. `serialization` is the mode of its calls, `requires` what callers must hold. Raises
+    `TypeError` unless the method is an async function, `ValueError` for a timeout that is not positive.
     """
     options = _options(RpcPattern.UNARY, name, timeout, idempotent, serialization, requires, metadata)
     return _decorator(fn, options)

@@ -114,7 +114,7 @@ class BlobsClient:
         await perform(self._native.tag_set, name, hash, format)
 
     async def tag_get(self, name: str) -> TagInfo | None:
-        """Return a tag."""
+        """Return a tag, or nothing if there is none of that name."""
         found = await perform(self._native.tag_get, name)
         return None if found is None else TagInfo(*found)
 

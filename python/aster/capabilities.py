@@ -39,12 +39,12 @@ def _group(kind: str, roles: tuple[Role, ...]) -> CapabilityRequirement:
 
 
 def any_of(*roles: Role) -> CapabilityRequirement:
-    """Require one of these roles."""
+    """Require one of these roles. `ValueError` without a role, `TypeError` for what is no text."""
     return _group("any_of", roles)
 
 
 def all_of(*roles: Role) -> CapabilityRequirement:
-    """Require each of these roles."""
+    """Require each of these roles. `ValueError` without a role, `TypeError` for what is no text."""
     return _group("all_of", roles)
 
 

@@ -45,7 +45,9 @@ class AsterClient(LoopBound):
     """A client of one server.
 
     `async with AsterClient(address=ticket) as client:` connects and closes it. Without an address the
-    configuration says it, as `ASTER_ENDPOINT_ADDR` does.
+    configuration says it, as `ASTER_ENDPOINT_ADDR` does. `connect_timeout` is in seconds (default 30). Raises
+    `ValueError` without an address and for text that is none. Members that need the server raise `RuntimeError`
+    before `connect()`.
     """
 
     _queue: _aster.Queue | None = None
@@ -92,7 +94,11 @@ class AsterClient(LoopBound):
         self._connect_timeout = connect_timeout
 
     async def connect(self) -> None:
-        """Dial the server and be admitted. Idempotent; a failure releases everything."""
+        """Dial the server and be admitted. Idempotent; a failure releases everything.
+
+        Raises `IrohConnectionError` if the server cannot be reached within `connect_timeout`, `AdmissionDeniedError` if
+        it refuses, `TrustDomainError` if it trusts another root key, and what a bad credential file raises.
+        """
         self._bind_loop()
         if self._turn is None:
             self._turn = asyncio.Lock()
@@ -157,7 +163,10 @@ class AsterClient(LoopBound):
     def open_session(
         self, *, service_cls: type[Any] | None = None, channel: str | None = None
     ) -> SessionOpener[ClientSession]:
-        """Open a group of stubs that are closed together: `async with`, or `await`."""
+        """Open a group of stubs that are closed together: `async with`, or `await`.
+
+        With `service_cls` its stub is made at once, and raises here what `client()` raises.
+        """
         self._check_loop()
         self._connected()
         self._opened_sessions += 1

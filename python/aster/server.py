@@ -107,7 +107,11 @@ class AsterServer(LoopBound):
         return _aster.Server(self._config, self._channel, calls, self._max_sessions)
 
     async def start(self) -> None:
-        """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network."""
+        """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network.
+
+        Raises `TypeError` for a service without `@service`, `RuntimeError` if the manifest names another contract or
+        the server is closed, `OSError` if the address cannot be bound.
+        """
         self._bind_loop()
         if self._closed or self._closing is not None:
             raise RuntimeError("server is closed")
@@ -167,7 +171,10 @@ class AsterServer(LoopBound):
                 )
 
     def serve(self) -> asyncio.Task[None]:
-        """Return the task that ends when the server does; always the same one. Cancelling it closes the server."""
+        """Return the task that ends when the server does; always the same one. Cancelling it closes the server.
+
+        Raises `RuntimeError` before `start()`.
+        """
         if not self._started:
             raise RuntimeError("AsterServer.serve() called before start()")
         self._check_loop()
@@ -186,7 +193,7 @@ class AsterServer(LoopBound):
     def install_signal_handlers(self, grace_period: float = _aster.DRAIN_GRACE) -> None:
         """Let SIGTERM and SIGINT drain and close the server, so that `serve()` returns; a second one exits at once.
 
-        `grace_period` is in seconds. Raises `RuntimeError` outside of the main thread.
+        `grace_period` is in seconds (default 10). Raises `RuntimeError` outside of the main thread.
         """
         self._check_loop()
 
@@ -203,7 +210,7 @@ class AsterServer(LoopBound):
     async def drain(self, grace_period: float = _aster.DRAIN_GRACE, *, timeout_s: float | None = None) -> None:
         """Refuse new calls and wait until the running ones have ended, then cancel the rest. Does not close.
 
-        `grace_period`, also spelt `timeout_s`, is in seconds.
+        `grace_period`, also spelt `timeout_s`, is in seconds (default 10).
         """
         if not self._started or self._closed or self._queue is None:
             return

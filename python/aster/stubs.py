@@ -414,7 +414,7 @@ def with_options(
 
 
 def as_client(stub: object) -> ServiceClient:
-    """Return a stub typed as what it is: its methods `close` and its name and version."""
+    """Return a stub typed as what it is: its `close`, name and version. `TypeError` for anything else."""
     if not isinstance(stub, ServiceClient):
         raise TypeError(f"a stub is needed, got {type(stub).__name__}")
     return stub

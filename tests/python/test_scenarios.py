@@ -68,7 +68,7 @@ class Kind:
 
 SESSION_WAYS = ("local", "objects", "network", "json", "endpoint")
 KINDS = [
-    *(Kind(way, scope, examined) for way in SESSION_WAYS for scope in ("shared", "session") for examined in (False, True)),
+    *(Kind(way, scope, yes) for way in SESSION_WAYS for scope in ("shared", "session") for yes in (False, True)),
     *(Kind(way, "shared", False) for way in ("transport", "local_transport", "local_transport_objects")),
 ]
 
