@@ -700,6 +700,22 @@ async def a_handler_that_does_not_listen_holds_the_caller(case):
 
 
 @scenario()
+async def an_answer_comes_although_all_windows_are_full(case):
+    body = noise(LARGE)
+
+    async def items():
+        while True:
+            case.notes.add("made")
+            yield Text(body)
+
+    answer = asyncio.ensure_future(case.stub.answer_unheard(items()))
+    await steady(case, "made")
+    case.notes.add("go")
+    assert (await answer).value == 7
+    await still_answers(case)
+
+
+@scenario()
 async def a_channel_that_is_not_read_holds_both(case):
     channel = case.stub.repeat()
     body = noise(LARGE)

@@ -66,9 +66,11 @@ class Kind:
         return not self.way.endswith("objects")
 
 
-SESSION_WAYS = ("local", "objects", "network", "json", "endpoint")
+SCOPES = ("shared", "session")
 KINDS = [
-    *(Kind(way, scope, examined) for way in SESSION_WAYS for scope in ("shared", "session") for examined in (False, True)),
+    *(Kind(way, scope, examined) for way in ("local", "network") for scope in SCOPES for examined in (False, True)),
+    *(Kind(way, scope, False) for way in ("objects", "json") for scope in SCOPES),
+    *(Kind("endpoint", scope, True) for scope in SCOPES),
     *(Kind(way, "shared", False) for way in ("transport", "local_transport", "local_transport_objects")),
 ]
 
