@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use aster_core::engine::{Body, ServerCall as CoreCall};
 use aster_core::error::Result;
+use aster_core::status::{RpcStatus, StatusCode};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -49,10 +50,24 @@ impl ServerCall {
     pub fn decode(py: Python<'_>, call: &CoreCall, plan: &Plan, body: &Body) -> Option<Py<PyAny>> {
         if call.info().objects {
             let (_, bytes) = call.raw_request(body)?;
-            return passing::unwrap(&call.info().call_id, &bytes);
+            return passing::unwrap(&call.info().call_id, &bytes).or_else(|| {
+                Self::without_client(call);
+                None
+            });
         }
         let mut sink = PySink::new(py, &plan.hosts);
         call.decode_request(body, &mut sink).map(Bound::unbind)
+    }
+
+    /// Goes on with a call whose client is gone, its objects with it: a handler that has not started never does,
+    /// one that runs is about to be cancelled, and what it would have read makes room for the cancellation.
+    fn without_client(call: &CoreCall) {
+        if call.method().description.pattern.streams_input() {
+            let _ = call.grant(1);
+        } else {
+            let _ = call.finish(RpcStatus::new(StatusCode::CANCELLED, "cancelled"));
+            call.release();
+        }
     }
 
     /// Takes a request item from the queue.

@@ -214,6 +214,11 @@ class Methods:
         return Num(1)
 
     @client_stream
+    async def answer_unheard(self, reqs: AsyncIterator[Text]) -> Num:
+        await self.notes.until("go")
+        return Num(7)
+
+    @client_stream
     async def ignore(self, reqs: AsyncIterator[Text]) -> Num:
         with self.notes.during("ignore"):
             await for_ever()

@@ -146,6 +146,9 @@ impl<'a> Exchange<'a> {
 
     /// Sends what the host has put in, if the window has room.
     fn send_outbox(&mut self, inbound: &mut Inbound) -> Result<(), RpcStatus> {
+        if self.io.is_refused() {
+            return Ok(()); // The host finds its window full until the answer, which is on its way, ends the call.
+        }
         if self.io.pending() >= self.link.connection.window_bytes() {
             self.outbox_waits = true;
             return Ok(());

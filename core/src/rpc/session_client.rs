@@ -189,7 +189,7 @@ impl<'a> Session<'a> {
             self.current = None;
             return;
         }
-        if inbound.input_ended || inbound.is_complete() {
+        if inbound.input_ended || inbound.is_complete() || self.io.is_refused() {
             return;
         }
         if self.io.pending() >= self.link.connection.window_bytes() {

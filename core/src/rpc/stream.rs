@@ -44,6 +44,8 @@ pub(crate) struct FrameStream {
     queued: Option<Queued>,
     finish_wanted: bool,
     finished: bool,
+    /// The peer takes nothing any more.
+    refused: bool,
 }
 
 impl FrameStream {
@@ -62,6 +64,7 @@ impl FrameStream {
             queued: None,
             finish_wanted: false,
             finished: false,
+            refused: false,
         }
     }
 
@@ -140,8 +143,16 @@ impl FrameStream {
         timer.as_mut().poll(cx).map(|()| Err(ReadError::TimedOut))
     }
 
+    /// Tells whether a write was refused: what is queued from then on goes nowhere.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// Queues complete frames.
     pub(crate) fn queue(&mut self, frames: Vec<u8>) {
+        if self.refused {
+            return;
+        }
         if self.written >= limits::WINDOW_BYTES {
             // A reader that is always a little behind must not keep what it has read.
             self.out.drain(..self.written);
@@ -160,13 +171,18 @@ impl FrameStream {
         while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.send.poll_write(cx, rest) {
                 Poll::Ready(Ok(n)) => self.written += n,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Err(error)) => {
+                    self.refused = true;
+                    self.out = Vec::new();
+                    self.written = 0;
+                    return Poll::Ready(Err(error));
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
         self.out.clear();
         self.written = 0;
-        if self.finish_wanted && !self.finished {
+        if self.finish_wanted && !self.finished && !self.refused {
             self.finished = true;
             self.send.finish();
         }
