@@ -150,7 +150,8 @@ impl<'a> Session<'a> {
                     if outbox.ended && streams_input {
                         self.io.queue(end_of_input(self.terms.form));
                     }
-                    let mut inbound = Inbound::new(call, self.terms.session_trailers, self.link.connection.window_bytes());
+                    let mut inbound =
+                        Inbound::new(call, self.terms.session_trailers, self.link.connection.window_bytes());
                     inbound.input_ended = outbox.ended;
                     self.current = Some(inbound);
                     return;
@@ -186,8 +187,7 @@ impl<'a> Session<'a> {
             return self.cancel_current(wire::cancelled());
         }
         if inbound.deliver() {
-            self.current = None;
-            return;
+            return self.let_go();
         }
         if inbound.input_ended || inbound.is_complete() || self.io.is_refused() {
             return;
@@ -207,6 +207,14 @@ impl<'a> Session<'a> {
                 }
             }
             Err(status) => self.cancel_current(status),
+        }
+    }
+
+    /// Forgets a call that has ended here; one that its host cancelled has to end at the server as well.
+    fn let_go(&mut self) {
+        match self.current.as_ref().is_some_and(Inbound::is_complete) {
+            true => self.current = None,
+            false => self.cancel_current(wire::cancelled()),
         }
     }
 
@@ -252,7 +260,7 @@ impl<'a> Session<'a> {
         match inbound.frame(frame, queued) {
             Ok(()) => {
                 if inbound.deliver() {
-                    self.current = None;
+                    self.let_go();
                 }
             }
             Err(status) => self.cancel_current(status),
