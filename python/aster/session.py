@@ -57,17 +57,22 @@ class SessionStub(ServiceClient):
         chain: Chain | None = None,
         defaults: CallDefaults | None = None,
         *,
-        ended: asyncio.Future[None] | None = None,
+        opener: SessionStub | None = None,
     ) -> None:
-        self._ended = asyncio.get_running_loop().create_future() if ended is None else ended
-        # A sibling with other defaults shares the session.
-        self._bound = bound.open_session(self._ended) if ended is None else bound
+        # A sibling with other defaults shares the session, and keeps the stub that opened it.
+        self._opener = opener
+        if opener is None:
+            self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._bound = bound.open_session(self._ended)
+        else:
+            self._ended, self._bound = opener._ended, bound
         super().__init__(info, self._bound, chain, defaults)
         self.session_id: str = self._bound.session_id or ""
 
     def with_defaults(self, defaults: CallDefaults) -> SessionStub:
         """Make a sibling in the same session whose calls have other defaults."""
-        return SessionStub(self._info, self._bound, self._site.chain, defaults, ended=self._ended)
+        opener = self if self._opener is None else self._opener
+        return SessionStub(self._info, self._bound, self._site.chain, defaults, opener=opener)
 
     async def cancel(self) -> None:
         """Cancel the call that runs, with CANCELLED; the session goes on."""
@@ -83,7 +88,7 @@ class SessionStub(ServiceClient):
 
     def __del__(self) -> None:
         bound = self.__dict__.get("_bound")
-        if bound is not None and not self._ended.done():
+        if bound is not None and self._opener is None and not self._ended.done():
             bound.close_session()
 
     def __repr__(self) -> str:

@@ -491,7 +491,7 @@ async def deadline_is_the_total_time_of_a_stream(case):
         async for _ in case.stub.ticks(Num(5), timeout=0.15):
             got += 1
     assert got < 31
-    await cancelled(case, "ticks")
+    await cancelled_while_sending(case, "ticks")
 
 
 @scenario(patterns=PATTERNS)
@@ -964,6 +964,21 @@ async def closing_a_session_ends_its_call(case, pattern):
     await cancelled(case, WAITING[pattern])
     # The hook runs after the last handler.
     assert case.notes.order.index("closing") > case.notes.order.index(f"left {WAITING[pattern]}")
+    assert case.notes.kept["closed"] == 1
+
+
+@scenario(scopes=("session",))
+async def siblings_keep_their_session_open(case):
+    other = await case.open(Room)
+    await with_options(other, timeout=10).add(Num(1))
+    gc.collect()
+    assert (await other.add(Num(1))).value == 2
+    sibling = with_options(with_options(other, timeout=10), metadata={"k": "v"})
+    del other
+    gc.collect()
+    assert (await sibling.add(Num(1))).value == 3
+    assert case.notes.kept["closed"] == 0
+    await sibling.close()
     assert case.notes.kept["closed"] == 1
 
 
