@@ -1,5 +1,7 @@
 /** What a handler knows of its call (`node-api.md` section 8). */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { ContextParts } from "./engine.js";
+import type { RpcPattern } from "./services.js";
 
 const storage = new AsyncLocalStorage<CallContext>();
 
@@ -16,25 +18,29 @@ export class CallContext {
   readonly attributes: Readonly<Record<string, string>>;
   /** When the call must have ended. */
   readonly deadline: Date | null;
-  readonly pattern = "unary";
-  readonly isStreaming = false;
+  /** Id of the session on the wire; null outside of sessions. */
+  readonly sessionId: string | null;
+  readonly pattern: RpcPattern;
+  /** Whether requests or responses are a stream. */
+  readonly isStreaming: boolean;
   readonly idempotent: boolean;
+  /** Number of this attempt of the call. */
+  readonly attempt = 1;
   #controller: AbortController | undefined;
   #reason: unknown;
   #aborted = false;
 
   /** @internal */
   constructor(
-    of: { service: string; method: string; idempotent: boolean },
-    callId: string,
-    peer: string | null,
-    metadata: string[] | null,
-    attributes: string[] | null,
-    leftMs: number | null,
+    of: { service: string; method: string; pattern: RpcPattern; idempotent: boolean },
+    [callId, peer, metadata, attributes, leftMs, , sessionId]: ContextParts,
   ) {
     this.service = of.service;
     this.method = of.method;
+    this.pattern = of.pattern;
+    this.isStreaming = of.pattern !== "unary";
     this.idempotent = of.idempotent;
+    this.sessionId = sessionId;
     this.callId = callId;
     this.peer = peer;
     this.metadata = record(metadata);
@@ -64,6 +70,11 @@ export class CallContext {
       if (this.#aborted) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  /** @internal */
+  get aborted(): boolean {
+    return this.#aborted;
   }
 
   /** @internal */

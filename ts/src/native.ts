@@ -26,15 +26,18 @@ export interface NativePlan {
   decode(root: number, json: boolean, bytes: Uint8Array): unknown;
 }
 
-/** A service of one server, ready to be called. */
+/** A service of one server, or one session of it, ready to be called. */
 export interface NativeStub {
   method(name: string): number;
+  openSession(): NativeStub | Error;
+  readonly sessionTicket: number | null;
+  closeSession(): void;
 }
 
 /** A connected client. */
 export interface NativeClient {
   info(): string;
-  bind(plan: NativePlan): NativeStub | Error;
+  bind(plan: NativePlan, channel?: string): NativeStub | Error;
   close(op: number): Error | undefined;
 }
 
@@ -61,7 +64,7 @@ export interface NativeEngine {
   abandon(op: number): void;
   settings(args: string, inline: string, env: string): NativeSettings | Error;
   plan(description: string, declared: string, build: Codec["build"]): NativePlan | Error;
-  server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number): NativeServer | Error;
+  server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number, maxSessionsPerConnection?: number): NativeServer | Error;
   connect(
     op: number,
     settings: NativeSettings,
@@ -77,9 +80,25 @@ export interface NativeEngine {
     timeoutMs: number | undefined,
     metadata: readonly string[],
     mode: number | undefined,
+    prefetch: number | undefined,
   ): number | Error;
+  open(
+    stub: NativeStub,
+    method: number,
+    timeoutMs: number | undefined,
+    metadata: readonly string[],
+    mode: number | undefined,
+    prefetch: number | undefined,
+  ): number | Error;
+  /** True: taken, false: no room, undefined: the call has ended. */
+  send(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): boolean | Error | undefined;
+  endInput(ticket: number): void;
+  took(ticket: number, items: number): Error | undefined;
   cancel(ticket: number): void;
   drain(): [more: boolean, ...entries: unknown[][]];
+  /** As {@link send}; a value that does not fit ends the call. */
+  sendItem(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): boolean | Error | undefined;
+  releaseSession(session: number): void;
   reply(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): Error | undefined;
   finish(ticket: number, code: number, message: string, details: readonly string[]): Error | undefined;
   fail(ticket: number, text: string): Error | undefined;
