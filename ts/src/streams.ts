@@ -147,7 +147,8 @@ export class Outlet {
     if (this.#waiting.length === 0) {
       const sent = this.#try(value);
       if (sent instanceof Error) throw (this.refused = sent);
-      if (sent !== false) return sent === true;
+      // A call that has ended says so with its next event, behind which an outlet has ended, too.
+      if (sent) return true;
     }
     if (this.#waiting.length >= MOST_WAITING) {
       const about = { field: "pending sends", limit: MOST_WAITING, actual: MOST_WAITING + 1 };
@@ -167,10 +168,10 @@ export class Outlet {
     if (this.#waiting.length === 0) return;
     for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
       const sent = this.#try(first.value);
-      if (sent === false) return;
+      if (!sent) return;
       this.#waiting.shift();
       if (sent instanceof Error) first.reject((this.refused = sent));
-      else first.resolve(sent === true);
+      else first.resolve(true);
     }
     this.#engine.native.release();
     if (this.#closing && !this.#ended) this.#close();
