@@ -68,11 +68,11 @@ function open({ engine, stub, index }: Callable, options: CallOptions, prefetch?
   return checked(engine.native.open(stub, index, timeout, pairs, serialization, prefetch));
 }
 
-/** Makes the way out of a call. */
-function outlet({ engine, write }: Callable, ticket: number): Outlet {
+/** Makes the way out of a call. `awaited`: somebody has a promise of each item. */
+function outlet({ engine, write }: Callable, ticket: number, awaited: boolean): Outlet {
   const hand = (slot: number, text: string, length: number, extra: Parameters<typeof engine.native.send>[4]) =>
     engine.native.send(ticket, slot, text, length, extra);
-  return new Outlet(engine, write, hand, () => engine.native.endInput(ticket));
+  return new Outlet(awaited ? engine : undefined, write, hand, () => engine.native.endInput(ticket));
 }
 
 /** Fails if the stub is closed, for options that cannot be, and if the call is cancelled already. */
@@ -162,7 +162,7 @@ function collect(method: Callable, source: Source<unknown>, options: CallOptions
     check(method, options);
     const ticket = open(method, options);
     const { engine } = method;
-    const out = outlet(method, ticket);
+    const out = outlet(method, ticket, false);
     const ended = (): void => {
       engine.streams.delete(ticket);
       out.end();
@@ -186,13 +186,17 @@ function collect(method: Callable, source: Source<unknown>, options: CallOptions
   });
 }
 
+/** Which ways items go, seen from the client. */
+type Ways = "in" | "both" | "both, awaited";
+
 /** Makes the exchange of a streaming call, or one that has failed if it cannot be submitted. */
-function begun(method: Callable, options: CallOptions, sends: boolean, submit: (prefetch: number) => number): Exchange {
+function begun(method: Callable, options: CallOptions, ways: Ways, submit: (prefetch: number) => number): Exchange {
   const prefetch = options.prefetch ?? PREFETCH;
   try {
     check(method, options);
     const ticket = submit(prefetch);
-    const made = new Exchange(method.engine, ticket, prefetch, sends ? outlet(method, ticket) : undefined);
+    const out = ways === "in" ? undefined : outlet(method, ticket, ways === "both, awaited");
+    const made = new Exchange(method.engine, ticket, prefetch, out);
     const { signal } = options;
     if (signal) made.onOver = watch(signal, (error) => made.abort(error));
     return made;
@@ -202,7 +206,7 @@ function begun(method: Callable, options: CallOptions, sends: boolean, submit: (
 }
 
 function subscribe(method: Callable, request: unknown, options: CallOptions = NO_OPTIONS): ServerStreamCall<unknown> {
-  return new ServerStreamCall(begun(method, options, false, (prefetch) => start(method, request, options, prefetch)));
+  return new ServerStreamCall(begun(method, options, "in", (prefetch) => start(method, request, options, prefetch)));
 }
 
 function exchange(
@@ -210,7 +214,7 @@ function exchange(
   source: Source<unknown>,
   options: CallOptions = NO_OPTIONS,
 ): ServerStreamCall<unknown> {
-  const made = begun(method, options, true, (prefetch) => open(method, options, prefetch));
+  const made = begun(method, options, "both", (prefetch) => open(method, options, prefetch));
   const { outlet: out } = made;
   if (out) {
     pump(out, source).then(
@@ -226,5 +230,5 @@ function converse(method: Callable, options: CallOptions = NO_OPTIONS): BidiChan
     const error = new TypeError("expected options, or the requests as an iterable of messages");
     return new BidiChannel(Exchange.failed(method.engine, error));
   }
-  return new BidiChannel(begun(method, options, true, (prefetch) => open(method, options, prefetch)));
+  return new BidiChannel(begun(method, options, "both, awaited", (prefetch) => open(method, options, prefetch)));
 }

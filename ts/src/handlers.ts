@@ -109,8 +109,8 @@ export class Host implements Hosted {
     const { pattern } = method.info;
     const hand = (slot: number, text: string, length: number, extra: Extra | undefined) =>
       of.native.sendItem(ticket, slot, text, length, extra);
-    const outlet = pattern === RpcPattern.CLIENT_STREAM ? undefined : new Outlet(of, method.response, hand, () => {});
-    const inbox = pattern === RpcPattern.SERVER_STREAM ? undefined : new Inbox<unknown>(of, ticket, PREFETCH);
+    const outlet = pattern === RpcPattern.CLIENT_STREAM ? undefined : new Outlet(undefined, method.response, hand, () => {});
+    const inbox = pattern === RpcPattern.SERVER_STREAM ? undefined : new Inbox<unknown>(of, ticket, PREFETCH, false);
     of.streams.set(ticket, new Handling(inbox, outlet));
     const input = inbox ? new Requests(inbox) : request;
     try {

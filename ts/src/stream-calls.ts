@@ -17,7 +17,7 @@ export class Exchange implements Streaming {
   constructor(of: Engine, ticket: number, prefetch: number, outlet?: Outlet) {
     this.#engine = of;
     this.#ticket = ticket;
-    this.inbox = new Inbox(of, ticket, prefetch);
+    this.inbox = new Inbox(of, ticket, prefetch, true);
     this.outlet = outlet;
     of.streams.set(ticket, this);
   }

@@ -29,15 +29,17 @@ export class Inbox<T> {
   readonly #engine: Engine;
   readonly #ticket: number;
   readonly #half: number;
+  readonly #holds: boolean;
   #items: T[] = [];
   #readers: Reader<T>[] = [];
   #taken = 0;
   #over = false;
   #failure: { error: unknown } | undefined;
 
-  /** `prefetch`: items that are read ahead. */
-  constructor(of: Engine, ticket: number, prefetch: number) {
+  /** `prefetch`: items that are read ahead; `holds`: whether a pending read keeps the process alive. */
+  constructor(of: Engine, ticket: number, prefetch: number, holds: boolean) {
     this.#engine = of;
+    this.#holds = holds;
     this.#ticket = ticket;
     this.#half = Math.ceil(prefetch / 2);
   }
@@ -80,7 +82,7 @@ export class Inbox<T> {
     return new Promise((resolve, reject) => {
       const reader = { resolve, reject, keeper };
       if (this.#over) return this.#settle(reader);
-      if (this.#readers.push(reader) === 1) this.#engine.native.hold();
+      if (this.#readers.push(reader) === 1 && this.#holds) this.#engine.native.hold();
     });
   }
 
@@ -92,7 +94,7 @@ export class Inbox<T> {
   }
 
   #rest(): void {
-    if (this.#readers.length === 0) this.#engine.native.release();
+    if (this.#readers.length === 0 && this.#holds) this.#engine.native.release();
   }
 
   #took(): void {
@@ -112,7 +114,7 @@ export type Hand = (slot: number, text: string, length: number, extra: Extra | u
 
 /** Items on their way out, in order, once there is room. */
 export class Outlet {
-  readonly #engine: Engine;
+  readonly #engine: Engine | undefined;
   readonly #write: Write;
   readonly #hand: Hand;
   readonly #close: () => void;
@@ -124,8 +126,8 @@ export class Outlet {
   /** Runs when the call ends before the items do. */
   onEnd: (() => void) | undefined;
 
-  /** `close` tells the library that no more items come. */
-  constructor(of: Engine, write: Write, hand: Hand, close: () => void) {
+  /** `close` tells the library that no more items come. With an engine, a pending send keeps the process alive. */
+  constructor(of: Engine | undefined, write: Write, hand: Hand, close: () => void) {
     this.#engine = of;
     this.#write = write;
     this.#hand = hand;
@@ -155,7 +157,7 @@ export class Outlet {
       throw new LimitExceededError("too many sends wait: await each of them", about);
     }
     return new Promise((resolve, reject) => {
-      if (this.#waiting.push({ value, resolve, reject }) === 1) this.#engine.native.hold();
+      if (this.#waiting.push({ value, resolve, reject }) === 1) this.#engine?.native.hold();
     });
   }
 
@@ -173,7 +175,7 @@ export class Outlet {
       if (sent instanceof Error) first.reject((this.refused = sent));
       else first.resolve(true);
     }
-    this.#engine.native.release();
+    this.#engine?.native.release();
     if (this.#closing && !this.#ended) this.#close();
   }
 
@@ -190,7 +192,7 @@ export class Outlet {
     this.#ended = true;
     const waiting = this.#waiting;
     this.#waiting = [];
-    if (waiting.length > 0) this.#engine.native.release();
+    if (waiting.length > 0) this.#engine?.native.release();
     for (const one of waiting) one.resolve(false);
     this.onEnd?.();
     this.onEnd = undefined;
