@@ -42,6 +42,14 @@ impl Engine {
         self.shared.sent(scope, call.send(&mut source, &value))
     }
 
+    /// Compresses answers of a call longer than `threshold` bytes; -1: none.
+    #[napi]
+    pub fn compress_above(&self, ticket: f64, threshold: f64) {
+        if let Some(running) = self.shared.running.borrow().get(&(ticket as u64)) {
+            running.call.compress_above(threshold as i64);
+        }
+    }
+
     /// Answers a call; returns an error if the value does not fit.
     #[napi]
     pub fn reply(&self, env: &Env, ticket: f64, slot: u32, text: Js, length: u32, extra: Js) -> Js {

@@ -20,19 +20,21 @@ pub(crate) fn pairs(scope: Scope, array: Js) -> Vec<(String, String)> {
     (0..scope.length(array) / 2).map(|pair| (text(pair * 2), text(pair * 2 + 1))).collect()
 }
 
-/// What the package chose for a call. `prefetch`: items that are read ahead.
+/// What the package chose for a call. `prefetch`: items that are read ahead; `call_id`: that of all attempts.
 fn options(
     scope: Scope,
     timeout_ms: Option<f64>,
     metadata: Js,
     mode: Option<u8>,
     prefetch: Option<u32>,
+    call_id: Option<String>,
 ) -> CallOptions {
     let default = CallOptions::default();
     CallOptions {
         timeout: timeout_ms.map_or(Timeout::Declared, |ms| Timeout::Millis(ms.ceil() as i64)),
         metadata: pairs(scope, metadata),
         mode: mode.and_then(Mode::from_number),
+        call_id,
         credit: prefetch.unwrap_or(default.credit),
         ..default
     }
@@ -113,9 +115,10 @@ impl Engine {
         metadata: Js,
         mode: Option<u8>,
         prefetch: Option<u32>,
+        call_id: Option<String>,
     ) -> Js {
         let scope = Scope::new(env);
-        let options = options(scope, timeout_ms, metadata, mode, prefetch);
+        let options = options(scope, timeout_ms, metadata, mode, prefetch, call_id);
         let (mut source, request) = TapeSource::new(scope, &stub.bound.hosts, Handed { slot, text, length, extra });
         let started = stub.service.start(method as usize, &options, &self.shared.queue, &mut source, &request);
         self.shared.submitted(scope, stub, started, prefetch.map(Window::new))
@@ -133,9 +136,10 @@ impl Engine {
         metadata: Js,
         mode: Option<u8>,
         prefetch: Option<u32>,
+        call_id: Option<String>,
     ) -> Js {
         let scope = Scope::new(env);
-        let options = options(scope, timeout_ms, metadata, mode, prefetch);
+        let options = options(scope, timeout_ms, metadata, mode, prefetch, call_id);
         let started = stub.service.open(method as usize, &options, &self.shared.queue);
         self.shared.submitted(scope, stub, started, prefetch.map(Window::new))
     }

@@ -141,4 +141,10 @@ impl Stub {
         let found = self.bound.plan.method_index(&name);
         found.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1)
     }
+
+    /// Returns an id for a call that nobody else has.
+    #[napi]
+    pub fn next_call_id(&self) -> String {
+        self.service.next_call_id()
+    }
 }

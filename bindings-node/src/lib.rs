@@ -7,6 +7,7 @@
 
 mod answer;
 mod call;
+mod capability;
 mod client;
 mod config;
 mod contract;

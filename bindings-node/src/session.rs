@@ -46,6 +46,12 @@ impl Stub {
         self.session.as_deref().map(|OpenSession(session)| session.ticket() as f64)
     }
 
+    /// Returns the id of the session on the wire.
+    #[napi(getter)]
+    pub fn session_id(&self) -> Option<String> {
+        self.session.as_deref().map(|OpenSession(session)| session.id().to_owned())
+    }
+
     /// Ends the session; its end is told when the server has run its close hook. Repeatable.
     #[napi]
     pub fn close_session(&self) {

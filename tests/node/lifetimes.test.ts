@@ -147,6 +147,7 @@ test("thousands of calls that are cancelled leave nothing", async (t) => {
 for (const [file, lines] of [
   ["streaming", ["tick 1", "tick 2", "tick 3", "sum 6", "echo a", "echo b"]],
   ["session", ["alice 1 3", "bob 5", "closed 2"]],
+  ["interceptors", ["attempts 3 ok"]],
   ["cancel", ["DEADLINE_EXCEEDED", "CANCELLED", "handler saw 2 aborts"]],
 ] as const) {
   test(`the example ${file}`, async (t) => {

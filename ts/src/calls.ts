@@ -1,10 +1,13 @@
 /** Calls of a client: their options, the four patterns, what cancels them (`node-api.md` section 6). */
+import type { Chain } from "./chain.js";
+import { CallContext } from "./context.js";
 import { type Engine, checked } from "./engine.js";
-import type { NativeStub } from "./native.js";
+import { Examined, attempts, concluded } from "./examined.js";
+import { type NativeStub, defaults } from "./native.js";
 import type { RpcPattern } from "./services.js";
 import { CancelledError } from "./status-errors.js";
-import { BidiChannel, Exchange, ServerStreamCall } from "./stream-calls.js";
-import { Outlet, type Source, type Streaming, isSource, pump } from "./streams.js";
+import { BidiChannel, type Conversation, Exchange, ServerStreamCall } from "./stream-calls.js";
+import { Outlet, type Pass, type Source, type Streaming, isSource, pump } from "./streams.js";
 import { SerializationMode } from "./tables.js";
 import { type Write, outgoing } from "./tape.js";
 
@@ -29,16 +32,27 @@ export interface Callable {
   readonly write: Write;
   /** Why nothing can be called any more. */
   refusal(): Error | undefined;
+  /** Interceptors of the client, if there are any. */
+  readonly chain: Chain | undefined;
+  readonly about: { service: string; method: string; pattern: RpcPattern; idempotent: boolean };
+  /** Milliseconds that the method declares. */
+  readonly timeout: number | undefined;
+}
+
+/** Options as a call takes them; all attempts of a call have one id. */
+interface Submitted extends CallOptions {
+  callId?: string;
 }
 
 const NO_OPTIONS: CallOptions = {};
 const NO_METADATA: readonly string[] = [];
-const PREFETCH = 16;
 const MOST_PREFETCH = 1024;
 
 /** Makes what a stub calls for a method of a pattern. */
-export function caller(method: Callable, pattern: RpcPattern): (...args: never[]) => unknown {
-  switch (pattern) {
+export function caller(method: Callable): (...args: never[]) => unknown {
+  const { chain } = method;
+  if (chain) return examined(method, chain);
+  switch (method.about.pattern) {
     case "unary":
       return (request: unknown, options?: CallOptions) => unary(method, request, options);
     case "server_stream":
@@ -51,21 +65,106 @@ export function caller(method: Callable, pattern: RpcPattern): (...args: never[]
   }
 }
 
+/** Makes what a stub calls for a method behind interceptors. */
+function examined(method: Callable, chain: Chain): (...args: never[]) => unknown {
+  switch (method.about.pattern) {
+    case "unary":
+      return async (request: unknown, options?: CallOptions) => {
+        check(method, options ?? NO_OPTIONS);
+        const context = contextOf(method, options);
+        return concluded(chain, context, async () => {
+          await chain.start(context);
+          const passed = await chain.request(context, request);
+          const attempt = (): Promise<unknown> => unary(method, passed, attemptOf(context, options));
+          return chain.response(context, await attempts(chain, context, options?.signal, attempt));
+        });
+      };
+    case "client_stream":
+      return async (source: Source<unknown>, options?: CallOptions) => {
+        check(method, options ?? NO_OPTIONS);
+        const context = contextOf(method, options);
+        return concluded(chain, context, async () => {
+          await chain.start(context);
+          const pass = (item: unknown): Promise<unknown> => chain.request(context, item);
+          return chain.response(context, await collect(method, source, attemptOf(context, options), pass));
+        });
+      };
+    case "server_stream":
+      return (request: unknown, options?: CallOptions) =>
+        new ServerStreamCall(
+          behind(method, chain, options, (context) => {
+            let passed: unknown;
+            const prepare = async (): Promise<void> => {
+              await chain.start(context);
+              passed = await chain.request(context, request);
+            };
+            const open = (): Conversation => subscription(method, passed, attemptOf(context, options));
+            return [prepare, open];
+          }),
+        );
+    case "bidi_stream":
+      return (...[first, second]: [(Source<unknown> | CallOptions)?, CallOptions?]) => {
+        const source = isSource(first) ? first : undefined;
+        const options = source ? second : (first as CallOptions | undefined);
+        const made = behind(method, chain, options, (context) => {
+          const pass = (item: unknown): Promise<unknown> => chain.request(context, item);
+          const open = (): Conversation => {
+            const attempt = attemptOf(context, options);
+            return source ? sourced(method, source, attempt, pass) : channelled(method, attempt);
+          };
+          return [() => chain.start(context), open];
+        });
+        return source ? new ServerStreamCall(made) : new BidiChannel(made);
+      };
+  }
+}
+
+/** Makes a streaming call behind interceptors, or one that has failed. */
+function behind(
+  method: Callable,
+  chain: Chain,
+  options: CallOptions | undefined,
+  plan: (context: CallContext) => [prepare: () => Promise<void>, open: () => Conversation],
+): Conversation {
+  try {
+    if (options !== undefined && (typeof options !== "object" || options === null)) throw wrongOptions();
+    check(method, options ?? NO_OPTIONS);
+    const context = contextOf(method, options);
+    return new Examined(chain, context, options?.signal, ...plan(context));
+  } catch (error) {
+    return Exchange.failed(method.engine, error);
+  }
+}
+
+/** Makes what interceptors see of a call. Its deadline is fixed here. */
+function contextOf({ stub, about, timeout }: Callable, options: CallOptions = NO_OPTIONS): CallContext {
+  const left = options.timeout ?? timeout ?? null;
+  const context = new CallContext(about, [stub.nextCallId(), null, null, null, left, null, stub.sessionId]);
+  Object.assign(context.metadata, options.metadata);
+  return context;
+}
+
+/** Returns the options of one attempt. */
+function attemptOf(context: CallContext, options: CallOptions = NO_OPTIONS): Submitted {
+  const { metadata, callId, remainingMs } = context;
+  return { ...options, metadata, callId, ...(remainingMs === null ? {} : { timeout: remainingMs }) };
+}
+
 /** Submits a call with its only request and returns its ticket. */
-function start({ engine, stub, index, write }: Callable, request: unknown, options: CallOptions, prefetch?: number): number {
-  const { timeout, metadata, serialization } = options;
+function start({ engine, stub, index, write }: Callable, request: unknown, options: Submitted, prefetch?: number): number {
+  const { timeout, metadata, serialization, callId } = options;
   const pairs = metadata === undefined ? NO_METADATA : metadataPairs(metadata);
   const submitted = outgoing.send(write, request, (slot, text, length, extra) =>
-    engine.native.call(stub, index, slot, text, length, extra, timeout, pairs, serialization, prefetch),
+    engine.native.call(stub, index, slot, text, length, extra, timeout, pairs, serialization, prefetch, callId),
   );
   return checked(submitted);
 }
 
 /** Submits a call whose requests follow and returns its ticket. */
-function open({ engine, stub, index }: Callable, options: CallOptions, prefetch?: number): number {
-  const { timeout, metadata, serialization } = options;
+function open({ engine, stub, index }: Callable, options: Submitted, prefetch?: number): number {
+  const { timeout, metadata, serialization, callId } = options;
   const pairs = metadata === undefined ? NO_METADATA : metadataPairs(metadata);
-  return checked(engine.native.open(stub, index, timeout, pairs, serialization, prefetch));
+  return checked(engine.native.open(stub, index, timeout, pairs, serialization, prefetch, callId));
 }
 
 /** Makes the way out of a call. `awaited`: somebody has a promise of each item. */
@@ -156,7 +255,12 @@ function unary(method: Callable, request: unknown, options: CallOptions = NO_OPT
   });
 }
 
-function collect(method: Callable, source: Source<unknown>, options: CallOptions = NO_OPTIONS): Promise<unknown> {
+function collect(
+  method: Callable,
+  source: Source<unknown>,
+  options: Submitted = NO_OPTIONS,
+  pass?: Pass,
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     if (!isSource(source)) throw new TypeError("expected the requests as an iterable of messages");
     check(method, options);
@@ -174,7 +278,7 @@ function collect(method: Callable, source: Source<unknown>, options: CallOptions
       reject(error);
     };
     settle(method, ticket, options.signal, resolve, failed);
-    pump(out, source).then(
+    pump(out, source, pass).then(
       () => out.close(),
       (error: unknown) => {
         // What the source failed with is what the caller has to know.
@@ -190,8 +294,8 @@ function collect(method: Callable, source: Source<unknown>, options: CallOptions
 type Ways = "in" | "both" | "both, awaited";
 
 /** Makes the exchange of a streaming call, or one that has failed if it cannot be submitted. */
-function begun(method: Callable, options: CallOptions, ways: Ways, submit: (prefetch: number) => number): Exchange {
-  const prefetch = options.prefetch ?? PREFETCH;
+function begun(method: Callable, options: Submitted, ways: Ways, submit: (prefetch: number) => number): Exchange {
+  const prefetch = options.prefetch ?? defaults().initialCredit;
   try {
     check(method, options);
     const ticket = submit(prefetch);
@@ -205,30 +309,39 @@ function begun(method: Callable, options: CallOptions, ways: Ways, submit: (pref
   }
 }
 
-function subscribe(method: Callable, request: unknown, options: CallOptions = NO_OPTIONS): ServerStreamCall<unknown> {
-  return new ServerStreamCall(begun(method, options, "in", (prefetch) => start(method, request, options, prefetch)));
+function subscription(method: Callable, request: unknown, options: Submitted): Exchange {
+  return begun(method, options, "in", (prefetch) => start(method, request, options, prefetch));
 }
 
-function exchange(
-  method: Callable,
-  source: Source<unknown>,
-  options: CallOptions = NO_OPTIONS,
-): ServerStreamCall<unknown> {
+function sourced(method: Callable, source: Source<unknown>, options: Submitted, pass?: Pass): Exchange {
   const made = begun(method, options, "both", (prefetch) => open(method, options, prefetch));
   const { outlet: out } = made;
   if (out) {
-    pump(out, source).then(
+    pump(out, source, pass).then(
       () => out.close(),
       (error: unknown) => made.abort(error),
     );
   }
-  return new ServerStreamCall(made);
+  return made;
+}
+
+function channelled(method: Callable, options: Submitted): Exchange {
+  return begun(method, options, "both, awaited", (prefetch) => open(method, options, prefetch));
+}
+
+function subscribe(method: Callable, request: unknown, options: CallOptions = NO_OPTIONS): ServerStreamCall<unknown> {
+  return new ServerStreamCall(subscription(method, request, options));
+}
+
+function exchange(method: Callable, source: Source<unknown>, options?: CallOptions): ServerStreamCall<unknown> {
+  return new ServerStreamCall(sourced(method, source, options ?? NO_OPTIONS));
 }
 
 function converse(method: Callable, options: CallOptions = NO_OPTIONS): BidiChannel<unknown, unknown> {
-  if (typeof options !== "object" || options === null) {
-    const error = new TypeError("expected options, or the requests as an iterable of messages");
-    return new BidiChannel(Exchange.failed(method.engine, error));
-  }
-  return new BidiChannel(begun(method, options, "both, awaited", (prefetch) => open(method, options, prefetch)));
+  const fits = typeof options === "object" && options !== null;
+  return new BidiChannel(fits ? channelled(method, options) : Exchange.failed(method.engine, wrongOptions()));
+}
+
+function wrongOptions(): TypeError {
+  return new TypeError("expected options, or the requests as an iterable of messages");
 }

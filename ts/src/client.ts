@@ -1,4 +1,5 @@
 /** Clients (`node-api.md` section 6). */
+import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
 import { AdmissionDeniedError, InvalidStateError } from "./errors.js";
@@ -22,6 +23,8 @@ export interface ClientOptions {
   /** Milliseconds for dialling, admission included. */
   connectTimeout?: number;
   allowForeignChannels?: boolean;
+  /** Run around every call of its stubs. */
+  interceptors?: readonly Interceptor[];
 }
 
 const OPTIONS = [
@@ -33,6 +36,7 @@ const OPTIONS = [
   "channelName",
   "connectTimeout",
   "allowForeignChannels",
+  "interceptors",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "enrollmentCredentialFile", "allowForeignChannels"] as const;
 const NO_ADDRESS =
@@ -66,6 +70,7 @@ export class AsterClient implements AsyncDisposable {
     if (connectTimeout !== undefined && !(connectTimeout > 0)) {
       throw new RangeError("AsterClient: expected a connectTimeout above 0");
     }
+    Chain.of(options.interceptors ?? []);
     this.#engine = engine();
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
@@ -157,12 +162,16 @@ export class AsterClient implements AsyncDisposable {
   }
 
   /** Makes a stub of a service that the server offers; of a session service it opens a session. */
-  async client<S extends object>(service: ServiceLike<S>, options: { channel?: string } = {}): Promise<Stub<S>> {
-    checkKeys("client", options, ["channel"]);
+  async client<S extends object>(
+    service: ServiceLike<S>,
+    options: { channel?: string; interceptors?: readonly Interceptor[] } = {},
+  ): Promise<Stub<S>> {
+    checkKeys("client", options, ["channel", "interceptors"]);
+    const chain = Chain.of([...(this.#options.interceptors ?? []), ...(options.interceptors ?? [])]);
     const { native } = this.#connected();
     const plan = planOf(this.#engine.native, requireService(service));
     const bound = checked(native.bind(plan.native, options.channel));
-    return makeStub(this.#engine, plan, bound) as unknown as Stub<S>;
+    return makeStub(this.#engine, plan, bound, chain) as unknown as Stub<S>;
   }
 
   /** Opens a session: its stubs of session services are closed with it. */

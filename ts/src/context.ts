@@ -12,8 +12,8 @@ export class CallContext {
   readonly callId: string;
   /** Endpoint id of the caller; null in process. */
   readonly peer: string | null;
-  /** Metadata of the caller. */
-  readonly metadata: Readonly<Record<string, string>>;
+  /** Metadata of the caller. Interceptors of a client may add to it before it is sent. */
+  readonly metadata: Record<string, string>;
   /** Attributes that admission granted. */
   readonly attributes: Readonly<Record<string, string>>;
   /** When the call must have ended. */
@@ -25,7 +25,7 @@ export class CallContext {
   readonly isStreaming: boolean;
   readonly idempotent: boolean;
   /** Number of this attempt of the call. */
-  readonly attempt = 1;
+  attempt = 1;
   #controller: AbortController | undefined;
   #reason: unknown;
   #aborted = false;
@@ -44,7 +44,7 @@ export class CallContext {
     this.callId = callId;
     this.peer = peer;
     this.metadata = record(metadata);
-    this.attributes = record(attributes);
+    this.attributes = Object.freeze(record(attributes));
     this.deadline = leftMs === null ? null : new Date(Date.now() + leftMs);
   }
 
@@ -78,6 +78,11 @@ export class CallContext {
   }
 
   /** @internal */
+  get abortReason(): unknown {
+    return this.#reason;
+  }
+
+  /** @internal */
   abort(reason: unknown): void {
     this.#aborted = true;
     this.#reason = reason;
@@ -90,8 +95,8 @@ export class CallContext {
   }
 }
 
-function record(pairs: string[] | null): Readonly<Record<string, string>> {
+function record(pairs: string[] | null): Record<string, string> {
   const out = Object.create(null) as Record<string, string>;
   for (let at = 0; pairs && at + 1 < pairs.length; at += 2) out[pairs[at] as string] = pairs[at + 1] as string;
-  return Object.freeze(out);
+  return out;
 }

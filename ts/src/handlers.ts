@@ -1,10 +1,14 @@
 /** How a server runs the methods of its services (`node-api.md` sections 4, 5 and 8). */
+import { type Chain, streamsInput, streamsOutput } from "./chain.js";
 import { CallContext } from "./context.js";
 import type { ContextParts, Engine, Hosted, HostedSession } from "./engine.js";
+import { COMPRESSION_NOTE } from "./interceptors.js";
+import { defaults } from "./native.js";
 import type { MethodPlan, Plan } from "./plans.js";
 import { RpcError, messageOf } from "./rpc-error.js";
 import { RpcPattern, RpcScope, type ServiceClass, type ServiceInfo, findService, requireService } from "./services.js";
-import { Inbox, Outlet, type Source, type Streaming, isSource, pump } from "./streams.js";
+import { UnknownRpcError } from "./status-errors.js";
+import { Inbox, Outlet, type Pass, type Streaming, isSource, pump } from "./streams.js";
 import { type Extra, outgoing } from "./tape.js";
 
 /**
@@ -44,18 +48,17 @@ interface HostedMethod extends MethodPlan {
   readonly about: { service: string; method: string; pattern: RpcPattern; idempotent: boolean };
 }
 
-/** Request items that core lets in before the handler has taken some; core's first credit. */
-const PREFETCH = 16;
-
 /** Runs the handlers of one service. */
 export class Host implements Hosted {
   readonly plan: Plan;
   readonly #engine: Engine;
   readonly #objects: Objects;
   readonly #methods: readonly HostedMethod[];
+  readonly #chain: Chain | undefined;
 
-  constructor(of: Engine, plan: Plan, objects: Objects) {
+  constructor(of: Engine, plan: Plan, objects: Objects, chain: Chain | undefined) {
     this.plan = plan;
+    this.#chain = chain;
     this.#engine = of;
     this.#objects = objects;
     this.#methods = plan.methods.map((method) => {
@@ -79,8 +82,9 @@ export class Host implements Hosted {
       const object = session === null ? this.#objects(null) : this.#session(session);
       return (object as Handlers)[method.property]?.(input, context);
     };
-    if (method.info.pattern === RpcPattern.UNARY) void this.#unary(ticket, context, method, async () => handler(request));
-    else void this.#stream(ticket, context, method, request, handler);
+    const plain = method.info.pattern === RpcPattern.UNARY && !this.#chain;
+    if (plain) void this.#unary(ticket, context, method, async () => handler(request));
+    else void this.#run(ticket, context, method, request, handler);
   }
 
   #session(session: number): object {
@@ -89,6 +93,7 @@ export class Host implements Hosted {
     return found.object();
   }
 
+  /** Runs most handlers, with nothing that they do not need. */
   async #unary(ticket: number, context: CallContext, method: HostedMethod, run: () => Promise<unknown>): Promise<void> {
     try {
       const value = await context.run(run);
@@ -98,32 +103,34 @@ export class Host implements Hosted {
     }
   }
 
-  async #stream(
+  async #run(
     ticket: number,
     context: CallContext,
     method: HostedMethod,
     request: unknown,
     handler: (input: unknown) => unknown,
   ): Promise<void> {
-    const of = this.#engine;
-    const { pattern } = method.info;
+    const [of, chain] = [this.#engine, this.#chain];
     const hand = (slot: number, text: string, length: number, extra: Extra | undefined) =>
       of.native.sendItem(ticket, slot, text, length, extra);
-    const outlet = pattern === RpcPattern.CLIENT_STREAM ? undefined : new Outlet(undefined, method.response, hand, () => {});
-    const inbox = pattern === RpcPattern.SERVER_STREAM ? undefined : new Inbox<unknown>(of, ticket, PREFETCH, false);
-    of.streams.set(ticket, new Handling(inbox, outlet));
-    const input = inbox ? new Requests(inbox) : request;
+    const outlet = streamsOutput(context) ? new Outlet(undefined, method.response, hand, () => {}) : undefined;
+    const inbox = streamsInput(context) ? new Inbox<unknown>(of, ticket, defaults().initialCredit, false) : undefined;
+    if (inbox || outlet) of.streams.set(ticket, new Handling(inbox, outlet));
     try {
       await context.run(async () => {
+        await chain?.start(context);
+        const input = await examinedInput(chain, context, inbox, request);
+        if (chain) this.#compress(ticket, context);
         const answer = handler(input);
-        if (!outlet) return this.#reply(ticket, context, method, await answer);
-        if (!isSource(answer)) throw new TypeError(`${method.property}() must return an async iterable`);
-        await this.#sendAll(ticket, outlet, answer);
+        if (outlet) await this.#sendAll(ticket, context, method, outlet, answer);
+        else await this.#answer(ticket, context, method, await answer);
       });
+      chain?.finish(context);
     } catch (error) {
       // Core has ended a call with an item that does not fit; its place is for the operator.
       if (outlet?.refused === error && error) warn(context, error);
-      this.#failed(ticket, context, error);
+      if (chain) await this.#failedBehind(chain, ticket, context, error);
+      else this.#failed(ticket, context, error);
     } finally {
       of.streams.delete(ticket);
       inbox?.cancel();
@@ -131,19 +138,42 @@ export class Host implements Hosted {
     }
   }
 
+  async #answer(ticket: number, context: CallContext, method: HostedMethod, value: unknown): Promise<void> {
+    const chain = this.#chain;
+    if (!chain) return void this.#reply(ticket, context, method, value);
+    if (context.aborted) throw context.abortReason;
+    const refused = this.#reply(ticket, context, method, await chain.response(context, value));
+    if (refused) throw refused;
+  }
+
   /** Sends what a handler yields, and ends the call with it. */
-  async #sendAll(ticket: number, outlet: Outlet, items: Source<unknown>): Promise<void> {
-    await pump(outlet, items);
+  async #sendAll(
+    ticket: number,
+    context: CallContext,
+    method: HostedMethod,
+    outlet: Outlet,
+    items: unknown,
+  ): Promise<void> {
+    if (!isSource(items)) throw new TypeError(`${method.property}() must return an async iterable`);
+    const chain = this.#chain;
+    await pump(outlet, items, chain?.hasResponse ? (item) => chain.response(context, item) : undefined);
+    if (chain && context.aborted) throw context.abortReason;
     this.#engine.running.delete(ticket);
     this.#engine.native.finish(ticket, 0, "", []);
   }
 
-  #reply(ticket: number, context: CallContext, method: HostedMethod, value: unknown): void {
+  #compress(ticket: number, { metadata }: CallContext): void {
+    const note = metadata[COMPRESSION_NOTE];
+    if (note !== undefined) this.#engine.native.compressAbove(ticket, Number(note));
+  }
+
+  #reply(ticket: number, context: CallContext, method: HostedMethod, value: unknown): Error | undefined {
     this.#engine.running.delete(ticket);
     const refused = outgoing.send(method.response, value, (slot, text, length, extra) =>
       this.#engine.native.reply(ticket, slot, text, length, extra),
     );
     if (refused) warn(context, refused);
+    return refused;
   }
 
   #failed(ticket: number, context: CallContext, error: unknown): void {
@@ -156,6 +186,33 @@ export class Host implements Hosted {
     if (!context.aborted) warn(context, error);
     this.#engine.native.fail(ticket, messageOf(error));
   }
+
+  /** Ends a failed call with the error that stands after the hooks, or normally without one. */
+  async #failedBehind(chain: Chain, ticket: number, context: CallContext, error: unknown): Promise<void> {
+    const { native, running } = this.#engine;
+    const reason = context.aborted ? context.abortReason : error;
+    if (!(reason instanceof RpcError)) warn(context, error);
+    const failure = reason instanceof RpcError ? reason : new UnknownRpcError(messageOf(reason));
+    const stands = await chain.error(context, failure);
+    running.delete(ticket);
+    if (stands === null) native.finish(ticket, 0, "", []);
+    else if (stands === failure && failure !== reason) native.fail(ticket, failure.message);
+    else native.finish(ticket, stands.code, stands.message, Object.entries(stands.details).flat());
+  }
+}
+
+/** Returns what a handler gets, once the interceptors let it start. */
+async function examinedInput(
+  chain: Chain | undefined,
+  context: CallContext,
+  inbox: Inbox<unknown> | undefined,
+  request: unknown,
+): Promise<unknown> {
+  if (!chain?.hasRequest) return inbox ? new Requests(inbox) : request;
+  if (!inbox) return chain.request(context, request);
+  const requests = new Requests(inbox, (item) => chain.request(context, item));
+  if (!chain.startsAtOnce && (await requests.examineFirst())) await chain.examineEmpty(context);
+  return requests;
 }
 
 /** A streaming call whose handler runs. */
@@ -189,9 +246,18 @@ class Handling implements Streaming {
 /** The requests of a streaming call, as its handler iterates them. */
 class Requests implements AsyncIterableIterator<unknown> {
   readonly #inbox: Inbox<unknown>;
+  readonly #pass: Pass | undefined;
+  #first: IteratorResult<unknown, undefined> | undefined;
 
-  constructor(inbox: Inbox<unknown>) {
+  constructor(inbox: Inbox<unknown>, pass?: Pass) {
     this.#inbox = inbox;
+    this.#pass = pass;
+  }
+
+  /** Lets the first item pass before a handler starts; true: there is none. */
+  async examineFirst(): Promise<boolean> {
+    this.#first = await this.#next();
+    return this.#first.done ?? false;
   }
 
   [Symbol.asyncIterator](): this {
@@ -199,7 +265,14 @@ class Requests implements AsyncIterableIterator<unknown> {
   }
 
   next(): Promise<IteratorResult<unknown, undefined>> {
-    return this.#inbox.next();
+    const first = this.#first;
+    this.#first = undefined;
+    return first ? Promise.resolve(first) : this.#next();
+  }
+
+  async #next(): Promise<IteratorResult<unknown, undefined>> {
+    const result = await this.#inbox.next();
+    return result.done || !this.#pass ? result : { done: false, value: await this.#pass(result.value) };
   }
 
   /** The handler wants no more: what still comes is held back by its credit. */

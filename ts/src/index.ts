@@ -5,6 +5,7 @@
  */
 export { type Requirement, allOf, anyOf } from "./capability.js";
 export type { CallOptions } from "./calls.js";
+export type { Interceptor } from "./chain.js";
 export { type Address, AsterClient, type ClientOptions } from "./client.js";
 export { AsterConfig, type ConfigFields } from "./config.js";
 export { CallContext } from "./context.js";
@@ -23,6 +24,23 @@ export {
 } from "./errors.js";
 export { type Field, type FieldLike, type FieldOptions, type Fields, type Infer, type ValueOf, f } from "./fields.js";
 export { type Applied, type Filled, type TypeParameter, type WireGeneric, wireGeneric } from "./generics.js";
+export {
+  type AuditEntry,
+  AuditLogInterceptor,
+  AuthInterceptor,
+  type AuthOptions,
+  CapabilityInterceptor,
+  CircuitBreakerInterceptor,
+  type CircuitBreakerOptions,
+  CompressionInterceptor,
+  DeadlineInterceptor,
+  type ExponentialBackoff,
+  MetricsInterceptor,
+  RateLimitInterceptor,
+  type RateLimitOptions,
+  RetryInterceptor,
+  type RetryPolicy,
+} from "./interceptors.js";
 export { type Metadata, WireType, type WireClass, type WireTypeOptions, wireType } from "./messages.js";
 export { AsterError, RpcError, type RpcErrorOptions, statusName } from "./rpc-error.js";
 export type { ServiceInput } from "./handlers.js";

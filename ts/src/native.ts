@@ -30,7 +30,10 @@ export interface NativePlan {
 export interface NativeStub {
   method(name: string): number;
   openSession(): NativeStub | Error;
+  nextCallId(): string;
   readonly sessionTicket: number | null;
+  /** Id on the wire. */
+  readonly sessionId: string | null;
   closeSession(): void;
 }
 
@@ -57,6 +60,20 @@ export interface NativeServer {
   readonly isOpen: boolean;
 }
 
+/** What methods require of their callers. */
+export interface NativeCapabilities {
+  /** Requirements are JSON; `methods`: names and requirements in turn, empty where there is none. */
+  add(service: string, requires: string | undefined, methods: readonly string[]): void;
+}
+
+/** Numbers and texts of core. */
+export interface Defaults {
+  readonly initialCredit: number;
+  readonly deadlineSkewMs: number;
+  readonly deadlineExpired: string;
+  readonly compressionThreshold: number;
+}
+
 /** The engine of one JavaScript environment. */
 export interface NativeEngine {
   hold(): void;
@@ -81,6 +98,7 @@ export interface NativeEngine {
     metadata: readonly string[],
     mode: number | undefined,
     prefetch: number | undefined,
+    callId?: string,
   ): number | Error;
   open(
     stub: NativeStub,
@@ -89,6 +107,7 @@ export interface NativeEngine {
     metadata: readonly string[],
     mode: number | undefined,
     prefetch: number | undefined,
+    callId?: string,
   ): number | Error;
   /** True: taken, false: no room, undefined: the call has ended. */
   send(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): boolean | Error | undefined;
@@ -99,6 +118,8 @@ export interface NativeEngine {
   /** As {@link send}; a value that does not fit ends the call. */
   sendItem(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): boolean | Error | undefined;
   releaseSession(session: number): void;
+  compressAbove(ticket: number, threshold: number): void;
+  permit(map: NativeCapabilities, service: string, method: string, attributes: readonly string[]): Error | undefined;
   reply(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): Error | undefined;
   finish(ticket: number, code: number, message: string, details: readonly string[]): Error | undefined;
   fail(ticket: number, text: string): Error | undefined;
@@ -108,6 +129,7 @@ export interface NativeEngine {
 export interface NativeModule {
   version(): string;
   tables(): string;
+  defaults(): string;
   wireName(name: string): string;
   canonicalBytes(kind: string, document: string): Uint8Array;
   readCanonical(kind: string, canonical: Uint8Array): string;
@@ -117,6 +139,7 @@ export interface NativeModule {
   verifiedManifest(text: string): string;
   flattenedName(tag: string, argumentTexts: string[]): string;
   maxMessageDepth(): number;
+  Capabilities: new () => NativeCapabilities;
   Engine: new (
     wake: () => void,
     makeError: (...failure: never[]) => Error,
@@ -130,6 +153,13 @@ let loaded: NativeModule | undefined;
 /** Loads the library at first use. */
 export function native(): NativeModule {
   return (loaded ??= load());
+}
+
+let known: Defaults | undefined;
+
+/** Returns numbers and texts of core. */
+export function defaults(): Defaults {
+  return (known ??= JSON.parse(native().defaults()) as Defaults);
 }
 
 /** Returns the name of this platform as packages carry it. */

@@ -1,4 +1,5 @@
 /** Servers (`node-api.md` section 5). */
+import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
@@ -17,6 +18,8 @@ export interface ServerOptions {
   allowAllProducers?: boolean;
   exposeErrors?: boolean;
   channelName?: string;
+  /** Run around every handler, before those of its service. Core refuses late calls without any. */
+  interceptors?: readonly Interceptor[];
   /** Calls and sessions at once on one connection; default 1024. */
   maxConcurrentStreams?: number;
   /** Sessions at once on one connection; default 1024. */
@@ -33,6 +36,7 @@ const OPTIONS = [
   "channelName",
   "maxConcurrentStreams",
   "maxSessionsPerConnection",
+  "interceptors",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "allowAllConsumers", "allowAllProducers", "exposeErrors"] as const;
 
@@ -51,12 +55,15 @@ export class AsterServer implements AsyncDisposable {
 
   constructor(options: ServerOptions) {
     checkKeys("AsterServer", options, OPTIONS);
-    const { services } = options;
+    const { services, interceptors = [] } = options;
     if (!Array.isArray(services)) throw new TypeError("AsterServer: expected an array of services");
     if (services.length === 0) throw new TypeError("AsterServer requires at least one service");
     const found = services.map(objectsOf);
     this.#engine = engine();
-    const hosts = found.map(([info, objects]) => new Host(this.#engine, planOf(this.#engine.native, info), objects));
+    const hosts = found.map(([info, objects]) => {
+      const chain = Chain.of([...interceptors, ...info.interceptors]);
+      return new Host(this.#engine, planOf(this.#engine.native, info), objects, chain);
+    });
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, args);

@@ -1,5 +1,6 @@
 /** Services: decorated classes, and contracts without an implementation (`node-api.md` section 4). */
 import type { Requirement } from "./capability.js";
+import type { Interceptor } from "./chain.js";
 import type { CallContext } from "./context.js";
 import { Field, type Fields, type Infer, type ValueOf } from "./fields.js";
 import { type FieldInfo, type Metadata, type WireClass, fieldTable } from "./messages.js";
@@ -67,6 +68,8 @@ export interface ServiceInfo {
   readonly requires: Requirement | undefined;
   readonly public: boolean;
   readonly metadata: Metadata;
+  /** Run around the handlers, behind those of the server. */
+  readonly interceptors: readonly Interceptor[];
   readonly methods: ReadonlyMap<string, MethodInfo>;
 }
 
@@ -82,6 +85,8 @@ export interface ServiceOptions {
   /** Meant for everyone, so that an open gate is no mistake. */
   public?: boolean;
   metadata?: Metadata;
+  /** Run around the handlers, behind those of the server. */
+  interceptors?: readonly Interceptor[];
   /** Methods by property name, for classes without method decorators. */
   methods?: Record<string, AnyMethod>;
 }
@@ -265,6 +270,7 @@ function serviceInfo(name: string, options: ServiceOptions, methods: Map<string,
     requires: options.requires,
     public: options.public ?? false,
     metadata: options.metadata ?? {},
+    interceptors: options.interceptors ?? [],
     methods,
   };
 }
@@ -283,7 +289,7 @@ function checkService(what: string, options: ServiceOptions): void {
   if (scoped !== undefined && !["shared", "session", "stream"].includes(scoped)) {
     throw new TypeError(`${what}: unknown scope '${String(scoped)}'`);
   }
-  checkKeys(what, options, ["name", "version", "scoped", "serialization", "requires", "public", "metadata", "methods"]);
+  checkKeys(what, options, ["name", "version", "scoped", "serialization", "requires", "public", "metadata", "interceptors", "methods"]);
 }
 
 /** Refuses options that do not exist: in JavaScript nobody else would. */

@@ -5,7 +5,21 @@ import { CancelledError } from "./status-errors.js";
 import { Inbox, type Outlet, type Streaming } from "./streams.js";
 
 /** A streaming call of this side, without the object that its caller holds. */
-export class Exchange implements Streaming {
+export interface Conversation {
+  readonly over: boolean;
+  /** Returns the next response. `keeper` must not become garbage meanwhile. */
+  next(keeper?: object): Promise<IteratorResult<unknown, undefined>>;
+  /** Sends a request: false if the call has ended. */
+  send(value: unknown): boolean | Promise<boolean>;
+  closeSend(): void;
+  /** Cancels the call for a reader that wants no more. */
+  cancel(): void;
+  /** Cancels the call, unless it has ended; what was not read yet fails with the error. */
+  abort(error: unknown): void;
+}
+
+/** A streaming call as the library runs it. */
+export class Exchange implements Streaming, Conversation {
   readonly inbox: Inbox<unknown>;
   readonly outlet: Outlet | undefined;
   readonly #engine: Engine;
@@ -34,6 +48,18 @@ export class Exchange implements Streaming {
     return this.#over;
   }
 
+  next(keeper?: object): Promise<IteratorResult<unknown, undefined>> {
+    return this.inbox.next(keeper);
+  }
+
+  send(value: unknown): boolean | Promise<boolean> {
+    return this.outlet?.send(value) ?? false;
+  }
+
+  closeSend(): void {
+    this.outlet?.close();
+  }
+
   item(value: unknown): void {
     this.inbox.put(value);
   }
@@ -52,7 +78,6 @@ export class Exchange implements Streaming {
     this.outlet?.writable();
   }
 
-  /** Cancels the call, unless it has ended; what was not read yet fails with the error. */
   abort(error: unknown): void {
     if (this.#over) return;
     this.#conclude();
@@ -60,7 +85,6 @@ export class Exchange implements Streaming {
     this.#engine.native.cancel(this.#ticket);
   }
 
-  /** Cancels the call for a reader that wants no more. */
   cancel(): void {
     this.inbox.cancel();
     if (this.#over) return;
@@ -79,7 +103,7 @@ export class Exchange implements Streaming {
 }
 
 /** Cancels calls that nobody can read any more. */
-const dropped = new FinalizationRegistry<Exchange>((exchange) => exchange.cancel());
+const dropped = new FinalizationRegistry<Conversation>((exchange) => exchange.cancel());
 
 /**
  * The responses of a streaming call: `for await`. The call has started already.
@@ -87,10 +111,10 @@ const dropped = new FinalizationRegistry<Exchange>((exchange) => exchange.cancel
  * Leaving the loop, `return()`, `cancel()` and disposing cancel the call; the next read after its failure rejects.
  */
 export class ServerStreamCall<R> implements AsyncIterableIterator<R>, AsyncDisposable {
-  readonly #exchange: Exchange;
+  readonly #exchange: Conversation;
 
   /** @internal */
-  constructor(exchange: Exchange) {
+  constructor(exchange: Conversation) {
     this.#exchange = exchange;
     if (!exchange.over) dropped.register(this, exchange);
   }
@@ -100,7 +124,7 @@ export class ServerStreamCall<R> implements AsyncIterableIterator<R>, AsyncDispo
   }
 
   next(): Promise<IteratorResult<R, undefined>> {
-    return this.#exchange.inbox.next(this) as Promise<IteratorResult<R, undefined>>;
+    return this.#exchange.next(this) as Promise<IteratorResult<R, undefined>>;
   }
 
   async return(): Promise<IteratorResult<R, undefined>> {
@@ -133,11 +157,11 @@ const CLOSE_MS = 5000;
  * {@link closeSend}, and cancels the call otherwise: half a conversation must not look like a whole one.
  */
 export class BidiChannel<Q, R> implements AsyncIterable<R>, AsyncDisposable {
-  readonly #exchange: Exchange;
+  readonly #exchange: Conversation;
   #closed = false;
 
   /** @internal */
-  constructor(exchange: Exchange) {
+  constructor(exchange: Conversation) {
     this.#exchange = exchange;
     if (!exchange.over) dropped.register(this, exchange);
   }
@@ -149,26 +173,27 @@ export class BidiChannel<Q, R> implements AsyncIterable<R>, AsyncDisposable {
    * value that does not fit; the call goes on without it.
    */
   async send(request: Q): Promise<void> {
-    const { outlet } = this.#exchange;
     if (this.#closed) throw new StreamClosedError("the channel is closed for sending");
-    if (!outlet || !(await outlet.send(request))) throw new StreamClosedError("the channel is closed: the call has ended");
+    const sent = await this.#exchange.send(request);
+    if (!sent) throw new StreamClosedError("the channel is closed: the call has ended");
   }
 
   /** Ends the requests, behind those that wait for room; responses may still come. Repeatable. */
   async closeSend(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    this.#exchange.outlet?.close();
+    this.#exchange.closeSend();
   }
 
   /** Returns the next response; undefined after the last. Rejects with what the call failed with. */
   async recv(): Promise<R | undefined> {
-    const { value } = await this.#exchange.inbox.next(this);
+    const { value } = await this.#exchange.next(this);
     return value as R | undefined;
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<R> {
     const iterator: AsyncIterableIterator<R> = {
-      next: () => this.#exchange.inbox.next(this) as Promise<IteratorResult<R, undefined>>,
+      next: () => this.#exchange.next(this) as Promise<IteratorResult<R, undefined>>,
       return: async () => {
         this.cancel();
         return { done: true, value: undefined };
@@ -180,7 +205,7 @@ export class BidiChannel<Q, R> implements AsyncIterable<R>, AsyncDisposable {
 
   /** Discards what still comes, until the call has ended. Rejects if it failed. */
   async waitForTrailer(): Promise<void> {
-    while (!(await this.#exchange.inbox.next(this)).done);
+    while (!(await this.#exchange.next(this)).done);
   }
 
   /** Cancels the call, unless it has ended. A read that is pending rejects, later ones find the end. */

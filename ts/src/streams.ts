@@ -208,11 +208,14 @@ export function isSource(value: unknown): value is Source<unknown> {
   return Symbol.asyncIterator in value || Symbol.iterator in value;
 }
 
+/** Changes an item on its way. */
+export type Pass = (item: unknown) => Promise<unknown>;
+
 /**
- * Sends what a source yields. True: all of it; false: the call has ended. Whatever happens, the source is told to stop
- * unless it is through.
+ * Sends what a source yields, as `pass` returns it. True: all of it; false: the call has ended. Whatever happens, the
+ * source is told to stop unless it is through.
  */
-export async function pump(outlet: Outlet, source: Source<unknown>): Promise<boolean> {
+export async function pump(outlet: Outlet, source: Source<unknown>, pass?: Pass): Promise<boolean> {
   const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
   let through = false;
   const stop = async (): Promise<void> => {
@@ -237,7 +240,7 @@ export async function pump(outlet: Outlet, source: Source<unknown>): Promise<boo
         through = true;
         return complete && !outlet.ended;
       }
-      const sent = outlet.send(next.value);
+      const sent = outlet.send(pass ? await pass(next.value) : next.value);
       if (sent !== true && !(await sent)) return false;
     }
   } finally {

@@ -1,5 +1,6 @@
 /** Stubs: objects whose methods are calls, of shared services and of sessions (`node-api.md` section 6). */
 import { type CallOptions, caller } from "./calls.js";
+import type { Chain } from "./chain.js";
 import type { Engine } from "./engine.js";
 import { checked } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
@@ -44,7 +45,12 @@ export type Stub<S extends object> = {
 } & ("close" extends Callables<S> ? AsyncDisposable : Closable);
 
 /** Makes the stub of a service; of a session service it opens a session. */
-export function makeStub(of: Engine, plan: Plan, bound: NativeStub): Record<string, unknown> & Closable {
+export function makeStub(
+  of: Engine,
+  plan: Plan,
+  bound: NativeStub,
+  chain: Chain | undefined,
+): Record<string, unknown> & Closable {
   const session = plan.info.scope === RpcScope.SESSION ? openSession(of, bound) : undefined;
   const native = session?.stub ?? bound;
   let closed = false;
@@ -57,7 +63,9 @@ export function makeStub(of: Engine, plan: Plan, bound: NativeStub): Record<stri
   Object.defineProperties(stub, { close: hidden, [Symbol.asyncDispose]: hidden });
   const text = session ? "session is closed" : `client of '${plan.info.name}' is closed`;
   for (const { property, name, request: write, info } of plan.methods) {
-    const call = caller({ engine: of, stub: native, index: native.method(name), write, refusal }, info.pattern);
+    const { pattern, idempotent = false, timeout } = info;
+    const about = { service: plan.info.name, method: name, pattern, idempotent };
+    const call = caller({ engine: of, stub: native, index: native.method(name), write, refusal, chain, about, timeout });
     Object.defineProperty(stub, property, { value: call, enumerable: true, configurable: true });
   }
   return Object.freeze(stub);
