@@ -2,6 +2,7 @@
 
 use aster_core::engine::{CallOptions, ClientCall, Timeout};
 use aster_core::error::{ErrorKind, Result};
+use aster_core::limits;
 use aster_core::wire::Mode;
 use napi::Env;
 use napi_derive::napi;
@@ -29,14 +30,12 @@ fn options(
     prefetch: Option<u32>,
     call_id: Option<String>,
 ) -> CallOptions {
-    let default = CallOptions::default();
     CallOptions {
         timeout: timeout_ms.map_or(Timeout::Declared, |ms| Timeout::Millis(ms.ceil() as i64)),
         metadata: pairs(scope, metadata),
         mode: mode.and_then(Mode::from_number),
         call_id,
-        credit: prefetch.unwrap_or(default.credit),
-        ..default
+        credit: prefetch.unwrap_or(limits::INITIAL_CREDIT),
     }
 }
 
