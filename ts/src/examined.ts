@@ -161,6 +161,7 @@ export class Examined implements Conversation {
   }
 
   abort(error: unknown): void {
-    this.#exchange?.abort(error);
+    if (this.#exchange) this.#exchange.abort(error);
+    else this.cancel();
   }
 }
