@@ -17,6 +17,7 @@ use crate::errors::no_value;
 use crate::js::{Js, Scope};
 use crate::plan::{BoundPlan, Plan};
 use crate::runtime;
+use crate::session::OpenSession;
 
 /// What the package may choose for a connection; core has the defaults.
 #[napi(object)]
@@ -48,9 +49,9 @@ impl ConnectOptions {
 }
 
 /// A connected client, as long as it or a service of it is in use.
-struct Connection {
+pub(crate) struct Connection {
     client: node::Client,
-    shared: Rc<Shared>,
+    pub(crate) shared: Rc<Shared>,
     id: u64,
 }
 
@@ -96,12 +97,13 @@ impl Client {
         .to_string()
     }
 
-    /// Binds a service; returns it or an error.
+    /// Binds a service, of our own channel unless another is given; returns it or an error.
     #[napi]
-    pub fn bind(&self, env: &Env, plan: &Plan) -> Js {
+    pub fn bind(&self, env: &Env, plan: &Plan, channel: Option<String>) -> Js {
         let scope = Scope::new(env);
-        let bound = self.connection.client.bind(&plan.bound.plan, None).and_then(|service| {
-            let stub = Stub { service, bound: plan.bound.clone(), connection: self.connection.clone() };
+        let bound = self.connection.client.bind(&plan.bound.plan, channel.as_deref()).and_then(|service| {
+            let (bound, connection) = (plan.bound.clone(), self.connection.clone());
+            let stub = Stub { service, bound, connection, session: None };
             // SAFETY: the environment is that of the running function.
             unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value())
         });
@@ -121,13 +123,14 @@ impl Client {
     }
 }
 
-/// A service of one server, ready to be called.
+/// A service of one server, or one session of it, ready to be called.
 #[napi]
 pub struct Stub {
     pub(crate) service: BoundService,
     pub(crate) bound: Rc<BoundPlan>,
-    #[expect(dead_code, reason = "held so that the client stays open")]
-    connection: Rc<Connection>,
+    /// Held so that the client stays open.
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) session: Option<Rc<OpenSession>>,
 }
 
 #[napi]
@@ -137,5 +140,11 @@ impl Stub {
     pub fn method(&self, name: String) -> i32 {
         let found = self.bound.plan.method_index(&name);
         found.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1)
+    }
+
+    /// Returns an id for a call that nobody else has.
+    #[napi]
+    pub fn next_call_id(&self) -> String {
+        self.service.next_call_id()
     }
 }

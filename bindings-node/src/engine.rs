@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use aster_core::config::Role;
-use aster_core::engine::{ClientCall, Queue, ServerCall};
+use aster_core::engine::{ClientCall, Queue, ServerCall, ServerSession};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
 use aster_core::node;
@@ -32,6 +32,8 @@ use crate::js::{Js, Persistent, Scope};
 use crate::plan::{BoundPlan, Plan};
 use crate::queue::Bell;
 use crate::runtime;
+use crate::session::OpenSession;
+use crate::window::Window;
 
 /// Time for nodes to say goodbye when the environment ends.
 const EXIT_GRACE: Duration = Duration::from_millis(200);
@@ -84,8 +86,24 @@ impl Node {
     }
 }
 
-/// A call and the JavaScript side of its types.
-pub(crate) type Bound<T> = (Arc<T>, Rc<BoundPlan>);
+/// A submitted call.
+pub(crate) struct Pending {
+    pub(crate) call: Arc<ClientCall>,
+    /// The JavaScript side of its types.
+    pub(crate) bound: Rc<BoundPlan>,
+    /// Held so that the session stays open.
+    pub(crate) _session: Option<Rc<OpenSession>>,
+    /// `None`: the answer is no stream, and a promise waits for it.
+    pub(crate) window: Option<Window>,
+}
+
+/// A call with a running handler.
+pub(crate) struct Running {
+    pub(crate) call: Arc<ServerCall>,
+    /// The JavaScript side of its types.
+    pub(crate) bound: Rc<BoundPlan>,
+    pub(crate) window: Window,
+}
 
 /// What the objects of one environment share. Lives on its thread.
 pub(crate) struct Shared {
@@ -94,9 +112,11 @@ pub(crate) struct Shared {
     pub(crate) tapes: Rc<Tapes>,
     bell: Arc<Bell>,
     /// Submitted calls by ticket.
-    pub(crate) calls: RefCell<HashMap<u64, Bound<ClientCall>>>,
+    pub(crate) calls: RefCell<HashMap<u64, Pending>>,
     /// Calls with a running handler by ticket.
-    pub(crate) running: RefCell<HashMap<u64, Bound<ServerCall>>>,
+    pub(crate) running: RefCell<HashMap<u64, Running>>,
+    /// Sessions whose close hook runs.
+    pub(crate) closing: RefCell<HashMap<u64, Arc<ServerSession>>>,
     /// Registered services by tag.
     services: RefCell<HashMap<u64, Rc<BoundPlan>>>,
     nodes: RefCell<HashMap<u64, Node>>,
@@ -117,6 +137,7 @@ impl Shared {
             bell,
             calls: RefCell::default(),
             running: RefCell::default(),
+            closing: RefCell::default(),
             services: RefCell::default(),
             nodes: RefCell::default(),
             operations: RefCell::default(),
@@ -285,12 +306,13 @@ impl Engine {
         settings: &Settings,
         channel: Option<String>,
         max_concurrent_streams: Option<u32>,
+        max_sessions_per_connection: Option<u32>,
     ) -> Js {
         let default = node::ServerOptions::default();
         let options = node::ServerOptions {
             channel: channel.unwrap_or(default.channel),
             max_concurrent_streams: max_concurrent_streams.unwrap_or(default.max_concurrent_streams),
-            ..node::ServerOptions::default()
+            max_sessions_per_connection: max_sessions_per_connection.unwrap_or(default.max_sessions_per_connection),
         };
         let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options));
         self.object(env, server.map(|server| crate::server::Server::new(server, &self.shared)))

@@ -5,19 +5,24 @@
 
 #![cfg_attr(test, allow(dead_code, reason = "the macros export nothing to a test binary"))]
 
+mod answer;
 mod call;
+mod capability;
 mod client;
 mod config;
 mod contract;
 mod convert;
 mod engine;
+mod entries;
 mod errors;
 mod js;
 mod plan;
 mod queue;
 mod runtime;
 mod server;
+mod session;
 mod tables;
+mod window;
 
 // A call allocates small things on one thread and frees them on another; this costs a fifth of its time less.
 #[global_allocator]

@@ -1,9 +1,10 @@
 //! Core's tables for the package, which prints them into its source and compares them in a test.
 
 use aster_core::error::ErrorKind;
+use aster_core::limits;
 use aster_core::status::{STATUS_TABLE, StatusCode};
 use aster_core::types;
-use aster_core::wire::Mode;
+use aster_core::wire::{self, Mode};
 use napi_derive::napi;
 use serde_json::json;
 
@@ -34,6 +35,18 @@ pub fn tables() -> String {
     json!({"version": aster_core::VERSION, "statuses": statuses, "kinds": kinds, "modes": modes}).to_string()
 }
 
+/// Returns numbers and texts that the package starts from, as JSON.
+#[napi]
+pub fn defaults() -> String {
+    json!({
+        "initialCredit": limits::INITIAL_CREDIT,
+        "deadlineSkewMs": limits::DEADLINE_SKEW_MS,
+        "deadlineExpired": wire::deadline_expired().message,
+        "compressionThreshold": limits::COMPRESSION_THRESHOLD,
+    })
+    .to_string()
+}
+
 /// Returns the wire name of a field: its snake_case form.
 #[napi]
 pub fn wire_name(name: String) -> String {
@@ -49,5 +62,5 @@ pub fn flattened_name(tag: String, arguments: Vec<String>) -> napi::Result<Strin
 /// Returns how deep messages may nest.
 #[napi]
 pub fn max_message_depth() -> u32 {
-    aster_core::limits::MAX_MESSAGE_DEPTH as u32
+    limits::MAX_MESSAGE_DEPTH as u32
 }

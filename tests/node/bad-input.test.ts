@@ -4,13 +4,15 @@ import {
   AsterClient,
   AsterConfig,
   AsterServer,
+  BidiStream,
+  ClientStream,
   ConnectionLostError,
   ContractViolationError,
+  Rpc,
+  Service,
   ServiceNotFoundError,
   TicketError,
   UnimplementedError,
-  Rpc,
-  Service,
   contractIdFromService,
   defineService,
   f,
@@ -142,18 +144,22 @@ test("declarations that are not supported", () => {
   assert.throws(() => f.enum("bad/Mixed", { A: 1, B: "b" }), TypeError);
 });
 
-test("streams and sessions come with a later version", () => {
-  assert.throws(() => Service({ scoped: "session" as "shared" }), { name: "TypeError", message: /later version/ });
-  assert.throws(
-    () => {
-      class Streams {
-        async *tail(): AsyncGenerator<Text> {}
-      }
-      const decorate = Rpc({ request: Text, response: Text }) as unknown as (...of: unknown[]) => void;
-      decorate(Streams.prototype, "tail", Object.getOwnPropertyDescriptor(Streams.prototype, "tail"));
-    },
-    { name: "TypeError", message: /'tail'.*streaming methods come with a later version/ },
-  );
+test("declarations of streams and scopes that cannot be", () => {
+  assert.throws(() => Service({ scoped: "global" as "shared" }), { name: "TypeError", message: "Service: unknown scope 'global'" });
+  class Streams {
+    async *tail(): AsyncGenerator<Text> {}
+  }
+  for (const [declare, message] of [
+    [Rpc, "Rpc method 'tail' must not be a generator: declare it with ServerStream"],
+    [ClientStream, "ClientStream method 'tail' must not be a generator: declare it with BidiStream"],
+  ] as const) {
+    const decorate = (declare as typeof ClientStream)({ request: Text, response: Text }) as unknown as (...of: unknown[]) => void;
+    const descriptor = Object.getOwnPropertyDescriptor(Streams.prototype, "tail");
+    assert.throws(() => decorate(Streams.prototype, "tail", descriptor), { name: "TypeError", message });
+  }
+  const params = { response: Text, params: { text: f.string() } } as never;
+  assert.throws(() => ClientStream(params), { name: "TypeError", message: "ClientStream: unknown option 'params'" });
+  assert.throws(() => BidiStream(params), { name: "TypeError", message: "BidiStream: unknown option 'params'" });
 });
 
 test("use in the wrong state, and options that do not exist", async (t) => {

@@ -1,14 +1,13 @@
-/** Clients and stubs (`node-api.md` section 6). Unary calls only. */
+/** Clients (`node-api.md` section 6). */
+import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
 import { AdmissionDeniedError, InvalidStateError } from "./errors.js";
-import type { NativeClient, NativeSettings, NativeStub } from "./native.js";
+import type { NativeClient, NativeSettings } from "./native.js";
 import { planOf } from "./plans.js";
 import { type ServiceLike, checkKeys, requireService } from "./services.js";
-import { CancelledError } from "./status-errors.js";
+import { ClientSession, type Stub, makeStub } from "./stubs.js";
 import { type ServiceSummary, summaries } from "./summary.js";
-import { SerializationMode } from "./tables.js";
-import { type Write, outgoing } from "./tape.js";
 
 /** An `aster1` ticket, base64 of a node address, 64 hex digits; or the bytes of a node address. */
 export type Address = string | Uint8Array;
@@ -24,28 +23,9 @@ export interface ClientOptions {
   /** Milliseconds for dialling, admission included. */
   connectTimeout?: number;
   allowForeignChannels?: boolean;
+  /** Run around every call of its stubs. */
+  interceptors?: readonly Interceptor[];
 }
-
-/** Options of one call. */
-export interface CallOptions {
-  /** Milliseconds until the call must have ended. */
-  timeout?: number;
-  /** Cancels the call when it aborts. */
-  signal?: AbortSignal;
-  metadata?: Record<string, string>;
-  /** Encoding, if the server lists it; default: negotiated. */
-  serialization?: SerializationMode;
-}
-
-/** The methods of a service, to be called. */
-export type Stub<S extends object> = {
-  readonly [K in keyof S as S[K] extends (...args: never[]) => unknown ? K : never]: S[K] extends (
-    request: infer Q,
-    ...rest: never[]
-  ) => infer R
-    ? (request: Q, options?: CallOptions) => Promise<Awaited<R>>
-    : never;
-};
 
 const OPTIONS = [
   "address",
@@ -56,6 +36,7 @@ const OPTIONS = [
   "channelName",
   "connectTimeout",
   "allowForeignChannels",
+  "interceptors",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "enrollmentCredentialFile", "allowForeignChannels"] as const;
 const NO_ADDRESS =
@@ -81,6 +62,7 @@ export class AsterClient implements AsyncDisposable {
   #connecting: Promise<this> | undefined;
   #closing: Promise<void> | undefined;
   #operation = 0;
+  #sessions = 0;
 
   constructor(options: ClientOptions = {}) {
     checkKeys("AsterClient", options, OPTIONS);
@@ -88,6 +70,7 @@ export class AsterClient implements AsyncDisposable {
     if (connectTimeout !== undefined && !(connectTimeout > 0)) {
       throw new RangeError("AsterClient: expected a connectTimeout above 0");
     }
+    Chain.of(options.interceptors ?? []);
     this.#engine = engine();
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
@@ -178,17 +161,24 @@ export class AsterClient implements AsyncDisposable {
     return { native: this.#native, info: this.#info };
   }
 
-  /** Makes a stub of a service that the server offers. */
-  async client<S extends object>(service: ServiceLike<S>): Promise<Stub<S>> {
+  /** Makes a stub of a service that the server offers; of a session service it opens a session. */
+  async client<S extends object>(
+    service: ServiceLike<S>,
+    options: { channel?: string; interceptors?: readonly Interceptor[] } = {},
+  ): Promise<Stub<S>> {
+    checkKeys("client", options, ["channel", "interceptors"]);
+    const chain = Chain.of([...(this.#options.interceptors ?? []), ...(options.interceptors ?? [])]);
     const { native } = this.#connected();
     const plan = planOf(this.#engine.native, requireService(service));
-    const bound = checked(native.bind(plan.native));
-    const stub = Object.create(null) as Record<string, unknown>;
-    for (const { property, name, request: write } of plan.methods) {
-      const method = { stub: bound, index: bound.method(name), write };
-      stub[property] = (request: unknown, options?: CallOptions) => submit(this.#engine, method, request, options);
-    }
-    return Object.freeze(stub) as Stub<S>;
+    const bound = checked(native.bind(plan.native, options.channel));
+    return makeStub(this.#engine, plan, bound, chain) as unknown as Stub<S>;
+  }
+
+  /** Opens a session: its stubs of session services are closed with it. */
+  async openSession(options: { channel?: string } = {}): Promise<ClientSession> {
+    checkKeys("openSession", options, ["channel"]);
+    this.#connected();
+    return new ClientSession(++this.#sessions, options.channel, (service, at) => this.client(service, at));
   }
 
   /** Services that the server offers. */
@@ -229,79 +219,3 @@ function addressText(address: unknown): string {
   if (address instanceof Uint8Array) return Buffer.from(address).toString("base64");
   throw new TypeError("AsterClient: expected an address as string or Uint8Array");
 }
-
-const NO_OPTIONS: CallOptions = {};
-const NO_METADATA: readonly string[] = [];
-
-/** A method of one server, ready to be called. */
-interface Callable {
-  readonly stub: NativeStub;
-  readonly index: number;
-  readonly write: Write;
-}
-
-function submit(of: Engine, method: Callable, request: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const { timeout, signal, metadata, serialization } = options;
-    if (options !== NO_OPTIONS) checkOptions(options);
-    if (signal?.aborted) throw new CancelledError("cancelled", {}, { cause: signal.reason });
-    const pairs = metadata === undefined ? NO_METADATA : metadataPairs(metadata);
-    const { stub, index, write } = method;
-    const submitted = outgoing.send(write, request, (slot, text, length, extra) =>
-      of.native.call(stub, index, slot, text, length, extra, timeout, pairs, serialization),
-    );
-    const ticket = checked(submitted);
-    if (!signal) {
-      of.calls.set(ticket, { resolve, reject });
-      return;
-    }
-    const forget = watch(of, signal, ticket);
-    const settle = <T>(how: (value: T) => void, value: T): void => {
-      forget();
-      how(value);
-    };
-    of.calls.set(ticket, {
-      resolve: (value) => settle(resolve, value),
-      reject(error) {
-        const ours = error instanceof CancelledError && signal.aborted;
-        settle(reject, ours ? new CancelledError(error.message, { ...error.details }, { cause: signal.reason }) : error);
-      },
-    });
-  });
-}
-
-/** Calls by the signal that cancels them: one listener serves all calls of a signal. */
-const watched = new WeakMap<AbortSignal, Set<number>>();
-
-/** Cancels a call when the signal aborts; returns what ends that. */
-function watch(of: Engine, signal: AbortSignal, ticket: number): () => void {
-  let tickets = watched.get(signal);
-  if (!tickets) {
-    const made = new Set<number>();
-    tickets = made;
-    watched.set(signal, made);
-    signal.addEventListener("abort", () => made.forEach((one) => of.native.cancel(one)), { once: true });
-  }
-  tickets.add(ticket);
-  return () => void tickets.delete(ticket);
-}
-
-function checkOptions({ timeout, signal, metadata, serialization }: CallOptions): void {
-  if (timeout !== undefined && !Number.isFinite(timeout)) {
-    throw new RangeError("timeout: expected a finite number of milliseconds");
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError("signal: expected an AbortSignal");
-  if (metadata !== undefined && (typeof metadata !== "object" || metadata === null)) {
-    throw new TypeError("metadata: expected an object of strings");
-  }
-  if (serialization !== undefined && !Object.values<number>(SerializationMode).includes(serialization)) {
-    throw new TypeError("serialization: expected a SerializationMode");
-  }
-}
-
-function metadataPairs(metadata: Record<string, string>): string[] {
-  const pairs = Object.entries<unknown>(metadata).flat();
-  if (pairs.some((text) => typeof text !== "string")) throw new TypeError("metadata: expected an object of strings");
-  return pairs as string[];
-}
-

@@ -1,5 +1,7 @@
 /** What a handler knows of its call (`node-api.md` section 8). */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { ContextParts } from "./engine.js";
+import type { RpcPattern } from "./services.js";
 
 const storage = new AsyncLocalStorage<CallContext>();
 
@@ -10,35 +12,39 @@ export class CallContext {
   readonly callId: string;
   /** Endpoint id of the caller; null in process. */
   readonly peer: string | null;
-  /** Metadata of the caller. */
-  readonly metadata: Readonly<Record<string, string>>;
+  /** Metadata of the caller. Interceptors of a client may add to it before it is sent. */
+  readonly metadata: Record<string, string>;
   /** Attributes that admission granted. */
   readonly attributes: Readonly<Record<string, string>>;
   /** When the call must have ended. */
   readonly deadline: Date | null;
-  readonly pattern = "unary";
-  readonly isStreaming = false;
+  /** Id of the session on the wire; null outside of sessions. */
+  readonly sessionId: string | null;
+  readonly pattern: RpcPattern;
+  /** Whether requests or responses are a stream. */
+  readonly isStreaming: boolean;
   readonly idempotent: boolean;
+  /** Number of this attempt of the call. */
+  attempt = 1;
   #controller: AbortController | undefined;
   #reason: unknown;
   #aborted = false;
 
   /** @internal */
   constructor(
-    of: { service: string; method: string; idempotent: boolean },
-    callId: string,
-    peer: string | null,
-    metadata: string[] | null,
-    attributes: string[] | null,
-    leftMs: number | null,
+    of: { service: string; method: string; pattern: RpcPattern; idempotent: boolean },
+    [callId, peer, metadata, attributes, leftMs, , sessionId]: ContextParts,
   ) {
     this.service = of.service;
     this.method = of.method;
+    this.pattern = of.pattern;
+    this.isStreaming = of.pattern !== "unary";
     this.idempotent = of.idempotent;
+    this.sessionId = sessionId;
     this.callId = callId;
     this.peer = peer;
     this.metadata = record(metadata);
-    this.attributes = record(attributes);
+    this.attributes = Object.freeze(record(attributes));
     this.deadline = leftMs === null ? null : new Date(Date.now() + leftMs);
   }
 
@@ -67,6 +73,16 @@ export class CallContext {
   }
 
   /** @internal */
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  /** @internal */
+  get abortReason(): unknown {
+    return this.#reason;
+  }
+
+  /** @internal */
   abort(reason: unknown): void {
     this.#aborted = true;
     this.#reason = reason;
@@ -79,8 +95,8 @@ export class CallContext {
   }
 }
 
-function record(pairs: string[] | null): Readonly<Record<string, string>> {
+function record(pairs: string[] | null): Record<string, string> {
   const out = Object.create(null) as Record<string, string>;
   for (let at = 0; pairs && at + 1 < pairs.length; at += 2) out[pairs[at] as string] = pairs[at + 1] as string;
-  return Object.freeze(out);
+  return out;
 }

@@ -2,6 +2,7 @@
 import type { CallContext } from "./context.js";
 import { makeError } from "./errors.js";
 import { type NativeEngine, native } from "./native.js";
+import type { Streaming } from "./streams.js";
 import { incoming, outgoing } from "./tape.js";
 
 /** A call that waits for its end. */
@@ -10,11 +11,29 @@ export interface Waiting {
   reject(error: Error): void;
 }
 
-/** Answers the calls of one service. */
-export type Dispatch = (ticket: number, method: number, request: unknown, told: ContextParts) => void;
+/** Runs the handlers of one service. */
+export interface Hosted {
+  call(ticket: number, method: number, request: unknown, told: ContextParts): void;
+  /** A client has opened a session. */
+  opened(session: number, peer: string | null): void;
+}
 
-/** Call id, peer, metadata, attributes, milliseconds left. */
-export type ContextParts = [string, string | null, string[] | null, string[] | null, number | null];
+/** The object of one session. */
+export interface HostedSession {
+  /** Its last handler has returned. */
+  closed(): void;
+}
+
+/** Call id, peer, metadata, attributes, milliseconds left, session, its id on the wire. */
+export type ContextParts = [
+  callId: string,
+  peer: string | null,
+  metadata: string[] | null,
+  attributes: string[] | null,
+  leftMs: number | null,
+  session: number | null,
+  sessionId: string | null,
+];
 
 /** Kinds of entries; the native library has the same list. */
 const RESPONSE = 0;
@@ -22,14 +41,27 @@ const FAILURE = 1;
 const STARTED = 2;
 const CANCELLED = 3;
 const DONE = 4;
+const FAILED = 5;
+const ITEM = 6;
+const END = 7;
+const WRITABLE = 8;
+const SESSION_OPENED = 9;
+const SESSION_CLOSED = 10;
+const SESSION_ENDED = 11;
 
 /** Calls, operations and handlers of this environment. */
 export class Engine {
   readonly native: NativeEngine;
   /** Submitted calls by ticket. */
   readonly calls = new Map<number, Waiting>();
+  /** Streaming calls of both sides by ticket. */
+  readonly streams = new Map<number, Streaming>();
+  /** What waits for the end of sessions of this side, by ticket. */
+  readonly sessionEnds = new Map<number, () => void>();
   /** Services by tag. */
-  readonly services = new Map<number, Dispatch>();
+  readonly services = new Map<number, Hosted>();
+  /** Objects of sessions. */
+  readonly sessions = new Map<number, HostedSession>();
   /** Contexts of running handlers by ticket. */
   readonly running = new Map<number, CallContext>();
   readonly #operations = new Map<number, Waiting>();
@@ -72,23 +104,45 @@ export class Engine {
   #take([kind, number, first, ...rest]: unknown[]): void {
     const id = number as number;
     switch (kind) {
-      case RESPONSE:
+      case RESPONSE: {
+        const call = this.calls.get(id);
+        this.calls.delete(id);
+        this.streams.get(id)?.end();
+        return call?.resolve(first);
+      }
       case FAILURE: {
         const call = this.calls.get(id);
         this.calls.delete(id);
-        if (kind === RESPONSE) call?.resolve(first);
-        else call?.reject(first as Error);
-        return;
+        this.streams.get(id)?.fail(first as Error);
+        return call?.reject(first as Error);
       }
+      case ITEM:
+        return this.streams.get(id)?.item(first);
+      case END:
+        return this.streams.get(id)?.end();
+      case WRITABLE:
+        return this.streams.get(id)?.writable();
       case STARTED: {
         const [method, request, ...told] = rest as [number, unknown, ...ContextParts];
-        this.services.get(first as number)?.(id, method, request, told);
-        return;
+        return this.services.get(first as number)?.call(id, method, request, told);
       }
       case CANCELLED:
         this.running.get(id)?.abort(first);
-        return;
-      default: {
+        return this.streams.get(id)?.fail(first as Error);
+      case SESSION_OPENED:
+        return this.services.get(first as number)?.opened(id, rest[1] as string | null);
+      case SESSION_CLOSED: {
+        const session = this.sessions.get(id);
+        this.sessions.delete(id);
+        return session ? session.closed() : this.native.releaseSession(id);
+      }
+      case SESSION_ENDED: {
+        const ended = this.sessionEnds.get(id);
+        this.sessionEnds.delete(id);
+        return ended?.();
+      }
+      case DONE:
+      case FAILED: {
         const operation = this.#operations.get(id);
         this.#operations.delete(id);
         if (kind === DONE) operation?.resolve(first);

@@ -48,6 +48,13 @@ export class ServiceNotFoundError extends AsterError {}
 export class ConnectionLostError extends AsterError {}
 /** Not possible in this state: not started, not connected, closed. */
 export class InvalidStateError extends AsterError {}
+/** Sending on a call whose sending side is closed, by its caller or because the call has ended. */
+export class StreamClosedError extends AsterError {
+  constructor(message?: string, options?: { cause?: unknown }) {
+    super(message, { ...options, kind: "closed" });
+  }
+}
+
 /** A setting is wrong. */
 export class ConfigError extends AsterError {}
 /** Text that is no address. */
@@ -98,6 +105,7 @@ for (const [name, type] of Object.entries({
   ServiceNotFoundError,
   ConnectionLostError,
   InvalidStateError,
+  StreamClosedError,
   ConfigError,
   TicketError,
   LimitExceededError,

@@ -1,10 +1,12 @@
 /**
  * Aster RPC for Node.js: peer-to-peer RPC in which the public key is the address.
  *
- * This version has unary calls. Importing does nothing; the native library is loaded at first use.
+ * Importing does nothing; the native library is loaded at first use.
  */
 export { type Requirement, allOf, anyOf } from "./capability.js";
-export { type Address, AsterClient, type CallOptions, type ClientOptions, type Stub } from "./client.js";
+export type { CallOptions } from "./calls.js";
+export type { Interceptor } from "./chain.js";
+export { type Address, AsterClient, type ClientOptions } from "./client.js";
 export { AsterConfig, type ConfigFields } from "./config.js";
 export { CallContext } from "./context.js";
 export { canonicalBytes, contractIdFromService } from "./contract.js";
@@ -16,20 +18,44 @@ export {
   LimitExceededError,
   NativeLoadError,
   ServiceNotFoundError,
+  StreamClosedError,
   TicketError,
   TrustDomainError,
 } from "./errors.js";
 export { type Field, type FieldLike, type FieldOptions, type Fields, type Infer, type ValueOf, f } from "./fields.js";
 export { type Applied, type Filled, type TypeParameter, type WireGeneric, wireGeneric } from "./generics.js";
+export {
+  type AuditEntry,
+  AuditLogInterceptor,
+  AuthInterceptor,
+  type AuthOptions,
+  CapabilityInterceptor,
+  CircuitBreakerInterceptor,
+  type CircuitBreakerOptions,
+  CompressionInterceptor,
+  DeadlineInterceptor,
+  type ExponentialBackoff,
+  MetricsInterceptor,
+  RateLimitInterceptor,
+  type RateLimitOptions,
+  RetryInterceptor,
+  type RetryPolicy,
+} from "./interceptors.js";
 export { type Metadata, WireType, type WireClass, type WireTypeOptions, wireType } from "./messages.js";
 export { AsterError, RpcError, type RpcErrorOptions, statusName } from "./rpc-error.js";
-export { AsterServer, type ServerOptions, type ServiceInput } from "./server.js";
+export type { ServiceInput } from "./handlers.js";
+export { AsterServer, type ServerOptions } from "./server.js";
 export {
   type AnyMethod,
+  BidiStream,
+  ClientStream,
   type Handler,
   type Method,
   type Payload,
   Rpc,
+  RpcPattern,
+  RpcScope,
+  ServerStream,
   Service,
   type ServiceClass,
   type ServiceDefinition,
@@ -39,5 +65,8 @@ export {
   defineService,
 } from "./services.js";
 export * from "./status-errors.js";
+export { BidiChannel, ServerStreamCall } from "./stream-calls.js";
+export type { Source } from "./streams.js";
+export { type Call, ClientSession, type Closable, type Stub } from "./stubs.js";
 export type { ServiceSummary } from "./summary.js";
 export { SerializationMode, StatusCode, version } from "./tables.js";

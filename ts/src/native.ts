@@ -26,15 +26,21 @@ export interface NativePlan {
   decode(root: number, json: boolean, bytes: Uint8Array): unknown;
 }
 
-/** A service of one server, ready to be called. */
+/** A service of one server, or one session of it, ready to be called. */
 export interface NativeStub {
   method(name: string): number;
+  openSession(): NativeStub | Error;
+  nextCallId(): string;
+  readonly sessionTicket: number | null;
+  /** Id on the wire. */
+  readonly sessionId: string | null;
+  closeSession(): void;
 }
 
 /** A connected client. */
 export interface NativeClient {
   info(): string;
-  bind(plan: NativePlan): NativeStub | Error;
+  bind(plan: NativePlan, channel?: string): NativeStub | Error;
   close(op: number): Error | undefined;
 }
 
@@ -54,6 +60,20 @@ export interface NativeServer {
   readonly isOpen: boolean;
 }
 
+/** What methods require of their callers. */
+export interface NativeCapabilities {
+  /** Requirements are JSON; `methods`: names and requirements in turn, empty where there is none. */
+  add(service: string, requires: string | undefined, methods: readonly string[]): void;
+}
+
+/** Numbers and texts of core. */
+export interface Defaults {
+  readonly initialCredit: number;
+  readonly deadlineSkewMs: number;
+  readonly deadlineExpired: string;
+  readonly compressionThreshold: number;
+}
+
 /** The engine of one JavaScript environment. */
 export interface NativeEngine {
   hold(): void;
@@ -61,7 +81,7 @@ export interface NativeEngine {
   abandon(op: number): void;
   settings(args: string, inline: string, env: string): NativeSettings | Error;
   plan(description: string, declared: string, build: Codec["build"]): NativePlan | Error;
-  server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number): NativeServer | Error;
+  server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number, maxSessionsPerConnection?: number): NativeServer | Error;
   connect(
     op: number,
     settings: NativeSettings,
@@ -77,9 +97,29 @@ export interface NativeEngine {
     timeoutMs: number | undefined,
     metadata: readonly string[],
     mode: number | undefined,
+    prefetch: number | undefined,
+    callId?: string,
   ): number | Error;
+  open(
+    stub: NativeStub,
+    method: number,
+    timeoutMs: number | undefined,
+    metadata: readonly string[],
+    mode: number | undefined,
+    prefetch: number | undefined,
+    callId?: string,
+  ): number | Error;
+  /** True: taken, false: no room, undefined: the call has ended. */
+  send(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): boolean | Error | undefined;
+  endInput(ticket: number): void;
+  took(ticket: number, items: number): Error | undefined;
   cancel(ticket: number): void;
   drain(): [more: boolean, ...entries: unknown[][]];
+  /** As {@link send}; a value that does not fit ends the call. */
+  sendItem(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): boolean | Error | undefined;
+  releaseSession(session: number): void;
+  compressAbove(ticket: number, threshold: number): void;
+  permit(map: NativeCapabilities, service: string, method: string, attributes: readonly string[]): Error | undefined;
   reply(ticket: number, slot: number, text: string, length: number, extra: Extra | undefined): Error | undefined;
   finish(ticket: number, code: number, message: string, details: readonly string[]): Error | undefined;
   fail(ticket: number, text: string): Error | undefined;
@@ -89,6 +129,7 @@ export interface NativeEngine {
 export interface NativeModule {
   version(): string;
   tables(): string;
+  defaults(): string;
   wireName(name: string): string;
   canonicalBytes(kind: string, document: string): Uint8Array;
   readCanonical(kind: string, canonical: Uint8Array): string;
@@ -98,6 +139,7 @@ export interface NativeModule {
   verifiedManifest(text: string): string;
   flattenedName(tag: string, argumentTexts: string[]): string;
   maxMessageDepth(): number;
+  Capabilities: new () => NativeCapabilities;
   Engine: new (
     wake: () => void,
     makeError: (...failure: never[]) => Error,
@@ -111,6 +153,13 @@ let loaded: NativeModule | undefined;
 /** Loads the library at first use. */
 export function native(): NativeModule {
   return (loaded ??= load());
+}
+
+let known: Defaults | undefined;
+
+/** Returns numbers and texts of core. */
+export function defaults(): Defaults {
+  return (known ??= JSON.parse(native().defaults()) as Defaults);
 }
 
 /** Returns the name of this platform as packages carry it. */

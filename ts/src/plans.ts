@@ -101,7 +101,7 @@ class Description {
       : this.#root(`method '${name}': request`, info.request as Payload);
     return {
       name,
-      pattern: "unary",
+      pattern: info.pattern,
       request,
       response,
       timeout_s: info.timeout === undefined ? undefined : info.timeout / 1000,
@@ -280,11 +280,11 @@ class Description {
   }
 
   #text(methods: object[], types: string[]): string {
-    const { name, version, modes, requires, public: open, metadata } = this.#info;
+    const { name, version, scope, modes, requires, public: open, metadata } = this.#info;
     const head = JSON.stringify({
       service: name,
       version,
-      scoped: "shared",
+      scoped: scope,
       serialization_modes: modes,
       producer_language: modes?.includes("native") ? "typescript" : undefined,
       requires,

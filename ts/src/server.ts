@@ -1,17 +1,13 @@
 /** Servers (`node-api.md` section 5). */
+import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
-import { CallContext } from "./context.js";
-import { type ContextParts, type Engine, checked, engine } from "./engine.js";
+import { type Engine, checked, engine } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
+import { Host, type ServiceInput, objectsOf } from "./handlers.js";
 import type { NativeServer, NativeSettings } from "./native.js";
-import { type Plan, planOf } from "./plans.js";
-import { RpcError, messageOf } from "./rpc-error.js";
-import { type ServiceClass, checkKeys, findService, requireService } from "./services.js";
+import { planOf } from "./plans.js";
+import { checkKeys } from "./services.js";
 import { type ServiceSummary, summaries } from "./summary.js";
-import { type Write, outgoing } from "./tape.js";
-
-/** What a server serves: an instance, a class without constructor arguments, or a class and how to make an instance. */
-export type ServiceInput = object | ServiceClass | { service: ServiceClass; factory: (peer: string | null) => object };
 
 /** Options of a server. Those of the configuration beat their `config` fields. */
 export interface ServerOptions {
@@ -22,7 +18,12 @@ export interface ServerOptions {
   allowAllProducers?: boolean;
   exposeErrors?: boolean;
   channelName?: string;
+  /** Run around every handler, before those of its service. Core refuses late calls without any. */
+  interceptors?: readonly Interceptor[];
+  /** Calls and sessions at once on one connection; default 1024. */
   maxConcurrentStreams?: number;
+  /** Sessions at once on one connection; default 1024. */
+  maxSessionsPerConnection?: number;
 }
 
 const OPTIONS = [
@@ -34,10 +35,10 @@ const OPTIONS = [
   "exposeErrors",
   "channelName",
   "maxConcurrentStreams",
+  "maxSessionsPerConnection",
+  "interceptors",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "allowAllConsumers", "allowAllProducers", "exposeErrors"] as const;
-
-type Instance = Record<string, (request: unknown, context: CallContext) => unknown>;
 
 /** Serves the calls of services over the network. */
 export class AsterServer implements AsyncDisposable {
@@ -54,22 +55,27 @@ export class AsterServer implements AsyncDisposable {
 
   constructor(options: ServerOptions) {
     checkKeys("AsterServer", options, OPTIONS);
-    const { services } = options;
+    const { services, interceptors = [] } = options;
     if (!Array.isArray(services)) throw new TypeError("AsterServer: expected an array of services");
     if (services.length === 0) throw new TypeError("AsterServer requires at least one service");
-    const found = services.map(instantiate);
+    const found = services.map(objectsOf);
     this.#engine = engine();
-    const plans = found.map(([of]) => planOf(this.#engine.native, requireService(of)));
+    const hosts = found.map(([info, objects]) => {
+      const chain = Chain.of([...interceptors, ...info.interceptors]);
+      return new Host(this.#engine, planOf(this.#engine.native, info), objects, chain);
+    });
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, args);
-    const { channelName, maxConcurrentStreams } = options;
-    this.#native = checked(this.#engine.native.server(this.#settings, channelName, maxConcurrentStreams));
-    plans.forEach((plan, at) => {
-      const tag = checked(this.#native.register(plan.native));
+    const { channelName, maxConcurrentStreams, maxSessionsPerConnection } = options;
+    this.#native = checked(
+      this.#engine.native.server(this.#settings, channelName, maxConcurrentStreams, maxSessionsPerConnection),
+    );
+    for (const host of hosts) {
+      const tag = checked(this.#native.register(host.plan.native));
       this.#tags.push(tag);
-      this.#engine.services.set(tag, dispatcher(this.#engine, plan, found[at]?.[1] as Instance));
-    });
+      this.#engine.services.set(tag, host);
+    }
     this.#closed = new Promise((resolve) => (this.#markClosed = resolve));
   }
 
@@ -202,68 +208,4 @@ export class AsterServer implements AsyncDisposable {
   get running(): boolean {
     return this.#running;
   }
-}
-
-/** Returns what carries the declaration, and the object that serves. */
-function instantiate(input: ServiceInput): [of: unknown, instance: object] {
-  if (typeof input === "function") {
-    requireService(input);
-    const type = input as unknown as new () => object;
-    return [input, new type()];
-  }
-  if (findService(input) === undefined && typeof input === "object" && input !== null && "service" in input) {
-    const { service, factory } = input as { service: ServiceClass; factory?: (peer: string | null) => object };
-    requireService(service);
-    if (typeof factory !== "function") throw new TypeError("AsterServer: expected { service, factory }");
-    return [service, factory(null)];
-  }
-  requireService(input);
-  return [input, input];
-}
-
-/** Makes what runs the handlers of one service. */
-function dispatcher(of: Engine, plan: Plan, instance: Instance) {
-  const methods = plan.methods.map(({ property, name, info, response }) => {
-    const about = { service: plan.info.name, method: name, idempotent: info.idempotent ?? false };
-    return { property, about, response };
-  });
-  return (ticket: number, index: number, request: unknown, told: ContextParts): void => {
-    const method = methods[index];
-    if (!method) return void of.native.fail(ticket, "no such method");
-    const context = new CallContext(method.about, ...told);
-    of.running.set(ticket, context);
-    void answer(of, ticket, context, method.response, async () => instance[method.property]?.(request, context));
-  };
-}
-
-async function answer(
-  of: Engine,
-  ticket: number,
-  context: CallContext,
-  write: Write,
-  handler: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    const value = await context.run(handler);
-    of.running.delete(ticket);
-    const refused = outgoing.send(write, value, (slot, text, length, extra) =>
-      of.native.reply(ticket, slot, text, length, extra),
-    );
-    if (refused) warn(context, refused);
-  } catch (error) {
-    of.running.delete(ticket);
-    if (error instanceof RpcError) {
-      of.native.finish(ticket, error.code, error.message, Object.entries(error.details).flat());
-    } else {
-      // What a handler throws because it was told to stop is no defect.
-      if (!context.signal.aborted) warn(context, error);
-      of.native.fail(ticket, messageOf(error));
-    }
-  }
-}
-
-/** Tells the operator; what the caller sees is core's decision. */
-function warn(context: CallContext, error: unknown): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
-  process.emitWarning(`${context.service}.${context.method} failed (call ${context.callId}): ${text}`, { type: "AsterWarning" });
 }

@@ -1,5 +1,6 @@
-/** Services: decorated classes, and contracts without an implementation (`node-api.md` section 4). Unary methods only. */
+/** Services: decorated classes, and contracts without an implementation (`node-api.md` section 4). */
 import type { Requirement } from "./capability.js";
+import type { Interceptor } from "./chain.js";
 import type { CallContext } from "./context.js";
 import { Field, type Fields, type Infer, type ValueOf } from "./fields.js";
 import { type FieldInfo, type Metadata, type WireClass, fieldTable } from "./messages.js";
@@ -7,6 +8,19 @@ import { SerializationMode } from "./tables.js";
 
 /** What a method takes or returns: a wire class, or a helper of a bare `string int float bool bytes`. */
 export type Payload = WireClass | Field<string> | Field<number> | Field<boolean> | Field<Uint8Array>;
+
+/** Which side of a call streams. */
+export const RpcPattern = {
+  UNARY: "unary",
+  SERVER_STREAM: "server_stream",
+  CLIENT_STREAM: "client_stream",
+  BIDI_STREAM: "bidi_stream",
+} as const;
+export type RpcPattern = (typeof RpcPattern)[keyof typeof RpcPattern];
+
+/** Whether callers share one object of a service. */
+export const RpcScope = { SHARED: "shared", SESSION: "session" } as const;
+export type RpcScope = (typeof RpcScope)[keyof typeof RpcScope];
 
 interface MethodOptions {
   /** Wire name; default: the name of the method. */
@@ -18,8 +32,11 @@ interface MethodOptions {
   metadata?: Metadata;
 }
 
-/** A handler of a unary method. */
-export type Handler<Q, R> = (request: Q, context: CallContext) => R | Promise<R>;
+/** A handler: streams of requests and responses are async iterables, a single response may be a promise. */
+export type Handler<Q, R> = (
+  request: Q,
+  context: CallContext,
+) => [R] extends [AsyncIterable<unknown>] ? R : R | Promise<R>;
 
 /** A declared method of any types. */
 export interface AnyMethod {
@@ -27,7 +44,7 @@ export interface AnyMethod {
   readonly types: (request: never) => unknown;
 }
 
-/** A declared unary method: a decorator of either kind, and a value for tables of methods. */
+/** A declared method: a decorator of either kind, and a value for tables of methods. Streams are async iterables. */
 export interface Method<Q, R> extends AnyMethod {
   (method: Handler<Q, R>, context: ClassMethodDecoratorContext): void;
   <M extends Handler<Q, R>>(target: object, property: string | symbol, descriptor: TypedPropertyDescriptor<M>): void;
@@ -36,6 +53,7 @@ export interface Method<Q, R> extends AnyMethod {
 
 /** A method as it was declared. */
 export interface MethodInfo extends MethodOptions {
+  readonly pattern: RpcPattern;
   readonly request?: Payload;
   readonly params?: readonly FieldInfo[];
   readonly response: Payload;
@@ -45,10 +63,13 @@ export interface MethodInfo extends MethodOptions {
 export interface ServiceInfo {
   readonly name: string;
   readonly version: number;
+  readonly scope: RpcScope;
   readonly modes: readonly string[] | undefined;
   readonly requires: Requirement | undefined;
   readonly public: boolean;
   readonly metadata: Metadata;
+  /** Run around the handlers, behind those of the server. */
+  readonly interceptors: readonly Interceptor[];
   readonly methods: ReadonlyMap<string, MethodInfo>;
 }
 
@@ -57,13 +78,15 @@ export interface ServiceOptions {
   /** Default: the name of the class. */
   name?: string;
   version?: number;
-  /** One object for all callers; sessions come with a later version. */
-  scoped?: "shared";
+  /** One object for all callers, or one per session; `"stream"` is another word for `"session"`. Default: shared. */
+  scoped?: RpcScope | "stream";
   serialization?: SerializationMode | readonly SerializationMode[];
   requires?: Requirement;
   /** Meant for everyone, so that an open gate is no mistake. */
   public?: boolean;
   metadata?: Metadata;
+  /** Run around the handlers, behind those of the server. */
+  interceptors?: readonly Interceptor[];
   /** Methods by property name, for classes without method decorators. */
   methods?: Record<string, AnyMethod>;
 }
@@ -114,33 +137,73 @@ export function requireService(of: unknown): ServiceInfo {
   throw new TypeError(`${name || "the class"} is not @Service-decorated`);
 }
 
+type Explicit<Q, R> = MethodOptions & { request: Q; response: R };
+type Inline<P, R> = MethodOptions & { params: P; response: R };
+
 /** Declares a unary method. */
-export function Rpc<Q extends Payload, R extends Payload>(
-  options: MethodOptions & { request: Q; response: R },
-): Method<ValueOf<Q>, ValueOf<R>>;
+export function Rpc<Q extends Payload, R extends Payload>(options: Explicit<Q, R>): Method<ValueOf<Q>, ValueOf<R>>;
 /** Declares a unary method whose request has one field per parameter; the handler takes one object. */
-export function Rpc<P extends Fields, R extends Payload>(
-  options: MethodOptions & { params: P; response: R },
-): Method<Infer<P>, ValueOf<R>>;
-export function Rpc(options: MethodOptions & { request?: Payload; params?: Fields; response: Payload }): object {
-  if (typeof options !== "object" || options === null) throw new TypeError("Rpc: expected { request, response }");
+export function Rpc<P extends Fields, R extends Payload>(options: Inline<P, R>): Method<Infer<P>, ValueOf<R>>;
+export function Rpc(options: DeclaredOptions): object {
+  return declare("Rpc", RpcPattern.UNARY, options);
+}
+
+/** Declares a method that answers with a stream: the handler is an async generator. */
+export function ServerStream<Q extends Payload, R extends Payload>(
+  options: Explicit<Q, R>,
+): Method<ValueOf<Q>, AsyncIterable<ValueOf<R>>>;
+/** Declares such a method whose request has one field per parameter; the handler takes one object. */
+export function ServerStream<P extends Fields, R extends Payload>(
+  options: Inline<P, R>,
+): Method<Infer<P>, AsyncIterable<ValueOf<R>>>;
+export function ServerStream(options: DeclaredOptions): object {
+  return declare("ServerStream", RpcPattern.SERVER_STREAM, options);
+}
+
+/** Declares a method that takes a stream of requests and answers once. */
+export function ClientStream<Q extends Payload, R extends Payload>(
+  options: Explicit<Q, R>,
+): Method<AsyncIterable<ValueOf<Q>>, ValueOf<R>>;
+export function ClientStream(options: DeclaredOptions): object {
+  return declare("ClientStream", RpcPattern.CLIENT_STREAM, options);
+}
+
+/** Declares a method with streams both ways: the handler is an async generator. */
+export function BidiStream<Q extends Payload, R extends Payload>(
+  options: Explicit<Q, R> & { idempotent?: never },
+): Method<AsyncIterable<ValueOf<Q>>, AsyncIterable<ValueOf<R>>>;
+export function BidiStream(options: DeclaredOptions): object {
+  return declare("BidiStream", RpcPattern.BIDI_STREAM, options);
+}
+
+type DeclaredOptions = MethodOptions & { request?: Payload; params?: Fields; response: Payload };
+
+const METHOD_OPTIONS = ["request", "response", "name", "timeout", "idempotent", "requires", "metadata"];
+
+/** Makes a declaration: what decorates a method, and what tables of methods hold. */
+function declare(what: string, pattern: RpcPattern, options: DeclaredOptions): object {
+  if (typeof options !== "object" || options === null) throw new TypeError(`${what}: expected { request, response }`);
   const { params, ...rest } = options;
-  checkKeys("Rpc", options, ["request", "params", "response", "name", "timeout", "idempotent", "requires", "metadata"]);
+  const single = pattern === RpcPattern.UNARY || pattern === RpcPattern.SERVER_STREAM;
+  checkKeys(what, options, single ? [...METHOD_OPTIONS, "params"] : METHOD_OPTIONS);
   if ((options.request === undefined) === (params === undefined)) {
-    throw new TypeError("Rpc: expected either request or params");
+    throw new TypeError(`${what}: expected ${single ? "either request or params" : "a request"}`);
   }
-  checkPayload("Rpc: request", options.request ?? options.response);
-  checkPayload("Rpc: response", options.response);
+  checkPayload(`${what}: request`, options.request ?? options.response);
+  checkPayload(`${what}: response`, options.response);
   if (options.timeout !== undefined && !(typeof options.timeout === "number" && options.timeout >= 0)) {
-    throw new RangeError("Rpc: expected a timeout in milliseconds");
+    throw new RangeError(`${what}: expected a timeout in milliseconds`);
   }
-  const info: MethodInfo = params === undefined ? rest : { ...rest, params: fieldTable("Rpc: params", params) };
+  const given = { ...rest, pattern };
+  const info: MethodInfo = params === undefined ? given : { ...given, params: fieldTable(`${what}: params`, params) };
   const decorator = (method: unknown, at: unknown, descriptor?: PropertyDescriptor): void => {
     const target: unknown = descriptor ? descriptor.value : method;
     const name = descriptor ? String(at) : String((at as { name?: string | symbol } | undefined)?.name);
-    if (typeof target !== "function") throw new TypeError(`Rpc can only be applied to methods, not to '${name}'`);
-    if (/Generator/.test(Object.prototype.toString.call(target))) {
-      throw new TypeError(`Rpc method '${name}' must not be a generator: streaming methods come with a later version`);
+    if (typeof target !== "function") throw new TypeError(`${what} can only be applied to methods, not to '${name}'`);
+    const answersOnce = pattern === RpcPattern.UNARY || pattern === RpcPattern.CLIENT_STREAM;
+    if (answersOnce && /Generator/.test(Object.prototype.toString.call(target))) {
+      const other = pattern === RpcPattern.UNARY ? "ServerStream" : "BidiStream";
+      throw new TypeError(`${what} method '${name}' must not be a generator: declare it with ${other}`);
     }
     decorated.set(target, info);
   };
@@ -176,7 +239,9 @@ export function Service(
 
 /** The object type of a table of methods. */
 export type ServiceOf<M extends Record<string, AnyMethod>> = {
-  [K in keyof M]: M[K]["types"] extends (request: infer Q) => infer R ? (request: Q) => Promise<R> : never;
+  [K in keyof M]: M[K]["types"] extends (request: infer Q) => infer R
+    ? (request: Q) => [R] extends [AsyncIterable<unknown>] ? R : Promise<R>
+    : never;
 };
 
 /** Declares a contract without an implementation, for clients. */
@@ -200,10 +265,12 @@ function serviceInfo(name: string, options: ServiceOptions, methods: Map<string,
   return {
     name,
     version: options.version ?? 1,
+    scope: options.scoped === undefined || options.scoped === "shared" ? RpcScope.SHARED : RpcScope.SESSION,
     modes: modes?.map(modeName),
     requires: options.requires,
     public: options.public ?? false,
     metadata: options.metadata ?? {},
+    interceptors: options.interceptors ?? [],
     methods,
   };
 }
@@ -211,19 +278,18 @@ function serviceInfo(name: string, options: ServiceOptions, methods: Map<string,
 function* declaredMethods(name: string, methods: ServiceOptions["methods"] = {}): Generator<[string, MethodInfo]> {
   for (const [property, method] of Object.entries(methods)) {
     const info = typeof method === "function" ? declarations.get(method) : undefined;
-    if (!info) throw new TypeError(`service '${name}': method '${property}' is not declared with Rpc(...)`);
+    if (!info) throw new TypeError(`service '${name}': method '${property}' is not declared with Rpc(...) or a stream`);
     yield [property, info];
   }
 }
 
 function checkService(what: string, options: ServiceOptions): void {
   if (typeof options !== "object" || options === null) throw new TypeError(`${what}: expected options`);
-  const scoped: string | undefined = options.scoped;
-  if (scoped === "session" || scoped === "stream") {
-    throw new TypeError(`${what}: session-scoped services come with a later version`);
+  const { scoped } = options;
+  if (scoped !== undefined && !["shared", "session", "stream"].includes(scoped)) {
+    throw new TypeError(`${what}: unknown scope '${String(scoped)}'`);
   }
-  if (scoped !== undefined && scoped !== "shared") throw new TypeError(`${what}: unknown scope '${scoped}'`);
-  checkKeys(what, options, ["name", "version", "scoped", "serialization", "requires", "public", "metadata", "methods"]);
+  checkKeys(what, options, ["name", "version", "scoped", "serialization", "requires", "public", "metadata", "interceptors", "methods"]);
 }
 
 /** Refuses options that do not exist: in JavaScript nobody else would. */

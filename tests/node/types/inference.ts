@@ -1,5 +1,22 @@
 /** Types that must hold, and programs that must not compile; `tsc` runs this file. */
-import { AsterClient, type CallOptions, Rpc, Service, WireType, defineService, f, wireGeneric, wireType } from "@aster/rpc";
+import {
+  AsterClient,
+  type BidiChannel,
+  BidiStream,
+  type CallContext,
+  type CallOptions,
+  ClientStream,
+  Rpc,
+  ServerStream,
+  type ServerStreamCall,
+  Service,
+  type Source,
+  WireType,
+  defineService,
+  f,
+  wireGeneric,
+  wireType,
+} from "@aster/rpc";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<T extends true>(value?: T): void {
@@ -119,4 +136,72 @@ export async function calls(client: AsterClient): Promise<void> {
   stub.put(item).ok;
   // @ts-expect-error options of another type
   await stub.put(item, { timeout: "1s" });
+}
+
+const both2 = { request: Item, response: Reply };
+
+@Service({ name: "Streams", scoped: "session" })
+export class Streams {
+  @ServerStream(both2)
+  async *list(request: Item, context: CallContext): AsyncGenerator<Reply> {
+    yield new Reply({ ok: request.count > 0 && context.isStreaming });
+  }
+  @ClientStream(both2)
+  async load(items: AsyncIterable<Item>): Promise<Reply> {
+    for await (const item of items) void item.count;
+    return new Reply();
+  }
+  @BidiStream(both2)
+  async *both(items: AsyncIterable<Item>): AsyncGenerator<Reply> {
+    for await (const item of items) yield new Reply({ ok: item.name === "" });
+  }
+  // @ts-expect-error the handler does not return a stream
+  @ServerStream(both2)
+  async single(request: Item): Promise<Reply> {
+    return new Reply({ ok: request.name === "" });
+  }
+  // @ts-expect-error the handler yields another type
+  @ServerStream(both2)
+  async *texts(request: Item): AsyncGenerator<string> {
+    yield request.name;
+  }
+  // @ts-expect-error the handler takes one request
+  @ClientStream(both2)
+  async one(request: Item): Promise<Reply> {
+    return new Reply({ ok: request.name === "" });
+  }
+  // @ts-expect-error a bidi method is never idempotent
+  @BidiStream({ ...both2, idempotent: true })
+  async *again(items: AsyncIterable<Item>): AsyncGenerator<Reply> {
+    for await (const item of items) yield new Reply({ ok: item.name === "" });
+  }
+  onSessionClose(): void {}
+}
+
+const DefinedStreams = defineService({
+  name: "Streams",
+  methods: { list: ServerStream(both2), load: ClientStream(both2), both: BidiStream(both2) },
+});
+
+export async function streams(client: AsterClient): Promise<void> {
+  for (const stub of [await client.client(Streams), await client.client(DefinedStreams)]) {
+    holds<Equal<Parameters<typeof stub.list>, [request: Item, options?: CallOptions]>>();
+    holds<Equal<ReturnType<typeof stub.list>, ServerStreamCall<Reply>>>();
+    holds<Equal<Parameters<typeof stub.load>, [source: Source<Item>, options?: CallOptions]>>();
+    holds<Equal<ReturnType<typeof stub.load>, Promise<Reply>>>();
+    const channel = stub.both({ prefetch: 1 });
+    holds<Equal<typeof channel, BidiChannel<Item, Reply>>>();
+    const stream = stub.both([item], { prefetch: 1 });
+    holds<Equal<typeof stream, ServerStreamCall<Reply>>>();
+    holds<Equal<Awaited<ReturnType<typeof channel.recv>>, Reply | undefined>>();
+    holds<Equal<ReturnType<typeof stub.close>, Promise<void>>>();
+    // @ts-expect-error an item of another type
+    await channel.send({ name: "x" });
+    // @ts-expect-error items of another type
+    stub.load(["x"]);
+    // @ts-expect-error a stream is no promise
+    (await stub.list(item)).ok;
+  }
+  // @ts-expect-error a hook is no method
+  (await client.client(Streams)).onSessionClose();
 }
