@@ -80,6 +80,8 @@ pub(crate) struct Inbound {
     backlog_bytes: usize,
     window: usize,
     ending: Option<Ending>,
+    /// Whether the server has ended the call; it may have ended here before.
+    complete: bool,
 }
 
 impl Inbound {
@@ -95,17 +97,18 @@ impl Inbound {
             backlog_bytes: 0,
             window,
             ending: None,
+            complete: false,
         }
     }
 
     /// Tells whether frames may be read: the end is not known and nothing is buffered beyond the window.
     pub(crate) fn wants_frames(&self) -> bool {
-        self.ending.is_none() && self.backlog_bytes < self.window
+        !self.complete && self.backlog_bytes < self.window
     }
 
     /// Tells whether the end of the answer is known.
     pub(crate) fn is_complete(&self) -> bool {
-        self.ending.is_some()
+        self.complete
     }
 
     /// Takes one frame.
@@ -129,7 +132,7 @@ impl Inbound {
             self.backlog_bytes += body.wire_len();
             self.backlog.push_back(body);
         } else if !self.ok_trailer {
-            self.ending = Some(Ending::Response(body));
+            self.end(Ending::Response(body));
         } else if self.response.replace(body).is_some() {
             return Err(broken("more than one response message"));
         }
@@ -138,17 +141,24 @@ impl Inbound {
 
     fn trailer(&mut self, payload: &[u8]) -> Result<(), RpcStatus> {
         let status = wire::decode_status(payload).map_err(|_| broken("malformed trailer"))?;
-        self.ending = Some(match (status.is_ok() && !self.streams_output, self.response.take()) {
+        self.complete = true;
+        let ending = match (status.is_ok() && !self.streams_output, self.response.take()) {
             (true, Some(body)) => Ending::Response(body),
             (true, None) => return Err(broken("response message is missing")),
             (false, _) => Ending::Finished(status.into()),
-        });
+        };
+        self.end(ending);
         Ok(())
+    }
+
+    fn end(&mut self, ending: Ending) {
+        self.complete = true;
+        self.ending = Some(ending);
     }
 
     /// Ends the answer, after the items that arrived.
     pub(crate) fn fail(&mut self, failure: Failure) {
-        self.ending = Some(Ending::Finished(failure));
+        self.end(Ending::Finished(failure));
     }
 
     /// Hands over items while there is credit, then the end. True once the call has ended.

@@ -144,13 +144,16 @@ impl<'a> Session<'a> {
     fn begin_next(&mut self) {
         while let Some(call) = self.session.next_call() {
             match call.take_outbox(self.caller.now()) {
+                // Cancelled in this moment: the server never hears of it.
+                Ok(outbox) if outbox.frames.is_empty() => {}
                 Ok(outbox) => {
                     self.io.queue(outbox.frames);
                     let streams_input = call.method().description.pattern.streams_input();
                     if outbox.ended && streams_input {
                         self.io.queue(end_of_input(self.terms.form));
                     }
-                    let mut inbound = Inbound::new(call, self.terms.session_trailers, self.link.connection.window_bytes());
+                    let mut inbound =
+                        Inbound::new(call, self.terms.session_trailers, self.link.connection.window_bytes());
                     inbound.input_ended = outbox.ended;
                     self.current = Some(inbound);
                     return;
@@ -186,8 +189,7 @@ impl<'a> Session<'a> {
             return self.cancel_current(wire::cancelled());
         }
         if inbound.deliver() {
-            self.current = None;
-            return;
+            return self.settle();
         }
         if inbound.input_ended || inbound.is_complete() || self.io.is_refused() {
             return;
@@ -222,6 +224,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Lets go of a call that has ended here: by its answer, or by a cancellation that the server has to hear of.
+    fn settle(&mut self) {
+        self.cancel_current(wire::cancelled());
+    }
+
     /// Ends the running call here and at the server, unless the server has ended it; the session goes on.
     fn cancel_current(&mut self, status: RpcStatus) {
         let Some(inbound) = self.current.take() else { return };
@@ -252,7 +259,7 @@ impl<'a> Session<'a> {
         match inbound.frame(frame, queued) {
             Ok(()) => {
                 if inbound.deliver() {
-                    self.current = None;
+                    self.settle();
                 }
             }
             Err(status) => self.cancel_current(status),
