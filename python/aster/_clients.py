@@ -10,7 +10,7 @@ from aster.interceptors._chain import Chain
 from aster.rpc_types import RpcPattern, RpcScope
 from aster.service import service_info
 from aster.session import make_stub
-from aster.stubs import ServiceClient
+from aster.stubs import ServiceClient, inline_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +88,8 @@ class _TransportStub(ServiceClient):
         self.service_version = info.version
         self._info = info
         for method in info.methods.values():
-            setattr(self, method.attribute, _by_transport(info, method, transport))
+            call = _by_transport(info, method, transport)
+            setattr(self, method.attribute, call if method.request_style == "explicit" else inline_call(method, call))
 
 
 def _by_transport(info: ServiceInfo, method: MethodInfo, transport: Transport) -> Callable[..., Any]:

@@ -85,7 +85,7 @@ class ServiceClient:
         self._site = CallSite(info.name, bound, chain, defaults)
         for index, method in enumerate(info.methods.values()):
             call = self._site.method(index, method)
-            setattr(self, method.attribute, call if method.request_style == "explicit" else _inline(method, call))
+            setattr(self, method.attribute, call if method.request_style == "explicit" else inline_call(method, call))
 
     def with_defaults(self, defaults: CallDefaults) -> ServiceClient:
         """Make a sibling whose calls have other defaults."""
@@ -380,7 +380,7 @@ async def _concluded(exchange: Coroutine[Any, Any, Any], chain: Chain, context: 
     return response
 
 
-def _inline(method: MethodInfo, submit: Method) -> Method:
+def inline_call(method: MethodInfo, submit: Method) -> Method:
     """Return the call of a method with inline parameters: by position, name or one request."""
     names, request_type = method.inline_params, method.request_type
     # A parameter that is named like an option is the parameter.

@@ -80,7 +80,7 @@ pub(crate) struct Inbound {
     backlog_bytes: usize,
     window: usize,
     ending: Option<Ending>,
-    /// Whether the end was known, delivered or not.
+    /// Whether the server has ended the call; it may have ended here before.
     complete: bool,
 }
 
@@ -141,6 +141,7 @@ impl Inbound {
 
     fn trailer(&mut self, payload: &[u8]) -> Result<(), RpcStatus> {
         let status = wire::decode_status(payload).map_err(|_| broken("malformed trailer"))?;
+        self.complete = true;
         let ending = match (status.is_ok() && !self.streams_output, self.response.take()) {
             (true, Some(body)) => Ending::Response(body),
             (true, None) => return Err(broken("response message is missing")),
@@ -150,14 +151,14 @@ impl Inbound {
         Ok(())
     }
 
-    /// Ends the answer, after the items that arrived.
-    pub(crate) fn fail(&mut self, failure: Failure) {
-        self.end(Ending::Finished(failure));
-    }
-
     fn end(&mut self, ending: Ending) {
         self.complete = true;
         self.ending = Some(ending);
+    }
+
+    /// Ends the answer, after the items that arrived.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.end(Ending::Finished(failure));
     }
 
     /// Hands over items while there is credit, then the end. True once the call has ended.

@@ -144,6 +144,8 @@ impl<'a> Session<'a> {
     fn begin_next(&mut self) {
         while let Some(call) = self.session.next_call() {
             match call.take_outbox(self.caller.now()) {
+                // Cancelled in this moment: the server never hears of it.
+                Ok(outbox) if outbox.frames.is_empty() => {}
                 Ok(outbox) => {
                     self.io.queue(outbox.frames);
                     let streams_input = call.method().description.pattern.streams_input();
@@ -187,7 +189,7 @@ impl<'a> Session<'a> {
             return self.cancel_current(wire::cancelled());
         }
         if inbound.deliver() {
-            return self.let_go();
+            return self.settle();
         }
         if inbound.input_ended || inbound.is_complete() || self.io.is_refused() {
             return;
@@ -210,14 +212,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Forgets a call that has ended here; one that its host cancelled has to end at the server as well.
-    fn let_go(&mut self) {
-        match self.current.as_ref().is_some_and(Inbound::is_complete) {
-            true => self.current = None,
-            false => self.cancel_current(wire::cancelled()),
-        }
-    }
-
     fn time_out(&mut self) -> Result<(), Failure> {
         if self.discarding.is_some_and(|until| until <= Instant::now()) {
             self.io.abort(wire::ABORT_CANCELLED);
@@ -228,6 +222,11 @@ impl<'a> Session<'a> {
             self.cancel_current(wire::deadline_exceeded());
         }
         Ok(())
+    }
+
+    /// Lets go of a call that has ended here: by its answer, or by a cancellation that the server has to hear of.
+    fn settle(&mut self) {
+        self.cancel_current(wire::cancelled());
     }
 
     /// Ends the running call here and at the server, unless the server has ended it; the session goes on.
@@ -260,7 +259,7 @@ impl<'a> Session<'a> {
         match inbound.frame(frame, queued) {
             Ok(()) => {
                 if inbound.deliver() {
-                    self.let_go();
+                    self.settle();
                 }
             }
             Err(status) => self.cancel_current(status),
