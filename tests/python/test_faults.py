@@ -263,25 +263,24 @@ async def server_killed():
 @asynchronous
 async def test_a_session_whose_other_end_disappears(how):
     """The handler is cancelled, then the close hook runs, once; calls after the loss say so."""
-    async with AsterServer([Lab(), Room]) as server:
-        async with AsterClient(address=server.address) as client:
-            room = await client.client(Room)
-            await room.add(Num(1))
-            running = asyncio.ensure_future(raised(room.wait(Text())))
-            waiting = asyncio.ensure_future(raised(room.add(Num(1))))
-            await notes().until("entered wait")
-            await {"client": client.close, "node": client.node.close, "server": server.node.close}[how]()
-            for error in (await running, await waiting):
-                assert isinstance(error, (UnavailableError, CancelledError)), error
-                assert how == "client" or type(error) is ConnectionLostError
-            await notes().until("closed")
-            held = [what for what in notes().order if what in {"cancelled wait", "closing", "closed"}]
-            assert held == ["cancelled wait", "closing", "closed"]
-            if how != "client":
-                assert type(await raised(room.add(Num(1)))) is ConnectionLostError
-                with pytest.raises(ConnectionLostError):
-                    await room.count(Num(1)).__anext__()
-            await all_gone(server)
+    async with AsterServer([Lab(), Room]) as server, AsterClient(address=server.address) as client:
+        room = await client.client(Room)
+        await room.add(Num(1))
+        running = asyncio.ensure_future(raised(room.wait(Text())))
+        waiting = asyncio.ensure_future(raised(room.add(Num(1))))
+        await notes().until("entered wait")
+        await {"client": client.close, "node": client.node.close, "server": server.node.close}[how]()
+        for error in (await running, await waiting):
+            assert isinstance(error, (UnavailableError, CancelledError)), error
+            assert how == "client" or type(error) is ConnectionLostError
+        await notes().until("closed")
+        held = [what for what in notes().order if what in {"cancelled wait", "closing", "closed"}]
+        assert held == ["cancelled wait", "closing", "closed"]
+        if how != "client":
+            assert type(await raised(room.add(Num(1)))) is ConnectionLostError
+            with pytest.raises(ConnectionLostError):
+                await room.count(Num(1)).__anext__()
+        await all_gone(server)
 
 
 @asynchronous
