@@ -10,14 +10,15 @@ from aster.interceptors._chain import Chain
 from aster.rpc_types import RpcPattern, RpcScope
 from aster.service import service_info
 from aster.session import make_stub
-from aster.stubs import ServiceClient, inline_call
+from aster.stubs import CallDefaults, ServiceClient, inline_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aster.codec import ForyCodec, ForyConfig
     from aster.interceptors import Interceptor
     from aster.net import IrohConnection
+    from aster.rpc_types import SerializationMode
     from aster.service import MethodInfo, ServiceInfo
     from aster.transport.base import Transport
 
@@ -81,18 +82,27 @@ def _shared(service_class: type[Any]) -> ServiceInfo:
 class _TransportStub(ServiceClient):
     """A stub over a transport, which may be one of the program."""
 
-    def __init__(self, info: ServiceInfo, transport: Transport, chain: Chain | None) -> None:
+    def __init__(
+        self, info: ServiceInfo, transport: Transport, chain: Chain | None, defaults: CallDefaults | None = None
+    ) -> None:
         if chain is not None:
             raise ClientError("interceptors need a connection; give them to the transport")
         self.service_name = info.name
         self.service_version = info.version
         self._info = info
+        self._transport = transport
         for method in info.methods.values():
-            call = _by_transport(info, method, transport)
+            call = _by_transport(info, method, transport, defaults or CallDefaults())
             setattr(self, method.attribute, call if method.request_style == "explicit" else inline_call(method, call))
 
+    def with_defaults(self, defaults: CallDefaults) -> ServiceClient:
+        """Make a sibling whose calls have other defaults."""
+        return _TransportStub(self._info, self._transport, None, defaults)
 
-def _by_transport(info: ServiceInfo, method: MethodInfo, transport: Transport) -> Callable[..., Any]:
+
+def _by_transport(
+    info: ServiceInfo, method: MethodInfo, transport: Transport, defaults: CallDefaults
+) -> Callable[..., Any]:
     calls: dict[str, Callable[..., Any]] = {
         RpcPattern.UNARY.value: transport.unary,
         RpcPattern.SERVER_STREAM.value: transport.server_stream,
@@ -100,17 +110,25 @@ def _by_transport(info: ServiceInfo, method: MethodInfo, transport: Transport) -
         RpcPattern.BIDI_STREAM.value: transport.bidi_stream,
     }
     send = calls[method.pattern]
+    declared = method.timeout if defaults.timeout is None else defaults.timeout
 
-    def call(request: Any = None, /, *, serialization: Any = None, timeout: float | None = None, **options: Any) -> Any:
+    def call(
+        request: Any = None,
+        /,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        serialization: SerializationMode | None = None,
+    ) -> Any:
         return send(
             info.name,
             method.name,
             request,
-            serialization_mode=serialization or method.serialization,
-            timeout=method.timeout if timeout is None else timeout,
+            metadata={**defaults.metadata, **(metadata or {})},
+            serialization_mode=serialization or defaults.serialization or method.serialization,
+            timeout=declared if timeout is None else timeout,
             version=info.version,
             response_type=method.response_type,
-            **options,
         )
 
     return call

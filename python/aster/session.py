@@ -65,7 +65,7 @@ class SessionStub(ServiceClient):
             self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._bound = bound.open_session(self._ended)
         else:
-            self._ended, self._bound = opener._ended, bound
+            self._ended, self._bound = opener._ended, bound  # noqa: SLF001 - the same session
         super().__init__(info, self._bound, chain, defaults)
         self.session_id: str = self._bound.session_id or ""
 

@@ -204,6 +204,10 @@ async def test_processes_that_are_killed():
     await asyncio.gather(clients_killed(), server_killed())
 
 
+async def entered(handlers, count):
+    await poll(lambda: sum(notes().kept[f"entered {what}"] for what in handlers) == count, 15, lambda: notes().kept)
+
+
 async def clients_killed():
     kinds = (*PATTERNS, "endless", "session")
     handlers = ("wait", "silent", "listen", "mute", "endless")
@@ -211,8 +215,7 @@ async def clients_killed():
         for number, kind in enumerate(kinds):
             with program(HERE / "fault_client.py", server.address, kind) as process:
                 assert await line(process) == "begun"
-                entered = lambda: sum(notes().kept[f"entered {what}"] for what in handlers)  # noqa: E731
-                await poll(lambda: entered() == number + 1, 15, lambda: notes().kept)
+                await entered(handlers, number + 1)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
         async with AsterClient(address=server.address) as client:
@@ -426,7 +429,7 @@ async def test_garbage_on_every_protocol(alpn):
 
 @asynchronous
 async def test_garbage_is_answered_and_does_not_disturb_its_neighbours():
-    """On one connection: every bad stream gets one trailer, or none if nothing was sent, and a good call is answered."""
+    """On one connection: a bad stream gets one trailer, or none if nothing was sent, and a good call is answered."""
     async with house() as (server, _, _), raw(server) as connection:
         for data, ends in garbage():
             stream = RawStream(*await connection.open_bi())
