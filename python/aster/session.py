@@ -47,7 +47,7 @@ class SessionStub(ServiceClient):
             self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._bound = bound.open_session(self._ended)
         else:
-            self._ended, self._bound = opener._ended, bound
+            self._ended, self._bound = opener._ended, bound  # noqa: SLF001 - of this class
         super().__init__(info, self._bound, chain, defaults)
         self.session_id: str = self._bound.session_id or ""
 
