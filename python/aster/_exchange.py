@@ -34,6 +34,13 @@ async def send(call: _aster.ClientCall, item: Any) -> bool:
     return True
 
 
+async def closed(iterator: Any) -> None:
+    """End a generator that was not exhausted now, not when somebody collects it."""
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()
+
+
 async def feed(call: _aster.ClientCall, items: Requests, chain: Chain | None, context: CallContext | None) -> None:
     """Send items until they or the call end, then half-close. What the items raise cancels the call."""
 
@@ -58,14 +65,7 @@ async def feed(call: _aster.ClientCall, items: Requests, chain: Chain | None, co
     else:
         call.end_input()
     finally:
-        await _close(iterator)
-
-
-async def _close(iterator: object) -> None:
-    """End a generator that was not exhausted now, not when somebody collects it."""
-    close = getattr(iterator, "aclose", None)
-    if close is not None:
-        await close()
+        await closed(iterator)
 
 
 async def collect(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aster import _aster
-from aster._exchange import collect
+from aster._exchange import closed, collect
 from aster._native import running_loop
 from aster._streams import BidiChannel, ExaminedResponses, ResponseStream
 from aster.context import CallContext
@@ -357,9 +357,8 @@ class _Untouched:
                     self.taken = True
                     yield item
             finally:
-                close = getattr(iterator, "aclose", None)
-                if close is not None and self.taken:
-                    await close()
+                if self.taken:
+                    await closed(iterator)
         else:
             for item in self._items:
                 self.taken = True

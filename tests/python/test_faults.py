@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import os
 import secrets
 import signal
 import threading
-import time
-from contextlib import asynccontextmanager
 
 import pytest
 
 from aster import (
-    RPC_ALPN,
     AsterClient,
     AsterServer,
     ConnectionLostError,
-    IrohConnectionError,
     StatusCode,
     rpc,
     service,
 )
-from aster.framing import CALL, CANCEL, COMPRESSED, HEADER, TRAILER, encode_frame
-from aster.protocol import RpcStatus
 from aster.status import (
     CancelledError,
     DeadlineExceededError,
@@ -32,52 +27,11 @@ from aster.status import (
     UnavailableError,
     UnknownRpcError,
 )
+from fault_house import LIMIT, all_gone, asynchronous, house, notes
 from lab_services import Lab, Methods, Notes, Room, for_ever
-from levels import HERE, free_port, level, line, poll, program, resident_mib
-from raw_peer import Frames, RawStream
+from levels import HERE, free_port, line, poll, program, resident_mib
 from scenarios import PATTERNS, WAITING, blocked, noise
 from support import Num, Text, raised
-from test_scenarios import endpoint
-
-LIMIT = 60.0
-HOUR = 3_600_000
-JSON, BINARY = Frames(json=True), Frames(json=False)
-ALPNS = (RPC_ALPN, b"aster.consumer_admission", b"/iroh-bytes/4", b"/iroh-sync/1", b"/iroh-gossip/1")
-
-
-def asynchronous(test):
-    """Run a test in a loop of its own, with fresh notes, never for ever."""
-
-    def run(*args, **kwargs):
-        Methods.notes, Methods.context = Notes(), None
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), LIMIT))
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    # Parameters and fixtures are those of the test.
-    run.__wrapped__ = test
-    return run
-
-
-def notes():
-    return Methods.notes
-
-
-@asynccontextmanager
-async def house(**options):
-    """Yield a server and a client of it that have talked already; what follows must leave nothing behind."""
-    async with AsterServer([Lab(), Room], **options) as server, AsterClient(address=server.address) as client:
-        lab = await client.client(Lab)
-        assert (await lab.double(Num(1))).value == 2
-        async with level(server):
-            yield server, client, lab
-        assert (await lab.double(Num(2))).value == 4
-
-
-async def all_gone(server):
-    """Wait until a server runs nothing."""
-    health = server._health
-    await poll(lambda: health()["running_calls"] == health()["sessions"] == 0, 15, lambda: repr(health()))
-
 
 # Handlers.
 
@@ -204,18 +158,18 @@ async def test_processes_that_are_killed():
     await asyncio.gather(clients_killed(), server_killed())
 
 
-async def entered(handlers, count):
-    await poll(lambda: sum(notes().kept[f"entered {what}"] for what in handlers) == count, 15, lambda: notes().kept)
-
-
 async def clients_killed():
     kinds = (*PATTERNS, "endless", "session")
     handlers = ("wait", "silent", "listen", "mute", "endless")
+
+    def entered(times):
+        return sum(notes().kept[f"entered {what}"] for what in handlers) == times
+
     async with AsterServer([Lab(), Room]) as server:
         for number, kind in enumerate(kinds):
             with program(HERE / "fault_client.py", server.address, kind) as process:
                 assert await line(process) == "begun"
-                await entered(handlers, number + 1)
+                await poll(functools.partial(entered, number + 1), 15, lambda: notes().kept)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
         async with AsterClient(address=server.address) as client:
@@ -362,238 +316,6 @@ async def test_streams_that_are_opened_and_reset_in_a_loop_pile_nothing_up():
             call.cancel()
             await asyncio.wait([call])
         await all_gone(server)
-
-
-# Bytes that are no calls.
-
-
-def garbage():
-    """What is sent on one stream, and whether the peer ends it."""
-    header = JSON.header("Lab", "double")
-    yield from (
-        (b"", True),
-        (b"\0", True),
-        (b"\0" * 4, True),
-        (b"\xff" * 64, False),
-        (secrets.token_bytes(2000), True),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", False),
-        (b"\x01\0\0\x01\x04", False),
-        (b"\xff\xff\xff\x00\x04" + b"{" * 200_000, False),
-        (header[:-1], True),
-        (header[:7], True),
-        (header, True),
-        (header + b"\xff\xff\xff\xff\0", False),
-        (header + JSON.data({"value": 1})[:-2], True),
-        (header + JSON.data(b"\xff" * 1000), True),
-        (header + encode_frame(secrets.token_bytes(500), COMPRESSED), True),
-        (header + b"".join(encode_frame(b"x", flags) for flags in (HEADER, CALL, CANCEL, TRAILER)), True),
-        (BINARY.header("Lab", "double", mode=0) + BINARY.data(b"\x01" + secrets.token_bytes(300)), True),
-        (JSON.session("Room") + secrets.token_bytes(300), True),
-        (JSON.session("Room") + JSON.call("add") + JSON.data(b"[[[["), False),
-        (JSON.header("\u0000", "x" * 300), True),
-        (encode_frame(b"{" + b'"a":{' * 5000, HEADER), True),
-    )
-
-
-@asynccontextmanager
-async def raw(server, alpn=RPC_ALPN):
-    """Yield a connection of a bare endpoint to a server."""
-    net = await endpoint()
-    try:
-        yield await net.connect_node_addr(server.endpoint.endpoint_addr_info(), alpn)
-    finally:
-        await net.close()
-
-
-@pytest.mark.parametrize("alpn", ALPNS, ids=lambda alpn: alpn.decode().strip("/").replace("/", "_"))
-@asynchronous
-async def test_garbage_on_every_protocol(alpn):
-    async with house() as (server, _, lab):
-        for data, ends in garbage():
-            async with raw(server, alpn) as connection:
-                try:
-                    for opened in (await connection.open_bi(), (await connection.open_uni(), None)):
-                        send, _ = opened
-                        if data:
-                            await asyncio.wait_for(send.write_all(data), 10)
-                        if ends:
-                            await send.finish()
-                except (OSError, ConnectionError, asyncio.TimeoutError):
-                    pass
-                except Exception as error:
-                    # The server may have stopped the stream or closed the connection.
-                    assert type(error).__module__.startswith("aster"), error
-                assert (await lab.double(Num(1), timeout=20)).value == 2
-        await all_gone(server)
-
-
-@asynchronous
-async def test_garbage_is_answered_and_does_not_disturb_its_neighbours():
-    """On one connection: a bad stream gets one trailer, or none if nothing was sent, and a good call is answered."""
-    async with house() as (server, _, _), raw(server) as connection:
-        for data, ends in garbage():
-            stream = RawStream(*await connection.open_bi())
-            await stream.play(data, fin=ends)
-            if ends or data[4:5] == b"\x04":
-                good = RawStream(*await connection.open_bi())
-                await good.play(JSON.header("Lab", "double"), JSON.data({"value": 4}), fin=True)
-                assert await good.answer() == ([b'{"value":8}'], RpcStatus(0, ""))
-            if ends:
-                _, status = await stream.answer()
-                assert (status is None) == (not data), data[:40]
-                assert status is None or status.code != 0
-        assert server._health()["running_calls"] <= 10
-
-
-@pytest.mark.parametrize("alpn", ALPNS, ids=lambda alpn: alpn.decode().strip("/").replace("/", "_"))
-@asynchronous
-async def test_slow_drips_on_every_protocol(alpn):
-    """Many streams that get a byte now and then hold up nobody, and go with their connection."""
-    async with house() as (server, _, lab):
-        async with raw(server, alpn) as connection:
-            data = JSON.header("Lab", "double") + JSON.data({"value": 1})
-            drips = []
-            for _ in range(30):
-                try:
-                    drips.append((await connection.open_bi())[0])
-                except Exception:
-                    break
-            for number in range(20):
-                for send in drips:
-                    try:
-                        await send.write_all(data[number : number + 1])
-                    except Exception:
-                        continue
-                assert (await lab.double(Num(number), timeout=20)).value == 2 * number
-        await all_gone(server)
-
-
-@asynchronous
-async def test_frames_in_single_bytes():
-    async with house() as (server, _, _), raw(server) as connection:
-        stream = RawStream(*await connection.open_bi())
-        for byte in JSON.header("Lab", "double") + JSON.data({"value": 5}):
-            await stream.play(bytes([byte]))
-        await stream.play(b"", fin=True)
-        assert await stream.answer() == ([b'{"value":10}'], RpcStatus(0, ""))
-
-
-@asynchronous
-async def test_unknown_protocols_are_refused():
-    # Not with `level`: iroh keeps the socket of an endpoint whose handshake failed, also when it is closed.
-    async with AsterServer([Lab()]) as server:
-        for alpn in (b"aster/2", b"h3", b""):
-            with pytest.raises(IrohConnectionError):
-                async with raw(server, alpn):
-                    pass
-
-
-@asynchronous
-async def test_large_frames_that_never_end_share_a_budget():
-    """Announcing much costs the server nothing, and sending much is bounded."""
-    async with house() as (server, _, lab), raw(server) as connection:
-        before, streams = resident_mib(), []
-        head, part = JSON.header("Lab", "echo"), secrets.token_bytes(1 << 20)
-        for _ in range(100):
-            send, recv = await connection.open_bi()
-            await send.write_all(head + b"\0\0\0\x01\0")
-            streams.append((send, recv))
-        assert resident_mib() - before < 50
-
-        async def pour(send):
-            for _ in range(15):
-                await send.write_all(part)
-
-        pouring = [asyncio.ensure_future(pour(send)) for send, _ in streams[:20]]
-        await asyncio.wait(pouring, timeout=2)
-        assert (await lab.double(Num(1), timeout=20)).value == 2
-        # 300 MiB were announced and offered; both ends of them are in this process.
-        assert resident_mib() - before < 250
-        for one in pouring:
-            one.cancel()
-        await asyncio.wait(pouring)
-        connection.close(0, b"")
-        await all_gone(server)
-
-
-# Metadata and deadlines of raw peers.
-
-
-async def status_of(connection, *frames):
-    stream = RawStream(*await connection.open_bi())
-    await stream.play(*frames, fin=True)
-    return (await stream.answer())[1]
-
-
-@pytest.mark.parametrize("frames", [JSON, BINARY], ids=["json", "binary"])
-@asynchronous
-async def test_metadata_over_the_limits(frames):
-    body = JSON.data({"value": 1})
-    async with house() as (server, _, _), raw(server) as connection:
-        for metadata, text in (
-            ({f"{n}": "" for n in range(65)}, "metadata entries exceeds limit of 64 (got 65)"),
-            ({"k" * 257: ""}, "metadata key length exceeds limit of 256 (got 257)"),
-            ({"k": "v" * 4097}, "metadata value length exceeds limit of 4096 (got 4097)"),
-            ({f"{n}": "v" * 3000 for n in range(3)}, "metadata total bytes exceeds limit of 8192 (got 9003)"),
-        ):
-            status = await status_of(connection, frames.header("Lab", "double", mode=0, metadata=metadata), body)
-            assert (status.code, status.message) == (8, text)
-            stream = RawStream(*await connection.open_bi())
-            await stream.play(frames.session("Room"), frames.call("add", metadata=metadata), body)
-            _, status = await stream.answer()
-            assert (status.code, status.message) == (8, text)
-            # The session goes on.
-            await stream.play(frames.call("add"), body)
-            items, status = await stream.answer()
-            assert (items, status.code) == ([b'{"value":1}'], 0)
-            await stream.play(b"", fin=True)
-
-
-@asynchronous
-async def test_deadlines_that_have_passed():
-    body = JSON.data({})
-    async with house() as (server, _, _), raw(server) as connection:
-        now = int(time.time() * 1000)
-        for more in (
-            {"metadata": {"aster-timeout-ms": "0"}},
-            {"deadline_epoch_ms": 1},
-            {"deadline_epoch_ms": now - 60_000},
-            {"deadline_epoch_ms": now + HOUR, "metadata": {"aster-timeout-ms": "0"}},
-        ):
-            for method in ("wait", "silent", "listen", "mute"):
-                status = await status_of(connection, JSON.header("Lab", method, **more), body)
-                assert (status.code, status.message) == (4, "deadline already expired on receipt")
-        assert set(notes().kept) == {"double"}
-
-
-@asynchronous
-async def test_clocks_that_are_an_hour_off():
-    """What is left counts, if the client says it; else its clock, which must not be that wrong."""
-    body = JSON.data({})
-    async with house() as (server, _, _), raw(server) as connection:
-        now = int(time.time() * 1000)
-        for skew in (-HOUR, HOUR):
-            header = {"deadline_epoch_ms": now + skew + 300}
-            told = {**header, "metadata": {"aster-timeout-ms": "300"}}
-            before = time.monotonic()
-            status = await status_of(connection, JSON.header("Lab", "wait", **told), body)
-            assert (status.code, status.message) == (4, "deadline exceeded")
-            assert 0.25 < time.monotonic() - before < 10
-            stream = RawStream(*await connection.open_bi())
-            await stream.play(JSON.header("Lab", "double", **told), JSON.data({"value": 1}), fin=True)
-            assert (await stream.answer())[1].code == 0
-        await notes().until("cancelled wait", 2)
-        # Without it a clock that is behind makes calls late, one that is ahead lets them live longer.
-        status = await status_of(connection, JSON.header("Lab", "wait", deadline_epoch_ms=now - HOUR + 300), body)
-        assert (status.code, status.message) == (4, "deadline already expired on receipt")
-        stream = RawStream(*await connection.open_bi())
-        await stream.play(JSON.header("Lab", "look", deadline_epoch_ms=now + HOUR), JSON.data({}), fin=True)
-        assert (await stream.answer())[1].code == 0
-        assert 3500 < Methods.context.remaining_seconds < 3610
-        # A few seconds are forgiven.
-        stream = RawStream(*await connection.open_bi())
-        await stream.play(JSON.header("Lab", "look", deadline_epoch_ms=int(time.time() * 1000) - 2000), JSON.data({}))
-        assert (await stream.answer())[1].code == 0
 
 
 # Event loops and processes.
