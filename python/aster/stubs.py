@@ -18,7 +18,7 @@ from aster.rpc_types import RpcPattern
 from aster.status import CancelledError, RpcError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 
     from aster.interceptors._chain import Chain
     from aster.rpc_types import SerializationMode
@@ -276,23 +276,26 @@ class _Caller:
     async def _collect(self, requests: Any, context: CallContext, chain: Chain, mode: SerializationMode | None) -> Any:
         if chain.has_start:
             await chain.start(context)
-        source = _Untouched(requests)
 
-        async def attempt() -> Any:
+        async def attempt(items: Any) -> Any:
             left = context.remaining_seconds
             opened = self._bound.open(self._index, left, context.metadata, mode, context.call_id)
-            return await collect(opened, source, chain, context)
+            return await collect(opened, items, chain, context)
 
-        if chain.retry is None:
-            response = await attempt()
+        if chain.retry is None or not (hasattr(requests, "__aiter__") or hasattr(requests, "__iter__")):
+            response = await attempt(requests)
         else:
-            response = await retrying(
-                chain.retry,
-                context,
-                attempt,
-                lambda: context.remaining_seconds,
-                may_repeat=lambda: not source.taken,
-            )
+            source = _Untouched(requests)
+            try:
+                response = await retrying(
+                    chain.retry,
+                    context,
+                    lambda: attempt(source),
+                    lambda: context.remaining_seconds,
+                    may_repeat=lambda: not source.taken,
+                )
+            finally:
+                await source.close()
         return await chain.response(context, response) if chain.has_response else response
 
     def _bidi_stream(self) -> Method:
@@ -343,26 +346,37 @@ class _Caller:
 
 
 class _Untouched:
-    """An iterable that tells whether an item of it was taken."""
+    """The requests of a client stream over its attempts: the first one is waited for once, whoever sends it."""
 
     def __init__(self, items: Any) -> None:
-        self._items = items
+        self._iterator = items.__aiter__() if hasattr(items, "__aiter__") else _walk(items)
+        self._first: asyncio.Future[Any] | None = None
         self.taken = False
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        if hasattr(self._items, "__aiter__"):
-            iterator = self._items.__aiter__()
-            try:
-                async for item in iterator:
-                    self.taken = True
-                    yield item
-            finally:
-                if self.taken:
-                    await closed(iterator)
-        else:
-            for item in self._items:
-                self.taken = True
-                yield item
+        if self._first is None:
+            self._first = asyncio.ensure_future(self._iterator.__anext__())
+        try:
+            # An attempt that fails meanwhile leaves the wait to the next one.
+            first = await asyncio.shield(self._first)
+        except StopAsyncIteration:
+            return
+        self.taken = True
+        yield first
+        async for item in self._iterator:
+            yield item
+
+    async def close(self) -> None:
+        """End the iterable, wherever it is."""
+        if self._first is not None and not self._first.done():
+            self._first.cancel()
+            await asyncio.wait([self._first])
+        await closed(self._iterator)
+
+
+async def _walk(items: Iterable[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
 
 
 async def _concluded(exchange: Coroutine[Any, Any, Any], chain: Chain, context: CallContext) -> Any:

@@ -105,9 +105,11 @@ async def test_writers_on_both_sides_and_tickets_by_id(node_pair):
     ours, theirs = docs_client(first), docs_client(second)
     doc = await ours.create()
     mine = await doc.subscribe()
-    copy = await theirs.join(await doc.share("write"))
+    copy, events = await theirs.join_and_subscribe(await doc.share("write"))
     author = await theirs.create_author()
+    # What is written before the writer has its neighbour waits for the next synchronization.
     await until(mine, "neighbor_up")
+    await until(events, "neighbor_up")
     digest = await copy.set_bytes(author, b"from", b"the other side")
     ready, _ = await until(mine, "content_ready")
     assert ready.hash == digest

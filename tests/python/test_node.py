@@ -147,10 +147,9 @@ async def test_the_root_key_is_no_node_key_of_a_folder(tmp_path):
     public = bytes.fromhex(node.node_id())
     await node.close()
     os.environ["ASTER_STORAGE_PATH"] = str(tmp_path)
-    server = AsterServer([Echo()], root_pubkey=public, allow_all_consumers=True)
-    error = await raised(server.start())
+    with pytest.raises(ValueError, match="^secret_key: the root key is never a node key$"):
+        AsterServer([Echo()], root_pubkey=public, allow_all_consumers=True)
     del os.environ["ASTER_STORAGE_PATH"]
-    assert (type(error), str(error)) == (ValueError, "secret_key: the root key is never a node key")
     await (await IrohNode.persistent(tmp_path)).close()
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -24,20 +25,26 @@ from aster import (
     ClientError,
     ConnectionLostError,
     EndpointConfig,
+    ExponentialBackoff,
     Interceptor,
     IrohTransport,
     LimitExceeded,
     LocalTransport,
+    RetryInterceptor,
+    RetryPolicy,
+    RpcError,
     RpcPattern,
     SerializationMode,
     Server,
     ServerError,
     StatusCode,
     TransportError,
+    client_stream,
     create_client,
     create_endpoint,
     create_local_client,
     create_session,
+    service,
 )
 from peer_services import Bump, Counter, Echo, EchoReply, EchoRequest
 from support import asynchronous, raised, run, served
@@ -355,3 +362,38 @@ def test_a_child_process_makes_its_own():
 def test_limits_have_their_names():
     error = LimitExceeded("metadata entries", 64, 65)
     assert (error.field, error.limit, error.actual) == ("metadata entries", 64, 65)
+
+
+@asynchronous
+async def test_a_client_stream_is_sent_again_before_its_first_item():
+    class Late:
+        attempts = 0
+
+    @service(name="Late", public=True)
+    class LateService:
+        @client_stream(idempotent=True)
+        async def collect(self, requests: AsyncIterator[EchoRequest]) -> EchoReply:
+            Late.attempts += 1
+            if Late.attempts < 3:
+                raise RpcError(StatusCode.UNAVAILABLE, "warming up")
+            return EchoReply("".join([request.message async for request in requests]))
+
+    ended = []
+
+    async def items():
+        try:
+            while Late.attempts < 3:
+                await asyncio.sleep(0)
+            yield EchoRequest("a")
+            yield EchoRequest("b")
+        finally:
+            ended.append(True)
+
+    retry = RetryInterceptor(RetryPolicy(3, ExponentialBackoff(initial_ms=1)))
+    async with (
+        AsterServer([LateService()]) as server,
+        AsterClient(address=server.address, interceptors=[retry]) as client,
+    ):
+        late = await client.client(LateService)
+        assert (await late.collect(items())).reply == "ab"
+        assert ended == [True]
