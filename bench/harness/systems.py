@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import Any
 
 BENCH = Path(__file__).resolve().parent.parent
 OUT = BENCH / "out"
+# Seconds that an adapter may take for one command.
+PATIENCE = 180
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", Path.home() / ".cache/aster/target"))
 
 BARE = "iroh bare (Rust)"
@@ -52,6 +55,7 @@ class AdapterError(Exception):
 class Process:
     """A running adapter."""
 
+    arguments: list[str]
     process: subprocess.Popen[str]
 
     @property
@@ -61,9 +65,11 @@ class Process:
     def line(self) -> dict[str, Any]:
         """Reads a line of JSON."""
         assert self.process.stdout is not None
-        text = self.process.stdout.readline()
+        # One line answers one command: nothing can wait in the buffer.
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        text = self.process.stdout.readline() if ready else ""
         if not text:
-            raise AdapterError(f"{' '.join(map(str, self.process.args))}: ended early")
+            raise AdapterError(f"{' '.join(self.arguments)}: {'ended early' if ready else 'no answer'}")
         return json.loads(text)
 
     def work(self, workload: str, seconds: float) -> dict[str, Any] | None:
@@ -111,7 +117,7 @@ def running(arguments: list[str]) -> Iterator[Process]:
     except OSError as error:
         raise AdapterError(f"{arguments[0]}: {error}") from error
     try:
-        yield Process(process)
+        yield Process(arguments, process)
     finally:
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):

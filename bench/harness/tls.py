@@ -1,4 +1,4 @@
-"""The certificate of the gRPC servers: self-signed, for 127.0.0.1, made anew for every run."""
+"""The certificate of the gRPC servers: self-signed, for this machine, made anew for every run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def make_certificate(folder: Path) -> None:
     """Writes `key.pem` and `cert.pem`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
     now = datetime.datetime.now(datetime.timezone.utc)
     signed = (
         x509.CertificateBuilder()
@@ -25,7 +26,7 @@ def make_certificate(folder: Path) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.SubjectAlternativeName(names), False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Optional
 
 from load import TEXT, run, say, until_stdin_closes
 
@@ -61,7 +60,7 @@ class Bench:
 
 @service("BenchSession", scoped="session", public=True)
 class BenchSession:
-    def __init__(self, peer: Optional[str] = None) -> None:
+    def __init__(self, peer: str | None = None) -> None:
         self.peer = peer
 
     @rpc

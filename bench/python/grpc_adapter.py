@@ -1,4 +1,5 @@
 """Adapter: grpc.aio with protobuf messages, with TLS or without: `serve tls|plain`, `load tls|plain ADDRESS`."""
+# ruff: noqa: N802 - methods have the names of the proto file
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import grpc
 from load import TEXT, run, say, until_stdin_closes
@@ -31,10 +32,10 @@ class Bench(services.BenchServicer):
     async def Echo(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         return Text(body=request.body)
 
-    async def Blob(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+    async def EchoBlob(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         return Blob(data=request.data)
 
-    async def Count(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+    async def Repeat(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         for _ in range(request.number):
             yield Text(body=TEXT)
 
@@ -70,10 +71,10 @@ class Client:
         assert (await self._bench.Echo(self._request)).body == TEXT
 
     async def echo(self, data: bytes) -> None:
-        assert (await self._bench.Blob(Blob(data=data))).data == data
+        assert (await self._bench.EchoBlob(Blob(data=data))).data == data
 
     async def server_stream(self, count: int) -> None:
-        await self._expect(self._bench.Count(Count(number=count)), count)
+        await self._expect(self._bench.Repeat(Count(number=count)), count)
 
     async def client_stream(self, count: int) -> None:
         assert (await self._bench.Collect(self._requests(count))).number == count
@@ -106,7 +107,7 @@ class Client:
 
         return exchange, finish
 
-    async def session(self) -> Optional[Callable[[], Awaitable[None]]]:
+    async def session(self) -> Callable[[], Awaitable[None]] | None:
         return None
 
 

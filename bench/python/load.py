@@ -8,7 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Optional, Protocol
+from typing import Any, Protocol
 
 TEXT = "0123456789abcdef"
 
@@ -24,7 +24,7 @@ class Client(Protocol):
     async def channel(self) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
         """Opens a bidi call; returns what exchanges a message and what ends the call."""
 
-    async def session(self) -> Optional[Callable[[], Awaitable[None]]]:
+    async def session(self) -> Callable[[], Awaitable[None]] | None:
         """Opens a session; returns what makes a call in it, None if the system has none."""
 
     async def another(self) -> Client:
@@ -63,7 +63,7 @@ async def run(client: Client) -> None:
         await one.close()
 
 
-async def work(client: Client, workload: str, seconds: float, held: list[Any]) -> Optional[dict[str, float]]:
+async def work(client: Client, workload: str, seconds: float, held: list[Any]) -> dict[str, float] | None:
     """Does one slice; None if the system cannot do it. What is to stay open goes to `held`."""
     kind, _, last = workload.rpartition("-")
     size = int(last) if last.isdigit() else 1

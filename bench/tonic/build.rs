@@ -16,8 +16,8 @@ fn main() {
         .name("Bench")
         .package("bench")
         .method(method("echo", "Echo", "Text", "Text").build())
-        .method(method("blob", "Blob", "Blob", "Blob").build())
-        .method(method("count", "Count", "Count", "Text").server_streaming().build())
+        .method(method("echo_blob", "EchoBlob", "Blob", "Blob").build())
+        .method(method("repeat", "Repeat", "Count", "Text").server_streaming().build())
         .method(method("collect", "Collect", "Text", "Count").client_streaming().build())
         .method(method("chat", "Chat", "Text", "Text").client_streaming().server_streaming().build())
         .build();

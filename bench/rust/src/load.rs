@@ -129,7 +129,11 @@ fn noise(size: usize) -> Vec<u8> {
 }
 
 /// One call after the other, each of `units` messages.
-async fn repeated(slice: Duration, units: usize, mut call: impl AsyncFnMut() -> Result<(), Fault>) -> Result<Value, Fault> {
+async fn repeated(
+    slice: Duration,
+    units: usize,
+    mut call: impl AsyncFnMut() -> Result<(), Fault>,
+) -> Result<Value, Fault> {
     let begin = Instant::now();
     let mut latencies = Vec::new();
     while begin.elapsed() < slice {

@@ -60,12 +60,12 @@ impl System for Client {
     }
 
     async fn echo(&self, payload: &Blob) -> Result<(), Fault> {
-        let answer = self.stub.clone().blob(payload.clone()).await?;
+        let answer = self.stub.clone().echo_blob(payload.clone()).await?;
         if answer.get_ref() == payload { Ok(()) } else { Err("wrong answer".into()) }
     }
 
     async fn server_stream(&self, count: usize) -> Result<(), Fault> {
-        let answer = self.stub.clone().count(Count { number: i64::try_from(count)? }).await?;
+        let answer = self.stub.clone().repeat(Count { number: i64::try_from(count)? }).await?;
         expect(&mut answer.into_inner(), count).await
     }
 

@@ -21,13 +21,13 @@ impl Bench for Service {
         Ok(Response::new(request.into_inner()))
     }
 
-    async fn blob(&self, request: Request<Blob>) -> Result<Response<Blob>, Status> {
+    async fn echo_blob(&self, request: Request<Blob>) -> Result<Response<Blob>, Status> {
         Ok(Response::new(request.into_inner()))
     }
 
-    type CountStream = Items;
+    type RepeatStream = Items;
 
-    async fn count(&self, request: Request<Count>) -> Result<Response<Items>, Status> {
+    async fn repeat(&self, request: Request<Count>) -> Result<Response<Items>, Status> {
         let items = (0..request.into_inner().number).map(|_| Ok(text()));
         Ok(Response::new(Box::pin(tokio_stream::iter(items))))
     }

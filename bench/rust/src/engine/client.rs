@@ -76,9 +76,7 @@ fn deliver(waiting: &Waiting, event: Event) {
     }
     let Some(Waiter::Unary(call, done)) = map.remove(&ticket) else { return };
     let _ = done.send(match event {
-        Event::Response { body, .. } => {
-            call.decode_response(&body, &mut ValueSink).map_err(|error| error.to_string())
-        }
+        Event::Response { body, .. } => call.decode_response(&body, &mut ValueSink).map_err(|error| error.to_string()),
         Event::Finished { status, .. } => Err(status.message),
         _ => Err("no end of a unary call".to_owned()),
     });
