@@ -79,16 +79,10 @@ class Client {
   }
   async bidi(count) {
     let received = 0;
-    const channel = this.bench.chat();
-    const sending = (async () => {
-      for (let at = 0; at < count; at++) await channel.send(new Text({ body: TEXT }));
-      await channel.close();
-    })();
-    for await (const item of channel) {
+    for await (const item of this.bench.chat(times(count, () => new Text({ body: TEXT })))) {
       expect(item.body === TEXT);
       received++;
     }
-    await sending;
     expect(received === count);
   }
   async channel() {
