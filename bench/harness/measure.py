@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.systems import AdapterError, Pair, pair
-from harness.workloads import HELD, Workload
+from harness.workloads import HELD, ONLY, Workload
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -90,8 +90,9 @@ def slices(results: Results, names: list[str], workloads: list[Workload], plan: 
                     continue
                 note(f"round {turn + 1} of {plan.rounds}: {workload.title}")
                 # Each system is as often before its rivals as behind them.
-                for one in pairs if turn % 2 == 0 else list(reversed(pairs)):
-                    _slice(results, one, workload, plan.seconds, pairs)
+                for one in list(pairs if turn % 2 == 0 else reversed(pairs)):
+                    if workload.name in ONLY.get(one.name, [workload.name]):
+                        _slice(results, one, workload, plan.seconds, pairs)
 
 
 def _warm(results: Results, pairs: list[Pair], workloads: list[Workload], plan: Plan) -> None:
@@ -100,7 +101,7 @@ def _warm(results: Results, pairs: list[Pair], workloads: list[Workload], plan: 
         note(f"warming {one.name}")
         with _failing(results, one.name, pairs, one):
             one.load.work("unary-64", plan.warm_seconds)
-            for workload in workloads:
+            for workload in [] if one.name in ONLY else workloads:
                 one.load.work(workload.name.replace("-20000", "-2000"), plan.warm_seconds / 8)
 
 
@@ -129,7 +130,7 @@ def _failing(results: Results, name: str, pairs: list[Pair] | None = None, gone:
 
 def memory(results: Results, names: list[str]) -> None:
     """Measures servers that have done nothing yet, and what each held thing adds to a fresh one."""
-    for name in names:
+    for name in [name for name in names if name not in ONLY]:
         note(f"memory of {name}")
         for workload in HELD:
             with _failing(results, name), pair(name) as one:

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.measure import Results
 from harness.systems import BENCH
-from harness.workloads import HELD, TARGETS, WORKLOADS, Target, Workload
+from harness.workloads import HELD, ONLY, TARGETS, WORKLOADS, Target, Workload
 
 TITLES = {workload.name: workload.title for workload in WORKLOADS} | HELD | {"idle": "idle server"}
 _METRICS = {
@@ -23,7 +23,9 @@ _METRICS = {
     "cpu": ", CPU per call",
     "rss": ", RSS",
     "growth": ", added RSS",
+    "added_cpu": ", added CPU per call",
 }
+UNITS = {"rss": " MiB", "growth": " MiB", "added_cpu": " µs"}
 
 
 def value(results: Results, name: str, workload: Workload) -> str:
@@ -48,7 +50,8 @@ def _rows(names: list[str], rows: list[list[str]]) -> list[str]:
 
 def tables(results: Results) -> str:
     """Returns what was measured, medians of slices."""
-    names = list(dict.fromkeys([name for name, _ in (*results.series, *results.memory)]))
+    names = [name for name, _ in (*results.series, *results.memory) if name not in ONLY]
+    names = list(dict.fromkeys(names))
     measured = [one for one in WORKLOADS if any((name, one.name) in results.series for name in names)]
     lines = _rows(names, [[f"{w.title}, {w.unit}", *(value(results, n, w) for n in names)] for w in measured])
     for metric, title in (("p50", "p50 µs"), ("p99", "p99 µs"), ("cpu", "CPU µs per unit, server and load")):
@@ -75,7 +78,11 @@ def measured(results: Results, target: Target) -> float | None:
         return results.memory.get((target.system, target.workload))
     ours = results.series.get((target.system, target.workload))
     theirs = results.series.get((target.baseline, target.workload))
-    return ours.ratio(theirs, target.metric) if ours and theirs else None
+    if not ours or not theirs:
+        return None
+    if target.metric == "added_cpu":
+        return ours.median("cpu") - theirs.median("cpu")
+    return ours.ratio(theirs, target.metric)
 
 
 def targets(results: Results) -> str:
@@ -85,7 +92,7 @@ def targets(results: Results) -> str:
         number = measured(results, target)
         if number is None:
             continue
-        unit = "x" if target.baseline else " MiB"
+        unit = UNITS.get(target.metric, "x")
         bound = f"{'at least' if target.at_least else 'at most'} {target.bound:.2f}".rstrip("0").rstrip(".") + unit
         met = number >= target.bound if target.at_least else number <= target.bound
         what = f"{target.system}: {TITLES[target.workload]}{_METRICS[target.metric]}"

@@ -22,6 +22,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", Path.home() / ".cache/aster/tar
 BARE = "iroh bare (Rust)"
 ASTER_RUST = "aster (Rust)"
 ASTER_PYTHON = "aster (Python)"
+ASTER_CHAIN = "aster, interceptor (Python)"
 ASTER_NODE = "aster (Node)"
 TONIC = "tonic TLS (Rust)"
 AIO_TLS = "grpc.aio TLS (Python)"
@@ -40,6 +41,7 @@ SYSTEMS: dict[str, list[str]] = {
     ASTER_RUST: [_RUST, "VERB", "engine"],
     TONIC: [_TONIC, "VERB"],
     ASTER_PYTHON: [sys.executable, _PYTHON, "VERB"],
+    ASTER_CHAIN: [sys.executable, _PYTHON, "VERB", "chain"],
     AIO_TLS: [sys.executable, _AIO, "VERB", "tls"],
     AIO: [sys.executable, _AIO, "VERB", "plain"],
     ASTER_NODE: ["node", _NODE, "VERB"],

@@ -1,4 +1,7 @@
-"""Adapter: aster in Python, encrypted, authenticated, with a declared contract."""
+"""Adapter: aster in Python, encrypted, authenticated, with a declared contract.
+
+`serve [chain]`, `load [chain] ADDRESS`: with `chain` the server has an interceptor.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from load import TEXT, run, say, until_stdin_closes
 
 from aster import AsterClient, AsterServer, bidi_stream, client_stream, rpc, server_stream, service, wire_type
+from aster.interceptors import DeadlineInterceptor, Interceptor
 
 
 @wire_type("bench/Text")
@@ -127,8 +131,8 @@ class Client:
         return call
 
 
-async def serve() -> None:
-    async with AsterServer([Bench(), BenchSession]) as server:
+async def serve(chain: list[Interceptor]) -> None:
+    async with AsterServer([Bench(), BenchSession], interceptors=chain) as server:
         say(address=server.address)
         await until_stdin_closes()
 
@@ -140,4 +144,5 @@ async def load(address: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve() if sys.argv[1] == "serve" else load(sys.argv[2]))
+    verb, *rest = sys.argv[1:]
+    asyncio.run(load(rest[-1]) if verb == "load" else serve([DeadlineInterceptor()] * len(rest)))
