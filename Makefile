@@ -84,6 +84,7 @@ test-fuzz: ## half a minute of fuzzing over all targets; FUZZ_SECONDS for longer
 check: $(PY) ts/node_modules ## format, lints, types, layers, header and stub drift, file sizes
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path bench/tonic/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -107,11 +108,18 @@ lib: ## builds libaster.so and libaster.a
 wheel: $(PY) ## builds and installs the release wheel as users get it
 	$(BIN)/pip install --quiet .
 
-bench: $(PY) ## measures against bare iroh streams and grpc.aio
-	$(BIN)/pip install --quiet -r bench/requirements.txt
-	@$(MAKE) --no-print-directory PROFILE=release python
-	cargo build --locked --release --workspace --bins
+bench: bench-adapters ## measures against bare iroh streams, grpc.aio, grpc-js and tonic; a few minutes
 	$(PY) bench/run.py $(BENCH_ARGS)
+
+bench-full: bench-adapters ## likewise, with more and longer slices
+	$(PY) bench/run.py --full $(BENCH_ARGS)
+
+bench-adapters: $(PY) ts/node_modules
+	$(BIN)/pip install --quiet -r bench/requirements.txt
+	cd bench/node/grpc && npm ci --no-audit --no-fund --ignore-scripts
+	@$(MAKE) --no-print-directory PROFILE=release python node
+	cargo build --locked --release --workspace --bins
+	cargo build --locked --release --manifest-path bench/tonic/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/tonic"
 
 bench-codec: $(PY) ts/node_modules ## measures the codec against pyfory, the fory crate and JSON.stringify and parse
 	@$(MAKE) --no-print-directory PROFILE=release python node
@@ -121,7 +129,7 @@ bench-codec: $(PY) ts/node_modules ## measures the codec against pyfory, the for
 	node bench/node/codec.mjs
 
 clean: ## removes what was built inside the clone; the cache stays in CARGO_TARGET_DIR
-	rm -rf .venv ts/node_modules ts/dist ts/native/*.node tests/node/dist python/aster/_aster*.so bench/out
+	rm -rf .venv ts/node_modules bench/node/grpc/node_modules ts/dist ts/native/*.node tests/node/dist python/aster/_aster*.so bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop test-fuzz check header lib wheel bench bench-codec clean
+.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop test-fuzz check header lib wheel bench bench-full bench-adapters bench-codec clean

@@ -1,156 +1,65 @@
 #!/usr/bin/env python3
-"""Measures systems against each other: one server and one load process each, interleaved short slices.
+"""Measures systems against each other: a server and a load process each, interleaved short slices.
 
-Ratios within one run hold on a noisy machine; absolute numbers do not. Prints a table, writes bench/out/results.json.
+Ratios within one run hold on a noisy machine; absolute numbers do not. Prints tables and which targets are met; writes
+bench/out/results.json, report.md and chart.svg. bench/README.md says what the adapters are told.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
-import platform
-import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-BENCH = Path(__file__).resolve().parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", Path.home() / ".cache/aster/target"))
-RUST = str(TARGET / "release/aster-bench")
+from harness.chart import chart
+from harness.measure import Plan, Results, memory, slices
+from harness.report import about, as_json, tables, targets
+from harness.systems import BENCH, OUT, SYSTEMS
+from harness.tls import make_certificate
+from harness.workloads import WORKLOADS
 
-# name -> (server command, load command without its address)
-SYSTEMS = {
-    "iroh bare (Rust)": ([RUST, "serve", "bare"], [RUST, "load", "bare"]),
-    "aster (Rust)": ([RUST, "serve", "engine"], [RUST, "load", "engine"]),
-    "grpc.aio TLS (Python)": (
-        [sys.executable, str(BENCH / "python/grpc_adapter.py"), "serve"],
-        [sys.executable, str(BENCH / "python/grpc_adapter.py"), "load"],
-    ),
-    "aster (Python)": (
-        [sys.executable, str(BENCH / "python/aster_adapter.py"), "serve"],
-        [sys.executable, str(BENCH / "python/aster_adapter.py"), "load"],
-    ),
-}
-WORKLOADS = ["seq", "inflight-64"]
-# (system, baseline, workload, target ratio): calls/s over the baseline's; for "seq" in Rust, p50 under the baseline's.
-TARGETS = [
-    ("aster (Rust)", "iroh bare (Rust)", "seq", "p50 at most 1.25x"),
-    ("aster (Rust)", "iroh bare (Rust)", "inflight-64", "at least 0.5x"),
-    ("aster (Python)", "grpc.aio TLS (Python)", "seq", "at least 2x"),
-    ("aster (Python)", "grpc.aio TLS (Python)", "inflight-64", "at least 4x"),
-]
+SHORT = Plan(rounds=5, long_rounds=2, seconds=0.4, warm_seconds=1.5)
+FULL = Plan(rounds=15, long_rounds=7, seconds=1.0, warm_seconds=4.0)
 
 
-@dataclass
-class Process:
-    """A running adapter that speaks lines of JSON."""
-
-    process: subprocess.Popen[str]
-
-    def line(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        text = self.process.stdout.readline()
-        if not text:
-            raise RuntimeError(f"{self.process.args} ended early")
-        return json.loads(text)
-
-    def command(self, text: str) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-        return self.line()
+def chosen(names: list[str], parts: str) -> list[str]:
+    """Returns the names that contain one of some parts; all if there are none."""
+    return [name for name in names if any(part in name for part in parts.split(","))]
 
 
-@contextlib.contextmanager
-def running(command: list[str]) -> Iterator[Process]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith("ASTER_")}
-    env |= {"ASTER_RELAY_MODE": "disabled", "ASTER_BIND_ADDR": "127.0.0.1:0"}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-    try:
-        yield Process(process)
-    finally:
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-@dataclass
-class Series:
-    """The slices of one workload on one system."""
-
-    slices: list[dict[str, float]] = field(default_factory=list)
-
-    def median(self, key: str) -> float:
-        return statistics.median(entry[key] for entry in self.slices)
-
-    @property
-    def rate(self) -> float:
-        return statistics.median(entry["calls"] / entry["seconds"] for entry in self.slices)
-
-
-def measure(names: list[str], rounds: int, seconds: float) -> dict[tuple[str, str], Series]:
-    series = {(name, workload): Series() for name in names for workload in WORKLOADS}
-    with contextlib.ExitStack() as stack:
-        loads = {}
-        for name in names:
-            serve, load = SYSTEMS[name]
-            address = stack.enter_context(running(serve)).line()["address"]
-            loads[name] = stack.enter_context(running([*load, address]))
-            loads[name].line()
-        for workload in WORKLOADS:
-            for name in names:
-                loads[name].command(f"{workload} 0.2")  # Warm.
-        for turn in range(rounds):
-            print(f"round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
-            for workload in WORKLOADS:
-                for name in names:
-                    series[name, workload].slices.append(loads[name].command(f"{workload} {seconds}"))
-    return series
-
-
-def table(series: dict[tuple[str, str], Series]) -> str:
-    rows = ["| workload | system | calls/s | p50 µs | p99 µs |", "|---|---|---|---|---|"]
-    for workload in WORKLOADS:
-        for (name, of), s in series.items():
-            if of == workload:
-                rows.append(
-                    f"| {workload} | {name} | {s.rate:,.0f} | {s.median('p50_us'):.0f} | {s.median('p99_us'):.0f} |"
-                )
-    rows += ["", "| ratio in this run | value | target |", "|---|---|---|"]
-    for name, base, workload, target in TARGETS:
-        if (name, workload) in series and (base, workload) in series:
-            ours, theirs = series[name, workload], series[base, workload]
-            by_p50 = target.startswith("p50")
-            ratio = ours.median("p50_us") / theirs.median("p50_us") if by_p50 else ours.rate / theirs.rate
-            rows.append(f"| {name} / {base}, {workload} | {ratio:.2f}x | {target} |")
-    return "\n".join(rows)
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="slices per workload and system")
-    parser.add_argument("--seconds", type=float, default=0.6, help="length of a slice")
-    parser.add_argument("--systems", default="", help="part of a system's name; all by default")
+    parser.add_argument("--full", action="store_true", help="more and longer slices: about half an hour")
+    parser.add_argument("--systems", default="", help="parts of names of systems, with commas; all by default")
+    parser.add_argument("--workloads", default="", help="parts of names of workloads; `memory` is one")
+    parser.add_argument("--rounds", type=int, help="slices per workload and system")
+    parser.add_argument("--seconds", type=float, help="length of a slice")
+    parser.add_argument("--publish", action="store_true", help="writes bench/chart.svg, which the README shows")
     options = parser.parse_args()
-    names = [name for name in SYSTEMS if options.systems in name]
-    series = measure(names, options.rounds, options.seconds)
-    print(table(series))
-    print(f"\n{platform.platform()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
-    out = BENCH / "out"
-    out.mkdir(exist_ok=True)
-    results = {f"{name} | {workload}": s.slices for (name, workload), s in series.items()}
-    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    base = FULL if options.full else SHORT
+    rounds = options.rounds or base.rounds
+    long_rounds = options.rounds or base.long_rounds
+    plan = Plan(rounds, long_rounds, options.seconds or base.seconds, base.warm_seconds)
+    names = chosen(list(SYSTEMS), options.systems)
+    known = [workload.name for workload in WORKLOADS]
+    wanted = chosen([*known, "memory"], options.workloads)
+    make_certificate(OUT / "tls")
+    results, machine = Results(), about()
+    if workloads := [workload for workload in WORKLOADS if workload.name in wanted]:
+        slices(results, names, workloads, plan)
+    if "memory" in wanted:
+        memory(results, names)
+    machine["load_after"] = [round(one, 2) for one in os.getloadavg()]
+    report = f"{targets(results)}\n\n{tables(results)}\n{machine}\n"
+    print(report)
+    (OUT / "report.md").write_text(report)
+    (OUT / "results.json").write_text(as_json(results, machine))
+    for path in [OUT / "chart.svg"] + [BENCH / "chart.svg"] * options.publish:
+        path.write_text(chart(results))
+    for failure in results.failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if results.failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
