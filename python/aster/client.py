@@ -13,7 +13,7 @@ from aster.config import AsterConfig, setting, tell_warnings
 from aster.config import settle as settle_config
 from aster.errors import AdmissionDeniedError, DeniedByServer
 from aster.interceptors._chain import Chain
-from aster.node import Faces
+from aster.node import HasNode
 from aster.proxies import ProxyCalls, ProxyClient, SessionOpener, SessionProxyClient
 from aster.rpc_types import RpcScope
 from aster.service import ServiceSummary, service_info
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from aster.addresses import AddressLike
-    from aster.blobs import BlobsClient
-    from aster.docs import DocsClient
-    from aster.gossip import GossipClient
     from aster.interceptors import Interceptor
-    from aster.net import NetClient
-    from aster.node import IrohNode
 
 __all__ = ["AsterClient"]
 
@@ -41,7 +36,7 @@ T = TypeVar("T")
 logger = logging.getLogger("aster.client")
 
 
-class AsterClient(LoopBound):
+class AsterClient(LoopBound, HasNode):
     """A client of one server.
 
     `async with AsterClient(address=ticket) as client:` connects and closes it. Without an address the
@@ -53,7 +48,6 @@ class AsterClient(LoopBound):
     _queue: _aster.Queue | None = None
     _native: _aster.Client | None = None
     _turn: asyncio.Lock | None = None
-    _faces: Faces | None = None
     _closed = False
     _credential: tuple[str | None, str] = (None, "")
 
@@ -269,36 +263,8 @@ class AsterClient(LoopBound):
             raise RuntimeError("AsterClient not connected; call connect() first")
         return self._native, self._queue
 
-    def _node_faces(self) -> Faces:
-        native, _ = self._connected()
-        if self._faces is None:
-            self._faces = Faces(native.node)
-        return self._faces
-
-    @property
-    def node(self) -> IrohNode:
-        """The client's own node. Closing it ends the client's connections."""
-        return self._node_faces().node
-
-    @property
-    def blobs(self) -> BlobsClient:
-        """The content store of the node."""
-        return self._node_faces().blobs
-
-    @property
-    def docs(self) -> DocsClient:
-        """The documents of the node."""
-        return self._node_faces().docs
-
-    @property
-    def gossip(self) -> GossipClient:
-        """The gossip of the node."""
-        return self._node_faces().gossip
-
-    @property
-    def endpoint(self) -> NetClient:
-        """The endpoint of the node."""
-        return self._node_faces().endpoint
+    def _native_node(self) -> _aster.Node:
+        return self._connected()[0].node
 
     @property
     def services(self) -> list[ServiceSummary]:

@@ -137,6 +137,46 @@ class Faces:
         self.endpoint = net_client(self.node)
 
 
+class HasNode:
+    """Something that runs a node, with the faces of it; each is made once."""
+
+    _faces: Faces | None = None
+
+    def _native_node(self) -> _aster.Node:
+        raise NotImplementedError
+
+    def _node_faces(self) -> Faces:
+        native = self._native_node()
+        if self._faces is None:
+            self._faces = Faces(native)
+        return self._faces
+
+    @property
+    def node(self) -> IrohNode:
+        """The node. Closing it ends its connections."""
+        return self._node_faces().node
+
+    @property
+    def blobs(self) -> BlobsClient:
+        """The content store of the node."""
+        return self._node_faces().blobs
+
+    @property
+    def docs(self) -> DocsClient:
+        """The documents of the node."""
+        return self._node_faces().docs
+
+    @property
+    def gossip(self) -> GossipClient:
+        """The gossip of the node."""
+        return self._node_faces().gossip
+
+    @property
+    def endpoint(self) -> NetClient:
+        """The endpoint of the node."""
+        return self._node_faces().endpoint
+
+
 def blobs_client(node: IrohNode) -> BlobsClient:
     """Return the content store of a node."""
     return BlobsClient(node._native.blobs, node._owner)  # noqa: SLF001 - of this package

@@ -16,7 +16,7 @@ from aster.config import AsterConfig, endpoint_arguments, setting, settle_server
 from aster.handlers import class_of, decorated, host
 from aster.health import HealthServer
 from aster.logging import configure_at_start
-from aster.node import Faces
+from aster.node import HasNode
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
@@ -26,19 +26,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from aster.blobs import BlobsClient
-    from aster.docs import DocsClient
-    from aster.gossip import GossipClient
     from aster.interceptors import Interceptor
-    from aster.net import EndpointConfig, NetClient
-    from aster.node import IrohNode
+    from aster.net import EndpointConfig
 
 __all__ = ["AsterServer"]
 
 logger = logging.getLogger("aster.server")
 
 
-class AsterServer(LoopBound):
+class AsterServer(LoopBound, HasNode):
     """A server of decorated services: instances, session services also as class.
 
     `async with AsterServer([Hello()]) as server:` starts it, serves, and closes it. `config=None` takes the
@@ -54,7 +50,6 @@ class AsterServer(LoopBound):
     _closed = False
     _serving: asyncio.Task[None] | None = None
     _end: asyncio.Future[None] | None = None
-    _faces: Faces | None = None
     _signals: SignalHandlers | None = None
     _health_server: HealthServer | None = None
     _draining = False
@@ -300,36 +295,8 @@ class AsterServer(LoopBound):
             "sessions": sessions,
         }
 
-    def _node_faces(self) -> Faces:
-        native = self._running()
-        if self._faces is None:
-            self._faces = Faces(native.node)
-        return self._faces
-
-    @property
-    def node(self) -> IrohNode:
-        """The node of the server. Closing it ends the server's connections."""
-        return self._node_faces().node
-
-    @property
-    def blobs(self) -> BlobsClient:
-        """The content store of the node."""
-        return self._node_faces().blobs
-
-    @property
-    def docs(self) -> DocsClient:
-        """The documents of the node."""
-        return self._node_faces().docs
-
-    @property
-    def gossip(self) -> GossipClient:
-        """The gossip of the node."""
-        return self._node_faces().gossip
-
-    @property
-    def endpoint(self) -> NetClient:
-        """The endpoint of the node."""
-        return self._node_faces().endpoint
+    def _native_node(self) -> _aster.Node:
+        return self._running().node
 
     @property
     def services(self) -> list[ServiceSummary]:
@@ -344,7 +311,7 @@ class AsterServer(LoopBound):
     # Spellings of earlier versions.
     _ticket = address
     _rpc_addr_b64 = endpoint_addr_b64
-    _rpc_endpoint = endpoint
+    _rpc_endpoint = HasNode.endpoint
 
     @property
     def _admission_addr_b64(self) -> str | None:
