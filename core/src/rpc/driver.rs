@@ -53,12 +53,14 @@ pub(crate) struct Driver {
     pub(crate) form: Form,
     alarm: Alarm,
     answer_waits: bool,
+    /// Whether the host was served last: then input comes first, so that a fast producer never hides a cancellation.
+    input_first: bool,
 }
 
 impl Driver {
     fn new(scope: Arc<Scope>, stream: BiStream, signal: Arc<Signal>) -> Self {
         let io = FrameStream::new(stream);
-        Self { io, scope, signal, form: Form::Binary, alarm: Alarm::default(), answer_waits: false }
+        Self { io, scope, signal, form: Form::Binary, alarm: Alarm::default(), answer_waits: false, input_first: false }
     }
 
     /// Waits for the next thing to happen, flushing what is queued meanwhile.
@@ -69,21 +71,32 @@ impl Driver {
                 Poll::Ready(Err(_)) => return Poll::Ready(Step::Stopped),
                 Poll::Pending => false,
             };
+            if std::mem::take(&mut self.input_first)
+                && reading
+                && let Poll::Ready(step) = self.poll_input(cx)
+            {
+                return Poll::Ready(step);
+            }
             if self.signal.poll_raised(cx) || (self.answer_waits && flushed) {
                 self.answer_waits = false;
+                self.input_first = true;
                 return Poll::Ready(Step::Host);
             }
-            if reading && let Poll::Ready(read) = self.io.poll_frame(cx) {
-                return Poll::Ready(match read {
-                    Ok(Some(frame)) => Step::Frame(frame),
-                    Ok(None) => Step::InputEnded,
-                    Err(ReadError::Stream(_)) => Step::Stopped,
-                    Err(error) => Step::ReadFailed(error),
-                });
+            if reading && let Poll::Ready(step) = self.poll_input(cx) {
+                return Poll::Ready(step);
             }
             self.poll_later(cx, until)
         })
         .await
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        self.io.poll_frame(cx).map(|read| match read {
+            Ok(Some(frame)) => Step::Frame(frame),
+            Ok(None) => Step::InputEnded,
+            Err(ReadError::Stream(_)) => Step::Stopped,
+            Err(error) => Step::ReadFailed(error),
+        })
     }
 
     /// The rarer things: the deadline, and a client that goes away. Both are watched once the stream is a few
