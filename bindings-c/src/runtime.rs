@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
+use aster_core::node::runtime;
 use aster_core::rpc::BoxFuture;
-use tokio::runtime::{Builder, Handle as TokioHandle, Runtime as TokioRuntime};
+use tokio::runtime::{Handle as TokioHandle, Runtime as TokioRuntime};
 use tokio::sync::oneshot;
 
 use crate::errors::{aster_error_t, aster_result_t};
@@ -200,23 +201,21 @@ impl Drop for Runtime {
 }
 
 fn many(workers: usize, blocking: usize) -> Result<(TokioHandle, Engine)> {
-    let runtime = Builder::new_multi_thread()
+    let runtime = runtime::multi_thread()
         .worker_threads(workers)
         .max_blocking_threads(blocking)
         .thread_name("aster-rt")
         .on_thread_start(enter_own_thread)
-        .enable_all()
         .build()
         .map_err(no_threads)?;
     Ok((runtime.handle().clone(), Engine::Workers(runtime)))
 }
 
 fn single(blocking: usize) -> Result<(TokioHandle, Engine)> {
-    let runtime = Builder::new_current_thread()
+    let runtime = runtime::single_thread()
         .max_blocking_threads(blocking)
         .thread_name("aster-blocking")
         .on_thread_start(enter_own_thread)
-        .enable_all()
         .build()
         .map_err(no_threads)?;
     let tokio = runtime.handle().clone();

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use aster_core::error::{Error, ErrorKind, Result};
-use tokio::runtime::{Builder, Handle};
+use aster_core::node::runtime;
+use tokio::runtime::Handle;
 
 struct Runtime {
     handle: Handle,
@@ -27,11 +28,7 @@ pub(crate) fn handle() -> Result<&'static Handle> {
 
 /// One thread drives everything: hand-overs between workers cost more than they gain.
 fn start() -> std::result::Result<Runtime, String> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .thread_name("aster-blocking")
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime = runtime::single_thread().thread_name("aster-blocking").build().map_err(|error| error.to_string())?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("aster-rt".to_owned())

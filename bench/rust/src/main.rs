@@ -16,6 +16,7 @@ mod load;
 
 use std::error::Error;
 
+use aster_core::node::runtime;
 use tokio::runtime::Builder;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -25,7 +26,9 @@ fn main() -> Outcome {
     if let Some(("codec", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return codec::run(rest);
     }
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let ours = args.get(1).is_some_and(|system| system == "engine");
+    let mut threads = if ours { runtime::single_thread() } else { Builder::new_current_thread() };
+    let runtime = threads.enable_all().build()?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", "bare"] => runtime.block_on(bare::serve()),
         ["serve", "engine"] => runtime.block_on(engine::serve()),

@@ -23,6 +23,7 @@ mod monitor;
 mod net;
 #[expect(clippy::module_inception, reason = "the node itself is one noun of its folder")]
 mod node;
+pub mod runtime;
 mod server;
 mod storage;
 mod store;
