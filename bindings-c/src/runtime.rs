@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
-use aster_core::node::runtime;
+use aster_core::node::EVENT_INTERVAL;
 use aster_core::rpc::BoxFuture;
-use tokio::runtime::{Handle as TokioHandle, Runtime as TokioRuntime};
+use tokio::runtime::{Builder, Handle as TokioHandle, Runtime as TokioRuntime};
 use tokio::sync::oneshot;
 
 use crate::errors::{aster_error_t, aster_result_t};
@@ -201,21 +201,25 @@ impl Drop for Runtime {
 }
 
 fn many(workers: usize, blocking: usize) -> Result<(TokioHandle, Engine)> {
-    let runtime = runtime::multi_thread()
+    let runtime = Builder::new_multi_thread()
         .worker_threads(workers)
         .max_blocking_threads(blocking)
         .thread_name("aster-rt")
         .on_thread_start(enter_own_thread)
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
         .build()
         .map_err(no_threads)?;
     Ok((runtime.handle().clone(), Engine::Workers(runtime)))
 }
 
 fn single(blocking: usize) -> Result<(TokioHandle, Engine)> {
-    let runtime = runtime::single_thread()
+    let runtime = Builder::new_current_thread()
         .max_blocking_threads(blocking)
         .thread_name("aster-blocking")
         .on_thread_start(enter_own_thread)
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
         .build()
         .map_err(no_threads)?;
     let tokio = runtime.handle().clone();

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use aster_core::error::{Error, ErrorKind, Result};
-use aster_core::node::runtime;
-use tokio::runtime::Handle;
+use aster_core::node::EVENT_INTERVAL;
+use tokio::runtime::{Builder, Handle};
 
 struct Runtime {
     handle: Handle,
@@ -28,7 +28,12 @@ pub(crate) fn handle() -> Result<&'static Handle> {
 
 /// One thread drives everything: hand-overs between workers cost more than they gain.
 fn start() -> std::result::Result<Runtime, String> {
-    let runtime = runtime::single_thread().thread_name("aster-blocking").build().map_err(|error| error.to_string())?;
+    let runtime = Builder::new_current_thread()
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
+        .thread_name("aster-blocking")
+        .build()
+        .map_err(|error| error.to_string())?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("aster-rt".to_owned())

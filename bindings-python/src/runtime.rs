@@ -10,9 +10,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use aster_core::error::{Error, ErrorKind, Result};
-use aster_core::node::runtime;
+use aster_core::node::EVENT_INTERVAL;
 use pyo3::prelude::*;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 const THREAD_NAME: &str = "aster-rt";
@@ -88,7 +88,7 @@ fn start() -> Result<Runtime> {
     let failed = |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot start the runtime: {error}"));
     let (ready, made) = mpsc::sync_channel(1);
     let (stop, stopped) = oneshot::channel::<()>();
-    let serve = move || match runtime::single_thread().build() {
+    let serve = move || match Builder::new_current_thread().event_interval(EVENT_INTERVAL).enable_all().build() {
         Ok(runtime) => {
             let _ = ready.send(Ok(runtime.handle().clone()));
             let _ = runtime.block_on(stopped);

@@ -16,8 +16,11 @@ mod load;
 
 use std::error::Error;
 
-use aster_core::node::runtime;
+use aster_core::node::EVENT_INTERVAL;
 use tokio::runtime::Builder;
+
+/// What tokio takes by default.
+const TOKIO_EVENT_INTERVAL: u32 = 61;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -27,8 +30,8 @@ fn main() -> Outcome {
         return codec::run(rest);
     }
     let ours = args.get(1).is_some_and(|system| system == "engine");
-    let mut threads = if ours { runtime::single_thread() } else { Builder::new_current_thread() };
-    let runtime = threads.enable_all().build()?;
+    let interval = if ours { EVENT_INTERVAL } else { TOKIO_EVENT_INTERVAL };
+    let runtime = Builder::new_current_thread().event_interval(interval).enable_all().build()?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", "bare"] => runtime.block_on(bare::serve()),
         ["serve", "engine"] => runtime.block_on(engine::serve()),

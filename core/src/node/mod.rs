@@ -23,12 +23,20 @@ mod monitor;
 mod net;
 #[expect(clippy::module_inception, reason = "the node itself is one noun of its folder")]
 mod node;
-pub mod runtime;
 mod server;
 mod storage;
 mod store;
 mod stream;
 mod transport;
+
+/// Tasks that a thread of the host's runtime may run before it looks at its sockets again (`event_interval` of
+/// tokio's builder).
+///
+/// A connection's task takes at most 128 datagrams in one turn (tokio's cooperative budget), and iroh drops what the
+/// same turn wants to send if there were more. A connection sends 20 datagrams in a turn, so with a sender and a
+/// receiver on one thread seven turns without a look at the sockets lose packets already; with tokio's own 61 a busy
+/// receiver loses most of what it sends, for as long as it is busy.
+pub const EVENT_INTERVAL: u32 = 5;
 
 pub use blobs::{BlobFormat, BlobState, Blobs, LocalContent, Tag};
 pub use client::{Client, ClientInfo, ClientOptions};
