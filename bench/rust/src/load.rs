@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// What anything here may fail with.
-pub type Fault = Box<dyn Error>;
+pub type Fault = Box<dyn Error + Send + Sync>;
 
 /// A client of one system under test. Every answer is checked.
-pub trait System: Clone + 'static {
+pub trait System: Clone + Send + Sync + 'static {
     /// A message with a body of some size.
     type Payload: Clone + 'static;
     /// An open bidi call.
@@ -20,7 +20,7 @@ pub trait System: Clone + 'static {
     /// Makes a message to echo.
     fn payload(bytes: Vec<u8>) -> Self::Payload;
     /// Makes a call with a small message.
-    fn unary(&self) -> impl Future<Output = Result<(), Fault>>;
+    fn unary(&self) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Has a message echoed.
     fn echo(&self, payload: &Self::Payload) -> impl Future<Output = Result<(), Fault>>;
     /// Asks for a stream of small messages and reads it to its end.
@@ -146,33 +146,27 @@ async fn repeated(
 
 /// Calls of small messages, `width` of them open at any time.
 async fn concurrent<S: System>(system: &S, width: usize, slice: Duration) -> Result<Value, Fault> {
-    let local = tokio::task::LocalSet::new();
     let begin = Instant::now();
     let workers: Vec<_> = (0..width)
         .map(|_| {
             let system = system.clone();
-            local.spawn_local(async move {
+            tokio::spawn(async move {
                 let mut latencies = Vec::new();
                 loop {
                     let start = Instant::now();
                     if start - begin >= slice {
-                        return Ok::<Vec<Duration>, String>(latencies);
+                        return Ok::<Vec<Duration>, Fault>(latencies);
                     }
-                    system.unary().await.map_err(|error| error.to_string())?;
+                    system.unary().await?;
                     latencies.push(start.elapsed());
                 }
             })
         })
         .collect();
     let mut latencies = Vec::new();
-    local
-        .run_until(async {
-            for worker in workers {
-                latencies.extend(worker.await.map_err(|error| error.to_string())??);
-            }
-            Ok::<(), String>(())
-        })
-        .await?;
+    for worker in workers {
+        latencies.extend(worker.await??);
+    }
     Ok(summary(latencies, 1, begin.elapsed()))
 }
 

@@ -14,7 +14,6 @@ mod codec;
 mod engine;
 mod load;
 
-use std::error::Error;
 
 use aster_core::node::EVENT_INTERVAL;
 use tokio::runtime::Builder;
@@ -22,7 +21,7 @@ use tokio::runtime::Builder;
 /// What tokio takes by default.
 const TOKIO_EVENT_INTERVAL: u32 = 61;
 
-type Outcome = Result<(), Box<dyn Error>>;
+type Outcome = Result<(), load::Fault>;
 
 fn main() -> Outcome {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -11,6 +11,10 @@ use crate::limits;
 const LEVEL: i32 = 3;
 /// First bytes of a zstd frame; skippable frames have others and are refused.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Bodies from this size on are probed before they are compressed.
+const PROBED: usize = 32 * 1024;
+/// Bytes of one probe.
+const PROBE: usize = 2 * 1024;
 /// Output taken at once.
 const CHUNK: usize = 64 * 1024;
 
@@ -34,10 +38,21 @@ thread_local! {
 /// threshold turns compression off.
 pub fn compress(body: &[u8], is_json: bool, threshold: i64) -> Option<Vec<u8>> {
     let above = usize::try_from(threshold).is_ok_and(|threshold| body.len() > threshold);
-    if is_json || !above {
+    if is_json || !above || is_noise(body) {
         return None;
     }
     zstd_frame(body).filter(|out| out.len() < body.len())
+}
+
+/// Tells whether neither begin, middle nor end of a large body becomes smaller: pictures, archives and ciphertext are
+/// sent as they are, without the time to find out in full.
+fn is_noise(body: &[u8]) -> bool {
+    let starts = [0, body.len() / 2, body.len().saturating_sub(PROBE)];
+    body.len() >= PROBED
+        && starts
+            .iter()
+            .filter_map(|start| body.get(*start..start + PROBE))
+            .all(|piece| zstd_frame(piece).is_none_or(|out| out.len() >= piece.len()))
 }
 
 /// Returns a body as one zstd frame, whether that is smaller or not; `None` if there is no memory.
@@ -104,6 +119,26 @@ mod tests {
         assert!(matches!(decompress(&packed[..packed.len() - 1]), Err(Expansion::Malformed(_))));
         assert!(matches!(decompress(b"\x50\x2a\x4d\x18\0\0\0\0"), Err(Expansion::Malformed(_))));
         assert!(matches!(decompress(b""), Err(Expansion::Malformed(_))));
+    }
+
+    #[test]
+    fn noise_is_told_by_begin_middle_and_end() {
+        let mut state = 1u32;
+        let mut body: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(PROBED)
+        .collect();
+        assert!(is_noise(&body));
+        assert!(!is_noise(&body[..PROBED - 1]), "too short to be probed");
+        for start in [0, PROBED / 2, PROBED - PROBE] {
+            let piece = body[start..start + PROBE].to_vec();
+            body[start..start + PROBE].fill(7);
+            assert!(!is_noise(&body), "at {start}");
+            assert!(compress(&body, false, 4096).is_some(), "at {start}");
+            body[start..start + PROBE].copy_from_slice(&piece);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A call in the hands of the client's host: request out, answer in, one terminal event.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -105,6 +106,8 @@ pub(crate) struct Outbox {
     pub(crate) frames: Vec<u8>,
     /// Whether nothing follows them.
     pub(crate) ended: bool,
+    /// Whether the host waited for room and has been told of it.
+    pub(crate) refills: bool,
 }
 
 impl Header {
@@ -341,17 +344,23 @@ impl ClientCall {
         self.signal.raise();
     }
 
-    /// Delivers one item if there is credit for it; else it comes back.
-    pub(crate) fn deliver(&self, body: Body) -> Option<Body> {
+    /// Delivers as many items as there is credit for and returns their bytes; once the call has ended they go
+    /// nowhere.
+    pub(crate) fn deliver(&self, items: &mut VecDeque<Body>) -> usize {
         let mut state = self.lock();
         if state.ended {
-            return None;
+            return items.drain(..).map(|body| body.wire_len()).sum();
         }
-        let Some(left) = state.credit.checked_sub(1) else { return Some(body) };
-        state.credit = left;
+        let count = items.len().min(state.credit as usize);
+        state.credit -= count as u32;
+        let mut bytes = 0;
+        let events = items.drain(..count).map(|body| {
+            bytes += body.wire_len();
+            Event::Item { ticket: self.ticket, body }
+        });
         // Under the lock, so that no item follows a terminal event.
-        self.queue.push(Event::Item { ticket: self.ticket, body });
-        None
+        self.queue.push_all(events);
+        bytes
     }
 
     /// Delivers the terminal event, if none was delivered before.
@@ -395,10 +404,11 @@ impl ClientCall {
         }
         append(&mut frames, std::mem::take(&mut state.out));
         state.out_items = 0;
-        if std::mem::take(&mut state.wants_writable) {
+        let refills = std::mem::take(&mut state.wants_writable);
+        if refills {
             self.queue.push(Event::CallWritable { ticket: self.ticket });
         }
-        Ok(Outbox { frames, ended: state.input_ended })
+        Ok(Outbox { frames, ended: state.input_ended, refills })
     }
 }
 

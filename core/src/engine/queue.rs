@@ -154,6 +154,19 @@ impl Queue {
         }
     }
 
+    /// Appends events in reserved slots and wakes the host if it waits.
+    pub(crate) fn push_all(&self, events: impl ExactSizeIterator<Item = Event>) {
+        let wake = {
+            let mut state = self.lock();
+            state.reserved = state.reserved.saturating_sub(events.len());
+            state.events.extend(events);
+            !state.events.is_empty() && std::mem::take(&mut state.armed)
+        };
+        if wake {
+            self.waker.wake();
+        }
+    }
+
     pub(crate) fn enroll(&self, ticket: u64, call: Weak<dyn Ticketed>) {
         self.tickets().insert(ticket, call);
     }

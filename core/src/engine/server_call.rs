@@ -438,12 +438,12 @@ impl ServerCall {
         self.lock().released
     }
 
-    /// Uses one credit, if there is one.
-    pub(crate) fn take_credit(&self) -> bool {
+    /// Uses credit for at most `items` and returns for how many there was.
+    pub(crate) fn take_credit(&self, items: usize) -> usize {
         let mut state = self.lock();
-        let left = state.credit.checked_sub(1);
-        state.credit = left.unwrap_or(0);
-        left.is_some()
+        let count = items.min(state.credit as usize);
+        state.credit -= count as u32;
+        count
     }
 
     /// Returns the credit that is left and takes it away.

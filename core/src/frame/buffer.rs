@@ -31,6 +31,13 @@ impl FrameBuffer {
         &mut self.bytes
     }
 
+    /// Makes room for the rest of a large frame, in proportion to what has arrived of it.
+    pub fn make_room(&mut self) {
+        if let Ok(missing) = self.missing() {
+            self.bytes.reserve(missing.min(3 * self.bytes.len()));
+        }
+    }
+
     /// Takes the next complete frame, without a copy; `None` until it is complete.
     ///
     /// # Errors

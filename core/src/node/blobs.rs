@@ -140,7 +140,7 @@ impl Blobs {
     /// IO if the store fails, CLOSED once the node is closed; so for every function here.
     pub fn add_bytes(&self, data: Bytes) -> BoxFuture<'static, Result<String>> {
         self.perform(|node| async move {
-            let hash = node.content()?.add(data, BlobFormat::Raw).await?;
+            let hash = node.content().await?.add(data, BlobFormat::Raw).await?;
             Ok(hash.to_string())
         })
     }
@@ -152,7 +152,7 @@ impl Blobs {
     /// NOT_FOUND if it is not here in full, LIMIT if it has more than 1 GiB.
     pub fn read(&self, hash: &str) -> BoxFuture<'static, Result<Bytes>> {
         let hash = parse_hash(hash);
-        self.perform(|node| async move { node.content()?.read(hash?, MAX_BLOB_BYTES).await })
+        self.perform(|node| async move { node.content().await?.read(hash?, MAX_BLOB_BYTES).await })
     }
 
     /// Returns a text with which others can fetch a blob, or a collection, from here.
@@ -178,7 +178,7 @@ impl Blobs {
             let ticket = ticket?;
             node.book.add(ticket.addr());
             node.fetch(ticket.addr().clone(), ticket.hash_and_format()).await?;
-            let content = node.content()?;
+            let content = node.content().await?;
             match BlobFormat::from(ticket.format()) {
                 BlobFormat::Raw => content.read(ticket.hash(), MAX_BLOB_BYTES).await,
                 BlobFormat::HashSeq => content.read_only_file(ticket.hash()).await,
@@ -196,7 +196,7 @@ impl Blobs {
         self.perform(move |node| async move {
             let hash = hash?;
             node.fetch(EndpointAddr::new(peer?), format.with(hash)).await?;
-            node.content()?.read(hash, MAX_BLOB_BYTES).await
+            node.content().await?.read(hash, MAX_BLOB_BYTES).await
         })
     }
 
@@ -208,7 +208,7 @@ impl Blobs {
     pub fn tag_set(&self, name: &str, hash: &str, format: BlobFormat) -> BoxFuture<'static, Result<()>> {
         let (name, hash) = (name.to_owned(), parse_hash(hash));
         self.perform(move |node| async move {
-            let set = node.content()?.store.tags().set(name, format.with(hash?)).await;
+            let set = node.content().await?.store.tags().set(name, format.with(hash?)).await;
             set.map_err(|error| failure::failed("cannot set the tag", error))
         })
     }
@@ -221,7 +221,7 @@ impl Blobs {
     pub fn tag(&self, name: &str) -> BoxFuture<'static, Result<Option<Tag>>> {
         let name = name.to_owned();
         self.perform(|node| async move {
-            let tag = node.content()?.store.tags().get(name).await;
+            let tag = node.content().await?.store.tags().get(name).await;
             tag.map(|tag| tag.map(Tag::from)).map_err(|error| failure::failed("cannot read the tag", error))
         })
     }
@@ -234,7 +234,7 @@ impl Blobs {
     pub fn tag_delete(&self, name: &str, is_prefix: bool) -> BoxFuture<'static, Result<u64>> {
         let name = name.to_owned();
         self.perform(move |node| async move {
-            let content = node.content()?;
+            let content = node.content().await?;
             let tags = content.store.tags();
             let deleted = if is_prefix { tags.delete_prefix(name).await } else { tags.delete(name).await };
             deleted.map_err(|error| failure::failed("cannot delete tags", error))
@@ -250,7 +250,8 @@ impl Blobs {
         let prefix = prefix.to_owned();
         self.perform(move |node| async move {
             let failed = |error: &dyn std::fmt::Display| failure::failed("cannot list tags", error);
-            let listed = node.content()?.store.tags().list_prefix(prefix).await.map_err(|error| failed(&error))?;
+            let listed =
+                node.content().await?.store.tags().list_prefix(prefix).await.map_err(|error| failed(&error))?;
             let mut listed = std::pin::pin!(listed);
             let mut tags = Vec::new();
             while let Some(tag) = listed.next().await {
@@ -270,7 +271,7 @@ impl Blobs {
     /// INVALID_ARGUMENT if the text is no hash; so below.
     pub fn state(&self, hash: &str) -> BoxFuture<'static, Result<BlobState>> {
         let hash = parse_hash(hash);
-        self.perform(|node| async move { node.content()?.state(hash?).await })
+        self.perform(|node| async move { node.content().await?.state(hash?).await })
     }
 
     /// Returns whether a blob is whole, and its size, as verified so far: 0 if nothing is known.
@@ -281,7 +282,7 @@ impl Blobs {
     pub fn observe(&self, hash: &str) -> BoxFuture<'static, Result<(bool, u64)>> {
         let hash = parse_hash(hash);
         self.perform(|node| async move {
-            let seen = node.content()?.store.observe(hash?).await;
+            let seen = node.content().await?.store.observe(hash?).await;
             let seen = seen.map_err(|error| failure::failed("cannot observe the blob", error))?;
             Ok((seen.is_complete(), seen.size()))
         })
@@ -295,7 +296,7 @@ impl Blobs {
     pub fn completed(&self, hash: &str) -> BoxFuture<'static, Result<()>> {
         let hash = parse_hash(hash);
         self.perform(|node| async move {
-            let seen = node.content()?.store.observe(hash?).await_completion().await;
+            let seen = node.content().await?.store.observe(hash?).await_completion().await;
             seen.map(|_| ()).map_err(|error| failure::failed("cannot observe the blob", error))
         })
     }
@@ -308,7 +309,7 @@ impl Blobs {
     pub fn local(&self, hash: &str, format: BlobFormat) -> BoxFuture<'static, Result<LocalContent>> {
         let hash = parse_hash(hash);
         self.perform(move |node| async move {
-            let local = node.content()?.store.remote().local(format.with(hash?)).await;
+            let local = node.content().await?.store.remote().local(format.with(hash?)).await;
             let local = local.map_err(|error| failure::failed("cannot look at the blob", error))?;
             Ok(LocalContent { is_complete: local.is_complete(), bytes: local.local_bytes() })
         })
@@ -362,7 +363,7 @@ pub(super) fn too_large(size: u64, max: u64) -> Error {
 impl NodeCore {
     /// Fetches what is not here yet, over a connection of its own, never more than may be read at once.
     pub(super) async fn fetch(&self, from: EndpointAddr, what: HashAndFormat) -> Result<()> {
-        let content = self.content()?;
+        let content = self.content().await?;
         let store = &content.store;
         let failed = |error: &dyn std::fmt::Display| failure::failed("cannot look at the blob", error);
         // Protects what arrives until the caller has had a chance to tag it.

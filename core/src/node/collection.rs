@@ -39,7 +39,7 @@ impl Blobs {
             if let Some((twice, _)) = files.iter().find(|(name, _)| !names.insert(name)) {
                 return Err(failure::bad_argument(format!("the collection has '{twice}' twice")));
             }
-            node.content()?.add_collection(files).await.map(|hash| hash.to_string())
+            node.content().await?.add_collection(files).await.map(|hash| hash.to_string())
         })
     }
 
@@ -52,7 +52,7 @@ impl Blobs {
     pub fn list_collection(&self, hash: &str) -> BoxFuture<'static, Result<Vec<CollectionFile>>> {
         let hash = parse_hash(hash);
         self.perform(|node| async move {
-            let content = node.content()?;
+            let content = node.content().await?;
             let mut files = Vec::new();
             for (name, hash) in content.collection(hash?).await?.iter() {
                 let size = content.state(*hash).await?.size;
@@ -72,7 +72,7 @@ impl Blobs {
         self.perform(|node| async move {
             let hash = hash?;
             node.fetch(EndpointAddr::new(peer?), BlobFormat::HashSeq.with(hash)).await?;
-            node.content()?.read_files(hash).await
+            node.content().await?.read_files(hash).await
         })
     }
 }

@@ -51,7 +51,7 @@ impl Docs {
     pub fn create(&self) -> BoxFuture<'static, Result<Document>> {
         let node = self.0.clone();
         Box::pin(async move {
-            let made = node.run(async { node.document(node.content()?.docs.create().await) }).await?;
+            let made = node.run(async { node.document(node.content().await?.docs.create().await) }).await?;
             Ok(made)
         })
     }
@@ -65,7 +65,7 @@ impl Docs {
         let node = self.0.clone();
         Box::pin(async move {
             let work = async {
-                let made = node.content()?.docs.author_create().await;
+                let made = node.content().await?.docs.author_create().await;
                 made.map(|id| hex::encode(id.as_bytes())).map_err(|e| failure::failed("cannot make an author", e))
             };
             node.run(work).await
@@ -123,7 +123,7 @@ impl Docs {
                 for peer in &ticket.nodes {
                     node.book.add(peer);
                 }
-                let document = node.document(node.content()?.docs.import_namespace(ticket.capability).await)?;
+                let document = node.document(node.content().await?.docs.import_namespace(ticket.capability).await)?;
                 // Before anything can happen.
                 let events = if subscribe { Some(document.listen().await?) } else { None };
                 document.sync(ticket.nodes).await?;

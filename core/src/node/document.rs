@@ -110,7 +110,7 @@ impl Document {
     /// Says what is wrong: with the document itself, or with what was wanted of it.
     async fn explain(&self, what: &str, error: impl std::fmt::Display) -> Error {
         let failed = failure::failed(what, error);
-        let Ok(content) = self.node.content() else { return failed };
+        let Ok(content) = self.node.content().await else { return failed };
         match content.docs.open(self.doc.id()).await {
             Ok(_) => failed,
             Err(_) => failure::no_document(format!("document {} is not on this node", self.id())),
@@ -136,7 +136,7 @@ impl Document {
             if key.is_empty() || value.is_empty() {
                 return Err(failure::bad_argument("a key and a value have at least one byte each"));
             }
-            if let Ok(None) = this.node.content()?.docs.author_export(author).await {
+            if let Ok(None) = this.node.content().await?.docs.author_export(author).await {
                 let text = format!("author {} is not of this node", hex::encode(author.as_bytes()));
                 return Err(Error::new(ErrorKind::NotFound, text));
             }
@@ -206,7 +206,7 @@ impl Document {
     /// NOT_FOUND if it is not here in full, LIMIT if it has more than 1 GiB.
     pub fn read(&self, hash: &str) -> BoxFuture<'static, Result<Bytes>> {
         let hash = parse_hash(hash);
-        self.perform(|this| async move { this.node.content()?.read(hash?, MAX_BLOB_BYTES).await })
+        self.perform(|this| async move { this.node.content().await?.read(hash?, MAX_BLOB_BYTES).await })
     }
 
     /// Returns a ticket for the document that names this node, with its addresses or by its id only.

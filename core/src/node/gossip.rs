@@ -63,7 +63,7 @@ impl Gossip {
                     node.book.add(&target);
                     ids.push(target.id);
                 }
-                let joined = node.content()?.gossip.subscribe(topic?.into(), ids).await;
+                let joined = node.content().await?.gossip.subscribe(topic?.into(), ids).await;
                 let joined = joined.map_err(|error| failure::failed("cannot join the topic", error))?;
                 let (sender, receiver) = joined.split();
                 let receiver = AsyncMutex::new(receiver);
@@ -84,7 +84,7 @@ impl Topic {
         let this = self.0.clone();
         Box::pin(async move {
             let work = async {
-                let max = this.node.content()?.gossip.max_message_size().saturating_sub(MESSAGE_OVERHEAD);
+                let max = this.node.content().await?.gossip.max_message_size().saturating_sub(MESSAGE_OVERHEAD);
                 if message.len() > max {
                     return Err(Error::limit("gossip message", max, message.len()));
                 }

@@ -24,6 +24,7 @@ mod net;
 #[expect(clippy::module_inception, reason = "the node itself is one noun of its folder")]
 mod node;
 mod server;
+mod shelf;
 mod storage;
 mod store;
 mod stream;

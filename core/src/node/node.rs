@@ -23,6 +23,7 @@ use super::hooks::{ApplicationHook, Handshakes};
 use super::inbox::{Inbox, Taken};
 use super::monitor::Monitor;
 use super::net::Net;
+use super::shelf::Shelf;
 use super::storage::Storage;
 use super::store::{Content, PoolEnd};
 use crate::addr::NodeAddr;
@@ -80,9 +81,7 @@ pub(super) struct NodeCore {
     pub(super) closing: CancellationToken,
     /// Cancelled when everything is released.
     pub(super) closed: CancellationToken,
-    has_content: bool,
-    /// Taken out when the node closes: stores keep threads as long as somebody knows them.
-    content: Mutex<Option<Arc<Content>>>,
+    shelf: Option<Arc<Shelf>>,
     router: Router,
     incoming: Option<Accepted>,
     has_hooks: bool,
@@ -150,16 +149,17 @@ impl Node {
             (true, Some(storage)) if network.storage_path.is_some() => {
                 Some(Content::persistent(endpoint.get()?, storage, &closing).await?)
             }
-            (true, _) => Some(Content::memory(endpoint.get()?, &closing).await?),
+            (true, _) => None,
         };
         let endpoint = endpoint.finish()?;
+        let shelf = options.content.then(|| Shelf::new(endpoint.clone(), closing.clone(), content));
         let mut router = Router::builder(endpoint.clone());
         for (alpn, handler) in (hosting.protocols)(&endpoint) {
             router = router.accept(alpn, handler);
         }
         let (router, incoming) = accept_application(router, options.alpns, &closing);
-        let router = match &content {
-            Some(content) => content.serve(router),
+        let router = match &shelf {
+            Some(shelf) => shelf.serve(router),
             None => router,
         };
         Ok(Self(Arc::new(NodeCore {
@@ -167,8 +167,7 @@ impl Node {
             monitor,
             closing,
             closed: CancellationToken::new(),
-            has_content: content.is_some(),
-            content: Mutex::new(content.map(Arc::new)),
+            shelf,
             router: router.spawn(),
             incoming,
             has_hooks: handshakes.is_some(),
@@ -225,7 +224,7 @@ impl Node {
     ///
     /// STATE for a node without content; so for documents and gossip.
     pub fn blobs(&self) -> Result<Blobs> {
-        self.0.check_content().map(|()| Blobs(self.0.clone()))
+        self.0.check_content().map(|_| Blobs(self.0.clone()))
     }
 
     /// Returns the documents.
@@ -234,7 +233,7 @@ impl Node {
     ///
     /// As for [`blobs`](Self::blobs).
     pub fn docs(&self) -> Result<Docs> {
-        self.0.check_content().map(|()| Docs(self.0.clone()))
+        self.0.check_content().map(|_| Docs(self.0.clone()))
     }
 
     /// Returns the gossip.
@@ -243,7 +242,7 @@ impl Node {
     ///
     /// As for [`blobs`](Self::blobs).
     pub fn gossip(&self) -> Result<Gossip> {
-        self.0.check_content().map(|()| Gossip(self.0.clone()))
+        self.0.check_content().map(|_| Gossip(self.0.clone()))
     }
 
     /// Tells whether the application decides about handshakes.
@@ -286,28 +285,31 @@ impl Node {
 impl NodeCore {
     async fn shut_down(self: Arc<Self>) {
         drop(lock(&self.handshakes).take());
-        let content = lock(&self.content).take();
+        let content = match &self.shelf {
+            Some(shelf) => shelf.last().await,
+            None => None,
+        };
         if let Some(content) = &content {
             content.end_downloads(self.endpoint.id()).await;
         }
         if let Err(error) = self.router.shutdown().await {
             warn!(target: "aster::node", %error, "router ended abnormally");
         }
-        if let Some(content) = content {
+        if let (Some(content), Some(shelf)) = (content, &self.shelf) {
+            shelf.clear();
             content.shut_down().await;
         }
         drop(lock(&self.storage).take());
         self.closed.cancel();
     }
 
-    fn check_content(&self) -> Result<()> {
+    fn check_content(&self) -> Result<&Arc<Shelf>> {
         let text = "this node is an endpoint only, without blobs, documents and gossip";
-        if self.has_content { Ok(()) } else { Err(Error::new(ErrorKind::State, text)) }
+        self.shelf.as_ref().ok_or_else(|| Error::new(ErrorKind::State, text))
     }
 
-    pub(super) fn content(&self) -> Result<Arc<Content>> {
-        self.check_content()?;
-        lock(&self.content).clone().ok_or_else(failure::node_closed)
+    pub(super) async fn content(&self) -> Result<Arc<Content>> {
+        self.check_content()?.content().await
     }
 
     /// Runs an operation until it ends or the node closes.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use iroh::endpoint::{BeforeConnectOutcome, EndpointHooks};
-use iroh::protocol::RouterBuilder;
+use iroh::protocol::DynProtocolHandler;
 use iroh::{Endpoint, EndpointAddr, EndpointId};
 use iroh_blobs::api::Store;
 use iroh_blobs::api::downloader::Downloader;
@@ -21,17 +21,18 @@ use iroh_gossip::net::Gossip;
 use tokio_util::sync::CancellationToken;
 
 use super::failure;
-use super::handler::Guarded;
 use super::storage::Storage;
 use crate::error::Result;
 use crate::limits::BLOB_COLLECTION_INTERVAL;
 
 /// What a node keeps and serves beside connections.
+#[derive(Debug)]
 pub(super) struct Content {
     pub(super) store: Store,
     pub(super) docs: Docs,
     pub(super) gossip: Gossip,
     downloader: Downloader,
+    handlers: [Box<dyn DynProtocolHandler>; 3],
     ending: Ending,
 }
 
@@ -42,7 +43,7 @@ type DocsPlace = (DocsStore, DefaultAuthorStorage);
 const COLLECTOR_PAUSE: Duration = Duration::from_millis(100);
 
 /// When the collector of unnamed content stops.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Ending {
     /// The node closes.
     closing: CancellationToken,
@@ -140,15 +141,16 @@ impl Content {
             Some(protect),
         );
         let engine = engine.await.map_err(|error| failure::failed("cannot start documents", error))?;
-        Ok(Self { store, docs: Docs::new(engine), gossip, downloader, ending })
+        let docs = Docs::new(engine);
+        let handlers: [Box<dyn DynProtocolHandler>; 3] =
+            [Box::new(BlobsProtocol::new(&store, None)), Box::new(docs.clone()), Box::new(gossip.clone())];
+        Ok(Self { store, docs, gossip, downloader, handlers, ending })
     }
 
-    /// Adds the protocols to a router.
-    pub(super) fn serve(&self, router: RouterBuilder) -> RouterBuilder {
-        router
-            .accept(iroh_blobs::ALPN, Guarded(BlobsProtocol::new(&self.store, None)))
-            .accept(iroh_gossip::ALPN, Guarded(self.gossip.clone()))
-            .accept(iroh_docs::ALPN, Guarded(self.docs.clone()))
+    /// Returns what serves a protocol of [`Self::ALPNS`].
+    pub(super) fn handler(&self, alpn: &[u8]) -> Option<&dyn DynProtocolHandler> {
+        let position = Self::ALPNS.iter().position(|known| *known == alpn)?;
+        self.handlers.get(position).map(Box::as_ref)
     }
 
     /// Ends the fetching of values; before the endpoint closes, which then dials no more.

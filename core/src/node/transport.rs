@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 use iroh::endpoint::{
     Connection as IrohConnection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError,
 };
@@ -69,13 +69,25 @@ struct QuicSend {
     stopped: Option<Pin<Box<dyn Future<Output = StreamError> + Send>>>,
 }
 
+fn write_error(error: WriteError) -> StreamError {
+    match error {
+        WriteError::Stopped(code) => StreamError::Aborted(code.into_inner()),
+        WriteError::ConnectionLost(error) => StreamError::Lost(close_cause(&error)),
+        other => StreamError::Lost(CloseCause::lost(other.to_string())),
+    }
+}
+
 impl SendHalf for QuicSend {
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, StreamError>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes).map_err(|error| match error {
-            WriteError::Stopped(code) => StreamError::Aborted(code.into_inner()),
-            WriteError::ConnectionLost(error) => StreamError::Lost(close_cause(&error)),
-            other => StreamError::Lost(CloseCause::lost(other.to_string())),
-        })
+        Pin::new(&mut self.stream).poll_write(cx, bytes).map_err(write_error)
+    }
+
+    fn poll_write_owned(&mut self, cx: &mut Context<'_>, bytes: &mut Bytes) -> Poll<Result<(), StreamError>> {
+        let mut chunk = [bytes.clone()];
+        let mut chunks = &mut chunk[..];
+        // Cancel-safe: nothing is written unless the future is ready, and dropping it keeps the waker.
+        let written = pin!(self.stream.write_many_chunks(&mut chunks)).poll(cx);
+        written.map_ok(|n| bytes.advance(n)).map_err(write_error)
     }
 
     fn finish(&mut self) {

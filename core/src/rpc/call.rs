@@ -103,7 +103,7 @@ impl ActiveCall {
         self.backlog_bytes < self.window
     }
 
-    /// Takes one data frame.
+    /// Takes one data frame; [`deliver_input`](Self::deliver_input) hands it over.
     ///
     /// # Errors
     ///
@@ -125,7 +125,6 @@ impl ActiveCall {
                 self.touch();
                 self.backlog_bytes += body.wire_len();
                 self.backlog.push_back(body);
-                self.deliver_input();
                 Ok(())
             }
         }
@@ -150,13 +149,14 @@ impl ActiveCall {
         if !self.call.method().description.pattern.streams_input() {
             return;
         }
-        while !self.backlog.is_empty() && self.call.take_credit() {
-            if let Some(body) = self.backlog.pop_front() {
+        if !self.backlog.is_empty() {
+            let count = self.call.take_credit(self.backlog.len());
+            let items = self.backlog.drain(..count).map(|body| {
                 self.backlog_bytes = self.backlog_bytes.saturating_sub(body.wire_len());
-                let call = self.call.clone();
-                // The slot was reserved with the credit.
-                call.queue().push(Event::RequestItem { call: call.clone(), body });
-            }
+                Event::RequestItem { call: self.call.clone(), body }
+            });
+            // The slots were reserved with the credit.
+            self.call.queue().push_all(items);
         }
         if self.backlog.is_empty() && self.input == Input::Ended && !self.half_closed_sent {
             self.half_closed_sent = true;

@@ -66,6 +66,11 @@ impl Driver {
     /// Waits for the next thing to happen, flushing what is queued meanwhile.
     pub(crate) async fn step(&mut self, reading: bool, until: Option<Instant>) -> Step {
         poll_fn(|cx| {
+            if self.io.holds_back() && self.signal.poll_raised(cx) {
+                self.io.let_go();
+                self.input_first = true;
+                return Poll::Ready(Step::Host);
+            }
             let flushed = match self.io.poll_flush(cx) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(_)) => return Poll::Ready(Step::Stopped),
@@ -244,10 +249,7 @@ impl Driver {
         let mut input_over = false;
         loop {
             let ended = match self.step(!input_over && active.wants_input(), active.until()).await {
-                Step::Frame(frame) => {
-                    let queued = self.io.take_queued();
-                    shared_frame(&mut active, frame, queued).err().map(Ended::With)
-                }
+                Step::Frame(frame) => self.take_frames(&mut active, frame).err().map(Ended::With),
                 Step::InputEnded => {
                     input_over = true;
                     match active.input {
@@ -270,6 +272,18 @@ impl Driver {
         }
         released(&self.signal, &active).await;
         drop(opened.slots);
+    }
+
+    /// Takes a frame of a call, and those that have arrived with it.
+    fn take_frames(&mut self, active: &mut ActiveCall, frame: Frame) -> Result<(), RpcStatus> {
+        let mut next = Some(frame);
+        let mut taken = Ok(());
+        while let Some(frame) = next {
+            taken = shared_frame(active, frame, self.io.take_queued());
+            next = (taken.is_ok() && active.wants_input()).then(|| self.io.arrived_frame()).flatten();
+        }
+        active.deliver_input();
+        taken
     }
 
     async fn end_call(&mut self, active: &mut ActiveCall, ended: Ended) {
@@ -314,6 +328,7 @@ impl Driver {
         self.io.queue(answer.frames);
         if answer.writable {
             active.writable();
+            self.io.hold_back();
         }
         answer.status.map(|_| Ended::Answered)
     }

@@ -132,8 +132,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Takes a frame, and those that have arrived with it.
     fn read(&mut self, inbound: &mut Inbound, frame: Frame) -> Result<(), RpcStatus> {
-        inbound.frame(frame, self.io.take_queued())?;
+        let mut next = Some(frame);
+        while let Some(frame) = next {
+            inbound.frame(frame, self.io.take_queued())?;
+            next = inbound.wants_frames().then(|| self.io.arrived_frame()).flatten();
+        }
         if !inbound.is_complete() {
             return Ok(());
         }
@@ -157,6 +162,9 @@ impl<'a> Exchange<'a> {
         if !outbox.frames.is_empty() {
             self.io.queue(outbox.frames);
         }
+        if outbox.refills {
+            self.io.hold_back();
+        }
         if outbox.ended {
             inbound.input_ended = true;
             self.io.finish();
@@ -167,6 +175,10 @@ impl<'a> Exchange<'a> {
     async fn step(&mut self, reading: bool) -> ClientStep {
         let deadline = self.call.deadline();
         poll_fn(|cx| {
+            if self.io.holds_back() && self.call.signal().poll_raised(cx) {
+                self.io.let_go();
+                return Poll::Ready(ClientStep::Host);
+            }
             // A refused write is no news: the server's trailer, or the end of the connection, says why.
             let flushed = self.io.poll_flush(cx).is_ready();
             if self.call.signal().poll_raised(cx) || (self.outbox_waits && flushed) {

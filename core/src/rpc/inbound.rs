@@ -163,13 +163,9 @@ impl Inbound {
 
     /// Hands over items while there is credit, then the end. True once the call has ended.
     pub(crate) fn deliver(&mut self) -> bool {
-        while let Some(body) = self.backlog.pop_front() {
-            let size = body.wire_len();
-            if let Some(body) = self.call.deliver(body) {
-                self.backlog.push_front(body);
-                break;
-            }
-            self.backlog_bytes = self.backlog_bytes.saturating_sub(size);
+        if !self.backlog.is_empty() {
+            let delivered = self.call.deliver(&mut self.backlog);
+            self.backlog_bytes = self.backlog_bytes.saturating_sub(delivered);
         }
         if self.backlog.is_empty() {
             match self.ending.take() {

@@ -16,6 +16,7 @@ mod driver;
 mod exchange;
 mod inbound;
 mod local;
+mod outflow;
 pub mod pipe;
 mod session;
 mod session_client;

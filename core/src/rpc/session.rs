@@ -179,7 +179,9 @@ impl Session<'_> {
                     return Ok(()); // Late input of an ended call.
                 };
                 let taken = if kind == FrameKind::Data {
-                    current.active.data(received_body(frame, driver.io.take_queued()))
+                    let taken = current.active.data(received_body(frame, driver.io.take_queued()));
+                    current.active.deliver_input();
+                    taken
                 } else {
                     client_trailer(&frame.payload).and_then(|()| current.active.end_input())
                 };

@@ -169,6 +169,10 @@ impl<'a> Session<'a> {
         let waiting = self.session.next_deadline();
         let until = [running, waiting, self.discarding].into_iter().flatten().min();
         poll_fn(|cx| {
+            if self.io.holds_back() && self.session.signal().poll_raised(cx) {
+                self.io.let_go();
+                return Poll::Ready(ClientStep::Host);
+            }
             let flushed = self.io.poll_flush(cx).is_ready();
             if self.session.signal().poll_raised(cx) || (self.outbox_waits && flushed) {
                 self.outbox_waits = false;
@@ -203,6 +207,9 @@ impl<'a> Session<'a> {
                 inbound.input_ended = outbox.ended;
                 if !outbox.frames.is_empty() {
                     self.io.queue(outbox.frames);
+                }
+                if outbox.refills {
+                    self.io.hold_back();
                 }
                 if outbox.ended {
                     self.io.queue(end_of_input(self.terms.form));

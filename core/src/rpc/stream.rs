@@ -8,13 +8,16 @@ use bytes::BytesMut;
 use tokio::time::{Instant, Sleep};
 
 use super::budget::{Queued, Share};
+use super::outflow::{GATHERED, Outflow};
 use super::transport::{BiStream, RecvHalf, SendHalf, StreamError};
-use crate::engine::append;
 use crate::frame::{Frame, FrameBuffer, FrameError};
 use crate::limits;
 
 /// Largest piece read at once.
 const READ_CHUNK: usize = 64 * 1024;
+
+/// Turns for which little is held back: a host that is the root of the runtime gets its turn after five tasks.
+const HELD_TURNS: u32 = 7;
 
 /// Why no frame comes.
 #[derive(Debug)]
@@ -37,8 +40,9 @@ pub(crate) struct FrameStream {
     input_ended: bool,
     got_bytes: bool,
     max_payload: usize,
-    out: Vec<u8>,
-    written: usize,
+    out: Outflow,
+    /// Turns of the runtime for which what is queued is held back.
+    held_turns: u32,
     frame_timer: Option<Pin<Box<Sleep>>>,
     share: Option<Share>,
     queued: Option<Queued>,
@@ -57,8 +61,8 @@ impl FrameStream {
             input_ended: false,
             got_bytes: false,
             max_payload: limits::MAX_BODY_SIZE,
-            out: Vec::new(),
-            written: 0,
+            out: Outflow::default(),
+            held_turns: 0,
             frame_timer: None,
             share: None,
             queued: None,
@@ -96,12 +100,8 @@ impl FrameStream {
     /// Returns the next frame; `None` at the end of the input. Nothing is lost if the caller goes away.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>, ReadError>> {
         loop {
-            match self.inbox.next() {
-                Ok(Some(frame)) => {
-                    self.frame_timer = None;
-                    self.queued = self.share.as_mut().and_then(|share| share.complete(frame.payload.len()));
-                    return Poll::Ready(Ok(Some(frame)));
-                }
+            match self.take_frame() {
+                Ok(Some(frame)) => return Poll::Ready(Ok(Some(frame))),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(ReadError::Framing(error))),
             }
@@ -117,6 +117,7 @@ impl FrameStream {
                 self.frame_timer = None; // Our pause is not the peer's delay.
                 return Poll::Pending;
             }
+            self.inbox.make_room();
             match self.recv.poll_read(cx, READ_CHUNK, self.inbox.buffer_mut()) {
                 Poll::Ready(Ok(0)) => self.input_ended = true,
                 Poll::Ready(Ok(_)) => {
@@ -130,6 +131,20 @@ impl FrameStream {
                 Poll::Pending => return self.poll_frame_timer(cx),
             }
         }
+    }
+
+    fn take_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let frame = self.inbox.next()?;
+        if let Some(frame) = &frame {
+            self.frame_timer = None;
+            self.queued = self.share.as_mut().and_then(|share| share.complete(frame.payload.len()));
+        }
+        Ok(frame)
+    }
+
+    /// Returns the next frame if it has arrived already. Bytes that are no frame wait for [`Self::poll_frame`].
+    pub(crate) fn arrived_frame(&mut self) -> Option<Frame> {
+        self.take_frame().ok().flatten()
     }
 
     fn poll_frame_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>, ReadError>> {
@@ -150,38 +165,52 @@ impl FrameStream {
 
     /// Queues complete frames.
     pub(crate) fn queue(&mut self, frames: Vec<u8>) {
-        if self.refused {
-            return;
+        if !self.refused {
+            self.out.push(frames);
         }
-        if self.written >= limits::WINDOW_BYTES {
-            // A reader that is always a little behind must not keep what it has read.
-            self.out.drain(..self.written);
-            self.written = 0;
+    }
+
+    /// Holds back what is queued for some turns of the runtime, if it is little: a host that waited for room fills its
+    /// window again meanwhile, and more leaves in one write.
+    pub(crate) fn hold_back(&mut self) {
+        if self.out.len() < GATHERED {
+            self.held_turns = HELD_TURNS;
         }
-        append(&mut self.out, frames);
+    }
+
+    /// Tells whether a turn has passed while something was held back: a moment to look at the host again.
+    pub(crate) fn holds_back(&self) -> bool {
+        (1..HELD_TURNS).contains(&self.held_turns)
+    }
+
+    /// Holds nothing back any more.
+    pub(crate) fn let_go(&mut self) {
+        self.held_turns = 0;
     }
 
     /// Returns the bytes that wait for the peer's window.
     pub(crate) fn pending(&self) -> usize {
-        self.out.len() - self.written
+        self.out.len()
     }
 
     /// Writes what is queued, then ends the direction if that was asked.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
-        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match self.send.poll_write(cx, rest) {
-                Poll::Ready(Ok(n)) => self.written += n,
+        self.held_turns = self.held_turns.saturating_sub(1);
+        if self.held_turns > 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        while let Some(front) = self.out.front() {
+            match self.send.poll_write_owned(cx, front) {
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     self.refused = true;
-                    self.out = Vec::new();
-                    self.written = 0;
+                    self.out = Outflow::default();
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
-        self.out.clear();
-        self.written = 0;
         if self.finish_wanted && !self.finished && !self.refused {
             self.finished = true;
             self.send.finish();

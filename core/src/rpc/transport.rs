@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::ids::EndpointId;
 use crate::limits;
@@ -63,6 +63,10 @@ pub enum StreamError {
 pub trait SendHalf: Send {
     /// Writes some bytes; pending while the peer's window is full.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, StreamError>>;
+    /// Writes some bytes from the front of a buffer and takes them away; a transport may keep them without a copy.
+    fn poll_write_owned(&mut self, cx: &mut Context<'_>, bytes: &mut Bytes) -> Poll<Result<(), StreamError>> {
+        self.poll_write(cx, bytes).map_ok(|n| bytes.advance(n))
+    }
     /// Ends the direction after what was written.
     fn finish(&mut self);
     /// Ends the direction at once and discards what was not delivered.

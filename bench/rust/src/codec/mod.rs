@@ -54,7 +54,7 @@ struct Settings {
 }
 
 /// Runs the benchmark and prints a table and one JSON line per row.
-pub fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
+pub fn run(args: &[String]) -> Result<(), Box<dyn Error + Send + Sync>> {
     let number = |at: usize, default: u64| args.get(at).map_or(Ok(default), |text| text.parse::<u64>());
     let settings = Settings { slices: number(0, 301)? as usize, slice: Duration::from_micros(number(1, 500)?) };
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../codec/messages.json"))?;
@@ -92,7 +92,7 @@ struct Subject<T> {
 }
 
 impl<T: Message> Subject<T> {
-    fn new(case: &Json) -> Result<Self, Box<dyn Error>> {
+    fn new(case: &Json) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let schema = Schema::compile(&TypeTable::from_json(&case["types"])?)?;
         let root = schema.root(case["root"].as_str().unwrap_or_default())?;
         let tree = decode_json(&schema, root, case["value"].to_string().as_bytes(), &mut ValueSink)?;
@@ -139,7 +139,7 @@ impl<T: Message> Subject<T> {
     }
 }
 
-fn measure<T: Message>(name: &str, messages: &Json, settings: &Settings) -> Result<[Json; 2], Box<dyn Error>> {
+fn measure<T: Message>(name: &str, messages: &Json, settings: &Settings) -> Result<[Json; 2], Box<dyn Error + Send + Sync>> {
     let subject = Subject::<T>::new(&messages[name])?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     subject.encode(&mut ours);

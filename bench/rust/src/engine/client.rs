@@ -1,9 +1,7 @@
 //! The client: calls that wait for their events by ticket.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aster_core::codec::{Value, ValueSink, ValueSource};
 use aster_core::engine::{CallOptions, ClientCall, Event, Queue, ServicePlan};
@@ -23,10 +21,15 @@ pub async fn load(address: &str) -> Result<(), Fault> {
     let waiting = Waiting::default();
     let receiving = waiting.clone();
     let (queue, pump) = pumped(move |event| deliver(&receiving, event));
-    let shared = Rc::new(Shared { address: address.to_owned(), plans: plans()?, queue, waiting, request: text() });
-    let local = tokio::task::LocalSet::new();
-    local.spawn_local(pump);
-    local.run_until(async { run(EngineClient::connect(shared).await?).await }).await
+    let shared = Arc::new(Shared { address: address.to_owned(), plans: plans()?, queue, waiting, request: text() });
+    let draining = tokio::spawn(pump);
+    let outcome = run(EngineClient::connect(shared).await?).await;
+    draining.abort();
+    outcome
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What all clients of the process have in common: one host.
@@ -40,22 +43,22 @@ struct Shared {
 
 #[derive(Clone)]
 struct EngineClient {
-    shared: Rc<Shared>,
+    shared: Arc<Shared>,
     client: Client,
     service: BoundService,
 }
 
-type Waiting = Rc<RefCell<TicketMap<Waiter>>>;
+type Waiting = Arc<Mutex<TicketMap<Waiter>>>;
 
 enum Waiter {
     Unary(Arc<ClientCall>, oneshot::Sender<Result<Value, String>>),
-    Stream(Rc<Inbox>),
+    Stream(Arc<Inbox>),
 }
 
 /// Events of a streaming call that were not read yet.
 #[derive(Default)]
 struct Inbox {
-    events: RefCell<VecDeque<Event>>,
+    events: Mutex<VecDeque<Event>>,
     arrived: Notify,
 }
 
@@ -65,9 +68,9 @@ fn deliver(waiting: &Waiting, event: Event) {
         Event::Item { ticket, .. } | Event::CallWritable { ticket } => (*ticket, false),
         _ => return,
     };
-    let mut map = waiting.borrow_mut();
+    let mut map = lock(waiting);
     if let Some(Waiter::Stream(inbox)) = map.get(&ticket) {
-        inbox.events.borrow_mut().push_back(event);
+        lock(&inbox.events).push_back(event);
         inbox.arrived.notify_one();
         if last {
             map.remove(&ticket);
@@ -83,7 +86,7 @@ fn deliver(waiting: &Waiting, event: Event) {
 }
 
 impl EngineClient {
-    async fn connect(shared: Rc<Shared>) -> Result<Self, Fault> {
+    async fn connect(shared: Arc<Shared>) -> Result<Self, Fault> {
         let options = ClientOptions { address: Some(shared.address.clone()), ..ClientOptions::default() };
         let client = Client::connect(Handle::current(), &config()?, options).await?;
         let service = client.bind(&shared.plans[0], None)?;
@@ -94,13 +97,13 @@ impl EngineClient {
         let options = CallOptions::default();
         let call = self.service.start(method, &options, &self.shared.queue, &mut ValueSource::new(), &request)?;
         let (done, result) = oneshot::channel();
-        self.shared.waiting.borrow_mut().insert(call.ticket(), Waiter::Unary(call, done));
+        lock(&self.shared.waiting).insert(call.ticket(), Waiter::Unary(call, done));
         Ok(result.await??)
     }
 
     fn stream(&self, call: Arc<ClientCall>) -> Stream {
-        let inbox = Rc::new(Inbox::default());
-        self.shared.waiting.borrow_mut().insert(call.ticket(), Waiter::Stream(inbox.clone()));
+        let inbox = Arc::new(Inbox::default());
+        lock(&self.shared.waiting).insert(call.ticket(), Waiter::Stream(inbox.clone()));
         Stream { call, inbox, request: self.shared.request.clone(), taken: 0 }
     }
 
@@ -111,11 +114,11 @@ impl EngineClient {
 }
 
 impl System for EngineClient {
-    type Payload = Rc<Value>;
+    type Payload = Arc<Value>;
     type Channel = Stream;
 
-    fn payload(bytes: Vec<u8>) -> Rc<Value> {
-        Rc::new(record("bench/Blob", "data", Value::Bytes(bytes)))
+    fn payload(bytes: Vec<u8>) -> Arc<Value> {
+        Arc::new(record("bench/Blob", "data", Value::Bytes(bytes)))
     }
 
     async fn unary(&self) -> Result<(), Fault> {
@@ -123,7 +126,7 @@ impl System for EngineClient {
         if answer == self.shared.request { Ok(()) } else { Err("wrong answer".into()) }
     }
 
-    async fn echo(&self, payload: &Rc<Value>) -> Result<(), Fault> {
+    async fn echo(&self, payload: &Arc<Value>) -> Result<(), Fault> {
         let answer = self.call(BLOB, payload).await?;
         if answer == **payload { Ok(()) } else { Err("wrong answer".into()) }
     }
@@ -172,7 +175,7 @@ impl System for EngineClient {
                     event => stream.item(event)?,
                 }
                 received += 1;
-                if received == count || (sent < count && stream.inbox.events.borrow().is_empty()) {
+                if received == count || (sent < count && lock(&stream.inbox.events).is_empty()) {
                     break;
                 }
             }
@@ -203,7 +206,7 @@ impl System for EngineClient {
 
 struct Stream {
     call: Arc<ClientCall>,
-    inbox: Rc<Inbox>,
+    inbox: Arc<Inbox>,
     request: Value,
     taken: u32,
 }
@@ -211,7 +214,7 @@ struct Stream {
 impl Stream {
     async fn event(&self) -> Event {
         loop {
-            if let Some(event) = self.inbox.events.borrow_mut().pop_front() {
+            if let Some(event) = lock(&self.inbox.events).pop_front() {
                 return event;
             }
             self.inbox.arrived.notified().await;
