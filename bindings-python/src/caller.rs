@@ -223,7 +223,7 @@ impl BoundService {
     ) -> PyResult<u64> {
         let (py, this) = (future.py(), slf.get());
         let options = this.options(py, timeout, metadata, mode, call_id)?;
-        let call = this.submit(py, method, &request, &options)?;
+        let call = Queue::submit(this.queue.bind(py), || this.submit(py, method, &request, &options))?;
         let ticket = call.ticket();
         this.queue.get().expect(call, slf.clone().unbind(), future.unbind(), this.objects(options));
         Ok(ticket)
@@ -242,7 +242,7 @@ impl BoundService {
     ) -> PyResult<Py<ClientCall>> {
         let (py, this) = (request.py(), slf.get());
         let options = this.options(py, timeout, metadata, mode, call_id)?;
-        let call = this.submit(py, method, &request, &options)?;
+        let call = Queue::submit(this.queue.bind(py), || this.submit(py, method, &request, &options))?;
         Self::streaming(slf, call, options)
     }
 
@@ -260,7 +260,8 @@ impl BoundService {
         let failed = |error: Error| errors::exception(py, &error);
         let options = this.options(py, timeout, metadata, mode, call_id)?;
         let queue = this.queue.get().core().map_err(failed)?;
-        let opened = this.core(py)?.open(method, &options, queue);
+        let service = this.core(py)?;
+        let opened = Queue::submit(this.queue.bind(py), || service.open(method, &options, queue));
         match opened {
             Ok(call) => Self::streaming(slf, call, options),
             Err(error) => {
@@ -332,6 +333,10 @@ impl ClientCall {
         self.call.get().map_err(|error| errors::exception(py, &error))
     }
 
+    fn submit<R>(&self, py: Python<'_>, submission: impl FnOnce() -> R) -> R {
+        Queue::submit(self.service.get().queue.bind(py), submission)
+    }
+
     /// Takes an item or response from the queue.
     pub fn deliver(&self, py: Python<'_>, body: &Body, last: bool) -> PyResult<()> {
         let Some(call) = self.call.if_same_process() else { return Ok(()) };
@@ -366,7 +371,8 @@ impl ClientCall {
         if taken.is_some() {
             let due = self.mailbox.due_credit();
             if due > 0 {
-                self.core(py)?.grant(due).map_err(|error| errors::exception(py, &error))?;
+                let call = self.core(py)?;
+                self.submit(py, || call.grant(due)).map_err(|error| errors::exception(py, &error))?;
             }
         }
         Ok(taken)
@@ -387,7 +393,7 @@ impl ClientCall {
         let sent = match (&service.passing, &self.objects) {
             (Passing::Objects, Some(id)) => call.send_raw(&passing::wrap(id, &value)),
             (Passing::Host(codec), _) => call.send_raw(codec.encode(&value)?.as_bytes()),
-            _ => call.send(&mut source, &value),
+            _ => self.submit(py, || call.send(&mut source, &value)),
         };
         accepted(py, sent, source.error.take())
     }
@@ -399,7 +405,8 @@ impl ClientCall {
 
     /// Ends the requests.
     fn end_input(&self, py: Python<'_>) -> PyResult<()> {
-        self.core(py)?.end_input();
+        let call = self.core(py)?;
+        self.submit(py, || call.end_input());
         Ok(())
     }
 

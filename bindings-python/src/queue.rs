@@ -4,7 +4,9 @@
 //! [`Queue::spawn`] starts.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 use aster_core::engine::{
     Body, ClientCall as CoreClientCall, Event, Queue as CoreQueue, ServerCall as CoreCall, ServerSession,
@@ -40,6 +42,10 @@ pub struct Queue {
     create_future: Py<PyAny>,
     create_task: Py<PyAny>,
     tables: Mutex<Tables>,
+    /// The thread of the loop.
+    home: OnceLock<ThreadId>,
+    /// Whether the loop will call `ring`.
+    ringing: AtomicBool,
 }
 
 /// Who waits for what.
@@ -125,13 +131,27 @@ impl Queue {
             event_loop: event_loop.unbind(),
             create_task,
             tables: Mutex::default(),
+            home: OnceLock::new(),
+            ringing: AtomicBool::new(false),
         })
     }
 
     /// Starts to drain in the loop.
     fn open(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let this = slf.get();
-        this.signal.watch(this.event_loop.bind(slf.py()), slf.getattr("drain")?)
+        let (py, this) = (slf.py(), slf.get());
+        let failed = |error: Error| errors::exception(py, &error);
+        let porter = this.core().map_err(failed)?.porter();
+        runtime::handle(py).map_err(failed)?.spawn(porter);
+        let _ = this.home.set(thread::current().id());
+        this.signal.watch(this.event_loop.bind(py), slf.getattr("drain")?)
+    }
+
+    /// Hands over what was submitted in the turn of the loop that is over.
+    fn ring(&self) {
+        self.ringing.store(false, Ordering::Relaxed);
+        if let Some(core) = self.core.if_same_process() {
+            core.ring();
+        }
     }
 
     /// Handles what has happened. The loop calls this when it is woken.
@@ -221,6 +241,26 @@ impl Queue {
     /// Returns the queue of core.
     pub fn core(&self) -> Result<&Arc<CoreQueue>> {
         self.core.get()
+    }
+
+    /// Makes a submission. Calls that are submitted in one turn of the loop leave together.
+    pub fn submit<R>(slf: &Bound<'_, Self>, submission: impl FnOnce() -> R) -> R {
+        let this = slf.get();
+        let core = match this.core.if_same_process() {
+            Some(core) if this.home.get() == Some(&thread::current().id()) => core,
+            _ => return submission(),
+        };
+        let (result, due) = core.gather(submission);
+        if due && !this.ringing.swap(true, Ordering::Relaxed) && this.ring_soon(slf).is_err() {
+            this.ring(); // The loop is closed.
+        }
+        result
+    }
+
+    fn ring_soon(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let ring = slf.getattr(intern!(py, "ring"))?;
+        self.event_loop.bind(py).call_method1(intern!(py, "call_soon"), (ring,)).map(drop)
     }
 
     /// Locked for moments; no Python code runs under the lock.

@@ -107,6 +107,10 @@ impl ServerCall {
         }
     }
 
+    fn submit<R>(&self, py: Python<'_>, submission: impl FnOnce() -> R) -> R {
+        Queue::submit(self.queue.bind(py), submission)
+    }
+
     fn core(&self, py: Python<'_>) -> PyResult<&CoreCall> {
         self.call.get().map(|call| &**call).map_err(|error| errors::exception(py, &error))
     }
@@ -127,7 +131,7 @@ impl ServerCall {
             return raised(py, call.reply_raw(&body));
         }
         let mut source = PySource::new(py, &self.plan.get().hosts);
-        call.reply(&mut source, &value).map_err(|error| {
+        self.submit(py, || call.reply(&mut source, &value)).map_err(|error| {
             let exception = errors::exception(py, &error);
             exception.set_cause(py, source.error.take());
             exception
@@ -146,7 +150,7 @@ impl ServerCall {
             return accepted(py, call.send_raw(&passing::wrap(&call.info().call_id, &value)), None);
         }
         let mut source = PySource::new(py, &self.plan.get().hosts);
-        let sent = call.send(&mut source, &value);
+        let sent = self.submit(py, || call.send(&mut source, &value));
         accepted(py, sent, source.error.take())
     }
 
@@ -161,7 +165,8 @@ impl ServerCall {
         if taken.is_some() {
             let due = self.mailbox.due_credit();
             if due > 0 {
-                raised(py, self.core(py)?.grant(due))?;
+                let call = self.core(py)?;
+                raised(py, self.submit(py, || call.grant(due)))?;
             }
         }
         Ok(taken)
@@ -182,7 +187,8 @@ impl ServerCall {
     /// Ends the call with a status.
     #[pyo3(signature = (code, message, details, /))]
     fn finish(&self, py: Python<'_>, code: i32, message: &str, details: BTreeMap<String, String>) -> PyResult<()> {
-        raised(py, self.core(py)?.finish(errors::status(code, message, details)))
+        let call = self.core(py)?;
+        raised(py, self.submit(py, || call.finish(errors::status(code, message, details))))
     }
 
     /// Ends the call because of an exception. Core decides what the caller sees of the text.
@@ -192,20 +198,20 @@ impl ServerCall {
     }
 
     /// Tells that the handler has returned. Repeatable.
-    fn release(&self) {
+    fn release(&self, py: Python<'_>) {
         if self.released.swap(true, Ordering::Relaxed) {
             return;
         }
         if let Some(call) = self.call.if_same_process() {
             self.queue.get().release(call.ticket());
-            call.release();
+            self.submit(py, || call.release());
         }
     }
 
     /// Releases the call; a callback for the task of its handler.
-    #[pyo3(signature = (_task, /))]
-    fn task_done(&self, _task: Bound<'_, PyAny>) {
-        self.release();
+    #[pyo3(signature = (task, /))]
+    fn task_done(&self, task: Bound<'_, PyAny>) {
+        self.release(task.py());
     }
 
     /// Name of the service.

@@ -14,7 +14,6 @@ mod codec;
 mod engine;
 mod load;
 
-
 use aster_core::node::EVENT_INTERVAL;
 use tokio::runtime::Builder;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::body::{self, BodyError, EncodeError, Encoding, Outgoing, append};
 use super::queue::Ticketed;
-use super::{Body, Event, MethodPlan, Queue, ServicePlan, Signal};
+use super::{Body, Errand, Event, MethodPlan, Queue, ServicePlan, Signal};
 use crate::codec::{Sink, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame;
@@ -314,7 +314,7 @@ impl ClientCall {
     /// Ends the input of a client-stream or bidi call. Idempotent.
     pub fn end_input(&self) {
         self.lock().input_ended = true;
-        self.signal.raise();
+        self.queue.submit(Errand::Raise(self.signal.clone()));
     }
 
     /// Allows `items` more items of a server-stream or bidi call.
@@ -334,7 +334,7 @@ impl ClientCall {
         self.queue.reserve(items as usize)?;
         state.credit = total;
         drop(state);
-        self.signal.raise();
+        self.queue.submit(Errand::Raise(self.signal.clone()));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use super::queue::Ticketed;
-use super::{ClientCall, Event, Queue, Signal};
+use super::{ClientCall, Errand, Event, Queue, Signal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
@@ -103,7 +103,7 @@ impl ClientSession {
                 call.finish(status, lost);
             }
         }
-        self.signal.raise();
+        self.queue.submit(Errand::Raise(self.signal.clone()));
     }
 
     /// Takes the next call that has not ended while it waited.

@@ -7,6 +7,7 @@
 mod body;
 mod client_call;
 mod client_session;
+mod doorbell;
 mod event;
 mod plan;
 mod queue;
@@ -25,5 +26,6 @@ pub use session::ServerSession;
 
 pub(crate) use body::append;
 pub(crate) use client_call::{CallRequest, Header};
+pub(crate) use doorbell::Errand;
 pub(crate) use queue::next_ticket;
 pub(crate) use signal::Signal;

@@ -5,10 +5,11 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Event;
+use super::doorbell::{Doorbell, Errand};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TicketMap;
 use crate::status::{RpcStatus, StatusCode};
@@ -44,6 +45,9 @@ pub struct Queue {
     tickets: Mutex<TicketMap<Weak<dyn Ticketed>>>,
     capacity: usize,
     waker: Box<dyn Wake>,
+    bell: Doorbell,
+    /// Calls of either side that have not ended.
+    busy: AtomicUsize,
 }
 
 struct State {
@@ -61,6 +65,8 @@ impl Queue {
             tickets: Mutex::default(),
             capacity,
             waker: Box::new(waker),
+            bell: Doorbell::default(),
+            busy: AtomicUsize::new(0),
         })
     }
 
@@ -113,6 +119,7 @@ impl Queue {
             }
             state.closed = true;
         }
+        self.ring();
         let open: Vec<_> = self.tickets().drain().filter_map(|(_, call)| call.upgrade()).collect();
         for call in open {
             call.end(RpcStatus::new(StatusCode::UNAVAILABLE, "completion queue closed"));
@@ -167,12 +174,47 @@ impl Queue {
         }
     }
 
+    /// Runs a submission of the host, whose work for the runtime may wait until [`ring`](Self::ring): true if it
+    /// does. A host that gathers shares wake-ups and datagrams among the calls of one turn of its loop.
+    pub fn gather<R>(&self, submit: impl FnOnce() -> R) -> (R, bool) {
+        self.bell.gather(submit)
+    }
+
+    /// Hands over what was gathered: the host's turn is over.
+    pub fn ring(&self) {
+        self.bell.ring();
+    }
+
+    /// Returns the task that takes what was gathered, for the runtime of the host's calls; it ends with the queue.
+    pub fn porter(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.bell.porter()
+    }
+
+    /// Hands work to the runtime. It may wait for others of the turn if there are others: a call that is alone
+    /// would only lose time.
+    pub(crate) fn submit(&self, errand: Errand) {
+        self.bell.submit(errand, self.busy.load(Ordering::Relaxed) > 1);
+    }
+
+    /// Counts a call that the host serves.
+    pub(crate) fn enter(&self) {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes the count of a served call back.
+    pub(crate) fn leave(&self) {
+        self.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn enroll(&self, ticket: u64, call: Weak<dyn Ticketed>) {
+        self.enter();
         self.tickets().insert(ticket, call);
     }
 
     pub(crate) fn dismiss(&self, ticket: u64) {
-        self.tickets().remove(&ticket);
+        if self.tickets().remove(&ticket).is_some() {
+            self.leave();
+        }
     }
 }
 

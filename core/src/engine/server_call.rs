@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::body::{self, BodyError, EncodeError, Encoding, Outgoing, append};
-use super::{Body, MethodPlan, Queue, ServerSession, ServicePlan, Signal};
+use super::{Body, Errand, MethodPlan, Queue, ServerSession, ServicePlan, Signal};
 use crate::codec::{Sink, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
@@ -103,6 +103,7 @@ impl ServerCall {
             wants_writable: false,
             compression: limits::COMPRESSION_THRESHOLD as i64,
         };
+        queue.enter();
         Arc::new(Self { info, plan, method, mode, form, queue, signal, expose_errors, state: Mutex::new(state) })
     }
 
@@ -187,9 +188,8 @@ impl ServerCall {
         let mut state = self.lock();
         state.status.get_or_insert(status);
         state.answered = true;
-        state.released = true;
         drop(state);
-        self.signal.raise();
+        self.release();
     }
 
     /// Returns the encoding of answers: that of the first request body, else what the header suggests.
@@ -306,9 +306,13 @@ impl ServerCall {
                 if status.is_some() {
                     state.answered = true;
                     state.status = status;
+                    drop(state);
+                    self.submit();
+                } else {
+                    drop(state);
+                    // Leaves while the host makes the next one.
+                    self.signal.raise();
                 }
-                drop(state);
-                self.signal.raise();
                 Ok(())
             }
             Err(error) => {
@@ -362,7 +366,7 @@ impl ServerCall {
         state.answered = true;
         state.status = Some(status);
         drop(state);
-        self.signal.raise();
+        self.submit();
         true
     }
 
@@ -383,7 +387,7 @@ impl ServerCall {
         self.queue.reserve(items as usize)?;
         state.credit = total;
         drop(state);
-        self.signal.raise();
+        self.submit();
         Ok(())
     }
 
@@ -399,7 +403,13 @@ impl ServerCall {
             state.status = Some(wire::call_dropped());
         }
         drop(state);
-        self.signal.raise();
+        self.queue.leave();
+        self.submit();
+    }
+
+    /// Lets the task of the stream look at what the host did.
+    fn submit(&self) {
+        self.queue.submit(Errand::Raise(self.signal.clone()));
     }
 
     pub(crate) fn queue(&self) -> &Arc<Queue> {
@@ -449,5 +459,13 @@ impl ServerCall {
     /// Returns the credit that is left and takes it away.
     pub(crate) fn drain_credit(&self) -> u32 {
         std::mem::take(&mut self.lock().credit)
+    }
+}
+
+impl Drop for ServerCall {
+    fn drop(&mut self) {
+        if !self.is_released() {
+            self.queue.leave(); // It never started.
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{exchange, session_client};
 use crate::clock::Clock;
 use crate::codec::Source;
 use crate::engine::{
-    CallOptions, CallRequest, ClientCall, ClientSession, Encoding, Header, Queue, ServicePlan, Timeout,
+    CallOptions, CallRequest, ClientCall, ClientSession, Encoding, Errand, Header, Queue, ServicePlan, Timeout,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TicketMap;
@@ -246,7 +246,10 @@ impl Caller {
             Some(session) => session.enqueue(call.clone()),
             None => {
                 let (caller, call) = (self.clone(), call.clone());
-                self.tasks.spawn_on(async move { exchange::run(&caller, call).await }, &self.runtime);
+                submission.queue.submit(Errand::Start(Box::new(move || {
+                    let (tasks, runtime) = (caller.tasks.clone(), caller.runtime.clone());
+                    tasks.spawn_on(async move { exchange::run(&caller, call).await }, &runtime);
+                })));
             }
         }
         call

@@ -139,7 +139,11 @@ impl<T: Message> Subject<T> {
     }
 }
 
-fn measure<T: Message>(name: &str, messages: &Json, settings: &Settings) -> Result<[Json; 2], Box<dyn Error + Send + Sync>> {
+fn measure<T: Message>(
+    name: &str,
+    messages: &Json,
+    settings: &Settings,
+) -> Result<[Json; 2], Box<dyn Error + Send + Sync>> {
     let subject = Subject::<T>::new(&messages[name])?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     subject.encode(&mut ours);
