@@ -22,9 +22,11 @@ impl Shared {
     fn answer(&self, env: &Env, ticket: f64, answer: impl FnOnce(Scope, &ServerCall, &BoundPlan) -> Result<()>) -> Js {
         let scope = Scope::new(env);
         let answered = self.returned(ticket).and_then(|Running { call, bound, .. }| {
-            let answered = answer(scope, &call, &bound);
-            call.release();
-            answered
+            self.submit(|| {
+                let answered = answer(scope, &call, &bound);
+                call.release();
+                answered
+            })
         });
         self.errors.either(scope, answered.map(|()| scope.undefined()))
     }

@@ -85,11 +85,11 @@ impl Shared {
             (pending.call.clone(), due)
         });
         if let Some((call, due)) = found {
-            return if due > 0 { call.grant(due) } else { Ok(()) };
+            return if due > 0 { self.submit(|| call.grant(due)) } else { Ok(()) };
         }
         let found = self.running.borrow_mut().get_mut(&ticket).map(|one| (one.call.clone(), one.window.took(items)));
         match found {
-            Some((call, due)) if due > 0 => call.grant(due),
+            Some((call, due)) if due > 0 => self.submit(|| call.grant(due)),
             _ => Ok(()),
         }
     }
@@ -119,7 +119,9 @@ impl Engine {
         let scope = Scope::new(env);
         let options = options(scope, timeout_ms, metadata, mode, prefetch, call_id);
         let (mut source, request) = TapeSource::new(scope, &stub.bound.hosts, Handed { slot, text, length, extra });
-        let started = stub.service.start(method as usize, &options, &self.shared.queue, &mut source, &request);
+        let queue = &self.shared.queue;
+        let started =
+            self.shared.submit(|| stub.service.start(method as usize, &options, queue, &mut source, &request));
         self.shared.submitted(scope, stub, started, prefetch.map(Window::new))
     }
 
@@ -139,7 +141,8 @@ impl Engine {
     ) -> Js {
         let scope = Scope::new(env);
         let options = options(scope, timeout_ms, metadata, mode, prefetch, call_id);
-        let started = stub.service.open(method as usize, &options, &self.shared.queue);
+        let queue = &self.shared.queue;
+        let started = self.shared.submit(|| stub.service.open(method as usize, &options, queue));
         self.shared.submitted(scope, stub, started, prefetch.map(Window::new))
     }
 
@@ -157,7 +160,7 @@ impl Engine {
     #[napi]
     pub fn end_input(&self, ticket: f64) {
         if let Some(call) = self.shared.call_at(ticket) {
-            call.end_input();
+            self.shared.submit(|| call.end_input());
         }
     }
 

@@ -124,6 +124,8 @@ pub(crate) struct Shared {
     operations: RefCell<HashMap<u64, AbortHandle>>,
     numbers: Cell<u64>,
     holds: Cell<usize>,
+    /// Whether the loop comes back to hand over what was gathered.
+    ringing: Cell<bool>,
 }
 
 impl Shared {
@@ -143,7 +145,11 @@ impl Shared {
             operations: RefCell::default(),
             numbers: Cell::new(1),
             holds: Cell::new(0),
+            ringing: Cell::new(false),
         });
+        if let Ok(runtime) = runtime::handle() {
+            runtime.spawn(shared.queue.porter());
+        }
         let hook = Rc::into_raw(shared.clone()).cast_mut().cast::<c_void>();
         // SAFETY: `hook` is taken back by `leave`, which runs once.
         unsafe { sys::napi_add_env_cleanup_hook(scope.env(), Some(leave), hook) };
@@ -154,6 +160,21 @@ impl Shared {
         let number = self.numbers.get();
         self.numbers.set(number + 1);
         number
+    }
+
+    /// Makes a submission. Calls that are submitted in one turn of the loop leave together.
+    pub(crate) fn submit<R>(&self, submission: impl FnOnce() -> R) -> R {
+        let (result, due) = self.queue.gather(submission);
+        if due && !self.ringing.replace(true) {
+            aster_core::engine::Wake::wake(&*self.bell);
+        }
+        result
+    }
+
+    /// Hands over what was submitted in the turn of the loop that is over.
+    pub(crate) fn ring(&self) {
+        self.ringing.set(false);
+        self.queue.ring();
     }
 
     /// Keeps the process alive until [`release`](Self::release).

@@ -203,10 +203,11 @@ fn told(scope: Scope, call: &ServerCall, info: &CallInfo, request: Js) -> Option
 
 #[napi]
 impl Engine {
-    /// Takes a batch of events: `[more, entry, ..]`.
+    /// Takes a batch of events: `[more, entry, ..]`. What was gathered before is handed over.
     #[napi]
     pub fn drain(&self, env: &Env) -> Js {
         let scope = Scope::new(env);
+        self.shared.ring();
         let mut batch = Vec::new();
         let taken = self.shared.queue.drain(limits::DRAIN_BATCH, &mut batch);
         let entries = batch.into_iter().filter_map(|event| self.shared.entry(scope, event));

@@ -35,6 +35,9 @@ export type ContextParts = [
   sessionId: string | null,
 ];
 
+/** An event: its kind, the ticket, what it carries. */
+type Entry = [kind: number, ticket: number, first: unknown, ...rest: unknown[]];
+
 /** Kinds of entries; the native library has the same list. */
 const RESPONSE = 0;
 const FAILURE = 1;
@@ -86,10 +89,10 @@ export class Engine {
   }
 
   #drain(): void {
-    const [more, ...entries] = this.native.drain();
-    for (const entry of entries) {
+    const entries = this.native.drain();
+    for (let at = 1; at < entries.length; at++) {
       try {
-        this.#take(entry);
+        this.#take(entries[at] as Entry);
       } catch (error) {
         // Other entries must not suffer from a defect here.
         queueMicrotask(() => {
@@ -98,11 +101,13 @@ export class Engine {
       }
     }
     // The rest of a long queue comes after what the loop has to do meanwhile.
-    if (more) setImmediate(() => this.#drain());
+    if (entries[0]) setImmediate(() => this.#drain());
   }
 
-  #take([kind, number, first, ...rest]: unknown[]): void {
-    const id = number as number;
+  #take(entry: Entry): void {
+    const kind = entry[0];
+    const id = entry[1];
+    const first = entry[2];
     switch (kind) {
       case RESPONSE: {
         const call = this.calls.get(id);
@@ -123,14 +128,14 @@ export class Engine {
       case WRITABLE:
         return this.streams.get(id)?.writable();
       case STARTED: {
-        const [method, request, ...told] = rest as [number, unknown, ...ContextParts];
+        const [method, request, ...told] = entry.slice(3) as [number, unknown, ...ContextParts];
         return this.services.get(first as number)?.call(id, method, request, told);
       }
       case CANCELLED:
         this.running.get(id)?.abort(first);
         return this.streams.get(id)?.fail(first as Error);
       case SESSION_OPENED:
-        return this.services.get(first as number)?.opened(id, rest[1] as string | null);
+        return this.services.get(first as number)?.opened(id, entry[4] as string | null);
       case SESSION_CLOSED: {
         const session = this.sessions.get(id);
         this.sessions.delete(id);
