@@ -69,9 +69,31 @@ export class Engine {
   readonly running = new Map<number, CallContext>();
   readonly #operations = new Map<number, Waiting>();
   #operation = 0;
+  #holds = 0;
+  #held = false;
+  #resting = false;
 
   constructor() {
     this.native = new (native().Engine)(() => this.#drain(), makeError as never, outgoing.kept, incoming.kept);
+  }
+
+  /** Keeps the process alive until {@link release}. */
+  hold(): void {
+    if (this.#holds++ > 0 || this.#held) return;
+    this.#held = true;
+    this.native.hold();
+  }
+
+  /** Takes back one hold. Somebody who reads one item after the other holds again before the turn is over. */
+  release(): void {
+    if (--this.#holds > 0 || this.#resting) return;
+    this.#resting = true;
+    setImmediate(() => {
+      this.#resting = false;
+      if (this.#holds > 0) return;
+      this.#held = false;
+      this.native.release();
+    });
   }
 
   /** Runs a control-plane operation; `began` gets its number, for {@link NativeEngine.abandon}. */

@@ -82,7 +82,7 @@ export class Inbox<T> {
     return new Promise((resolve, reject) => {
       const reader = { resolve, reject, keeper };
       if (this.#over) return this.#settle(reader);
-      if (this.#readers.push(reader) === 1 && this.#holds) this.#engine.native.hold();
+      if (this.#readers.push(reader) === 1 && this.#holds) this.#engine.hold();
     });
   }
 
@@ -94,12 +94,12 @@ export class Inbox<T> {
   }
 
   #rest(): void {
-    if (this.#readers.length === 0 && this.#holds) this.#engine.native.release();
+    if (this.#readers.length === 0 && this.#holds) this.#engine.release();
   }
 
   #took(): void {
-    this.#taken++;
-    if (this.#over || (this.#items.length > 0 && this.#taken < this.#half)) return;
+    // The other half may arrive meanwhile.
+    if (++this.#taken < this.#half || this.#over) return;
     const refused = this.#engine.native.took(this.#ticket, this.#taken);
     this.#taken = 0;
     if (refused) this.end({ error: refused });
@@ -157,7 +157,7 @@ export class Outlet {
       throw new LimitExceededError("too many sends wait: await each of them", about);
     }
     return new Promise((resolve, reject) => {
-      if (this.#waiting.push({ value, resolve, reject }) === 1) this.#engine?.native.hold();
+      if (this.#waiting.push({ value, resolve, reject }) === 1) this.#engine?.hold();
     });
   }
 
@@ -175,7 +175,7 @@ export class Outlet {
       if (sent instanceof Error) first.reject((this.refused = sent));
       else first.resolve(true);
     }
-    this.#engine?.native.release();
+    this.#engine?.release();
     if (this.#closing && !this.#ended) this.#close();
   }
 
@@ -192,7 +192,7 @@ export class Outlet {
     this.#ended = true;
     const waiting = this.#waiting;
     this.#waiting = [];
-    if (waiting.length > 0) this.#engine?.native.release();
+    if (waiting.length > 0) this.#engine?.release();
     for (const one of waiting) one.resolve(false);
     this.onEnd?.();
     this.onEnd = undefined;
