@@ -18,8 +18,8 @@ from harness.systems import BENCH, OUT, SYSTEMS
 from harness.tls import make_certificate
 from harness.workloads import WORKLOADS
 
-SHORT = Plan(rounds=5, long_rounds=2, seconds=0.4, warm_seconds=1.5)
-FULL = Plan(rounds=15, long_rounds=7, seconds=1.0, warm_seconds=4.0)
+SHORT = Plan(rounds=5, long_rounds=2, seconds=0.4, warm_seconds=1.5, pinned=False)
+FULL = Plan(rounds=15, long_rounds=7, seconds=1.0, warm_seconds=4.0, pinned=False)
 
 
 def chosen(names: list[str], parts: str) -> list[str]:
@@ -34,12 +34,13 @@ def main() -> int:
     parser.add_argument("--workloads", default="", help="parts of names of workloads; `memory` is one")
     parser.add_argument("--rounds", type=int, help="slices per workload and system")
     parser.add_argument("--seconds", type=float, help="length of a slice")
+    parser.add_argument("--pinned", action="store_true", help="one core for each server, another one for each load")
     parser.add_argument("--publish", action="store_true", help="writes bench/chart.svg, which the README shows")
     options = parser.parse_args()
     base = FULL if options.full else SHORT
     rounds = options.rounds or base.rounds
     long_rounds = options.rounds or base.long_rounds
-    plan = Plan(rounds, long_rounds, options.seconds or base.seconds, base.warm_seconds)
+    plan = Plan(rounds, long_rounds, options.seconds or base.seconds, base.warm_seconds, options.pinned)
     names = chosen(list(SYSTEMS), options.systems)
     known = [workload.name for workload in WORKLOADS]
     wanted = chosen([*known, "memory"], options.workloads)

@@ -74,6 +74,7 @@ class Plan:
     long_rounds: int
     seconds: float
     warm_seconds: float
+    pinned: bool
 
 
 def slices(results: Results, names: list[str], workloads: list[Workload], plan: Plan) -> None:
@@ -82,7 +83,7 @@ def slices(results: Results, names: list[str], workloads: list[Workload], plan: 
         pairs: list[Pair] = []
         for name in names:
             with _failing(results, name):
-                pairs.append(stack.enter_context(pair(name)))
+                pairs.append(stack.enter_context(pair(name, pinned=plan.pinned)))
         _warm(results, pairs, workloads, plan)
         for turn in range(plan.rounds):
             for workload in workloads:
@@ -133,7 +134,7 @@ def memory(results: Results, names: list[str]) -> None:
     for name in [name for name in names if name not in ONLY]:
         note(f"memory of {name}")
         for workload in HELD:
-            with _failing(results, name), pair(name) as one:
+            with _failing(results, name), pair(name, pinned=False) as one:
                 _settled(one.server.pid)
                 idle = rss_mib(one.server.pid)
                 results.memory.setdefault((name, "idle"), idle)

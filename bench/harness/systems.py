@@ -93,12 +93,13 @@ class Pair:
 
 
 @contextlib.contextmanager
-def pair(name: str) -> Iterator[Pair]:
-    """Runs a server and a load; raises `AdapterError` if they cannot start."""
+def pair(name: str, *, pinned: bool) -> Iterator[Pair]:
+    """Runs a server and a load, pinned to one core each if wanted; raises `AdapterError` if they cannot start."""
+    first, *_, last = sorted(os.sched_getaffinity(0))
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(running(command(name, "serve")))
+        server = stack.enter_context(running(command(name, "serve"), first if pinned else None))
         address = server.line()["address"]
-        load = stack.enter_context(running([*command(name, "load"), address]))
+        load = stack.enter_context(running([*command(name, "load"), address], last if pinned else None))
         load.line()
         yield Pair(name, server, load)
 
@@ -109,8 +110,8 @@ def command(name: str, verb: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(arguments: list[str]) -> Iterator[Process]:
-    """Runs an adapter until its stdin is closed."""
+def running(arguments: list[str], core: int | None) -> Iterator[Process]:
+    """Runs an adapter until its stdin is closed, on one core or on all."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ASTER_", "GRPC_"))}
     env |= {"ASTER_RELAY_MODE": "disabled", "ASTER_BIND_ADDR": "127.0.0.1:0", "BENCH_TLS": str(OUT / "tls")}
     env |= {"ASTER_ALLOW_ALL_CONSUMERS": "true", "ASTER_LOG_LEVEL": "error"}
@@ -118,6 +119,8 @@ def running(arguments: list[str]) -> Iterator[Process]:
         process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
     except OSError as error:
         raise AdapterError(f"{arguments[0]}: {error}") from error
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
     try:
         yield Process(arguments, process)
     finally:

@@ -7,6 +7,8 @@ class Text extends wireType("bench/Text", { body: f.string() }) {}
 class Blob extends wireType("bench/Blob", { data: f.bytes() }) {}
 class Count extends wireType("bench/Count", { number: f.int() }) {}
 const message = new Text({ body: TEXT });
+// As many as Python reads ahead.
+const AHEAD = { prefetch: 64 };
 
 class BenchHandlers {
   async echo(request) {
@@ -67,7 +69,7 @@ class Client {
   }
   async serverStream(count) {
     let received = 0;
-    for await (const item of this.bench.count(new Count({ number: count }))) {
+    for await (const item of this.bench.count(new Count({ number: count }), AHEAD)) {
       expect(item.body === TEXT);
       received++;
     }
@@ -79,7 +81,7 @@ class Client {
   }
   async bidi(count) {
     let received = 0;
-    for await (const item of this.bench.chat(times(count, () => new Text({ body: TEXT })))) {
+    for await (const item of this.bench.chat(times(count, () => new Text({ body: TEXT })), AHEAD)) {
       expect(item.body === TEXT);
       received++;
     }

@@ -156,7 +156,7 @@ impl Shared {
             call.release();
             return None;
         }
-        let window = Window::new(limits::INITIAL_CREDIT);
+        let window = Window::of_requests();
         self.running.borrow_mut().insert(call.ticket(), Running { call: call.clone(), bound, window });
         told
     }

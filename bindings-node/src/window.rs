@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use aster_core::limits;
 
+/// Requests that a handler may read ahead.
+const REQUESTS: u32 = 64;
+
 /// Counts the items of a stream that are on their way or wait in the package. The first credit is the whole window.
 pub(crate) struct Window {
     items: u32,
@@ -18,6 +21,11 @@ impl Window {
     /// Makes the window of a stream whose credit is `items`.
     pub(crate) fn new(items: u32) -> Self {
         Self { items, outstanding: items, waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Makes the window of requests, which core has given its first credit.
+    pub(crate) fn of_requests() -> Self {
+        Self { outstanding: limits::INITIAL_CREDIT, ..Self::new(REQUESTS) }
     }
 
     /// Takes note of an item that was handed over.

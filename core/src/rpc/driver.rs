@@ -121,7 +121,8 @@ impl Driver {
         match self.open().await {
             Ok(Some(mut opened)) => match opened.call.take() {
                 Some(call) => self.serve_call(opened, call).await,
-                None => session::serve(self, opened).await,
+                // Boxed, so that the task of a single call stays small.
+                None => Box::pin(session::serve(self, opened)).await,
             },
             Ok(None) => {}
             Err(Refused::With(status)) => self.refuse(&status, false).await,
