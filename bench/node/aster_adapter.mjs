@@ -7,8 +7,8 @@ class Text extends wireType("bench/Text", { body: f.string() }) {}
 class Blob extends wireType("bench/Blob", { data: f.bytes() }) {}
 class Count extends wireType("bench/Count", { number: f.int() }) {}
 const message = new Text({ body: TEXT });
-// As many as Python reads ahead.
-const AHEAD = { prefetch: 64 };
+// Read ahead, as a bulk reader would.
+const AHEAD = { prefetch: 256 };
 
 class BenchHandlers {
   async echo(request) {

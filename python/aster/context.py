@@ -57,18 +57,19 @@ class CallContext:
 def of_call(call: _aster.ServerCall) -> CallContext:
     """Make the context of a call."""
     remaining, pattern = call.remaining, call.pattern
+    # By position, which is faster: with interceptors every call comes here.
     return CallContext(
-        service=call.service,
-        method=call.method,
-        call_id=call.call_id,
-        session_id=call.session_id,
-        peer=call.peer,
-        metadata=call.metadata,
-        attributes=call.attributes,
-        deadline=None if remaining is None else time.time() + remaining,
-        is_streaming=pattern != "unary",
-        pattern=pattern,
-        idempotent=call.idempotent,
+        call.service,
+        call.method,
+        call.call_id,
+        call.session_id,
+        call.peer,
+        call.metadata,
+        call.attributes,
+        None if remaining is None else time.time() + remaining,
+        pattern != "unary",
+        pattern,
+        call.idempotent,
     )
 
 

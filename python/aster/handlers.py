@@ -139,13 +139,15 @@ def _plain_stream(invoke: Invoke, pattern: str) -> Answer:
 
 def _examined(invoke: Invoke, method: MethodInfo, chain: Chain) -> Answer:
     """Return what runs a method with interceptors around it, each hook as often as `wire.md` section 17 says."""
-    run = _examined_stream if method.pattern != _UNARY else _examined_unary
+    unary = method.pattern == _UNARY
+    run = _examined_unary if unary else _examined_stream
+    has_start = chain.has_unary_start if unary else chain.has_start
 
     async def answer(call: _aster.ServerCall, request: Any) -> None:
         context = of_call(call)
         enter_call(context)
         try:
-            if chain.has_start:
+            if has_start:
                 await chain.start(context)
             await run(call, context, request, invoke, chain)
         except asyncio.CancelledError:

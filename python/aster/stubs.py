@@ -186,7 +186,7 @@ class _Caller:
                 raise
 
         async def exchange(request: Any, context: CallContext, mode: SerializationMode | None) -> Any:
-            if chain.has_start:
+            if chain.has_unary_start:
                 await chain.start(context)
             if chain.has_request:
                 request = await chain.request(context, request)

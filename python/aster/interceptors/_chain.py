@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from aster.context import CallContext
 
+    Decide = Callable[[CallContext], None]
     Start = Callable[[CallContext], Coroutine[Any, Any, None]]
     Message = Callable[[CallContext, Any], Coroutine[Any, Any, Any]]
     Failure = Callable[[CallContext, RpcError], Coroutine[Any, Any, "RpcError | None"]]
@@ -45,16 +46,22 @@ class Chain:
         "has_request",
         "has_response",
         "has_start",
+        "has_unary_start",
         "retry",
         "starts_at_once",
     )
 
     def __init__(self, interceptors: Iterable[Interceptor]) -> None:
         chosen = list(interceptors)
-        self._starts: list[tuple[int, Start]] = _hooks(chosen, "on_start")
-        self._requests: list[tuple[int, Message]] = _hooks(chosen, "on_request")
+        self._starts: list[tuple[int, Start, Decide | None]] = [
+            (position, hook, _decides(chosen[position], "on_start")) for position, hook in _hooks(chosen, "on_start")
+        ]
+        self._requests: list[tuple[int, Message, Decide | None]] = [
+            (position, hook, _decides(chosen[position], "on_request"))
+            for position, hook in _hooks(chosen, "on_request")
+        ]
         self._responses: list[Message] = [hook for _, hook in _hooks(chosen, "on_response")]
-        started = {position for position, _ in self._starts}
+        started = {position for position, _, _ in self._starts}
         # With where they stand, and whether their `on_start` looks at calls, or at those with a stream of requests.
         self._errors: list[tuple[int, bool, bool, Failure]] = [
             (position, position in started, isinstance(chosen[position], Decider), hook)
@@ -62,10 +69,12 @@ class Chain:
         ]
         self._ends: list[End] = [hook for _, hook in _hooks(chosen, "_call_ended")]
         self.has_start = bool(self._starts)
+        # Whether `start` does anything for calls with one request: what decides does so with the request.
+        self.has_unary_start = any(decide is None for _, _, decide in self._starts)
         self.has_request = bool(self._requests)
         self.has_response = bool(self._responses)
         # Whether a handler of a client or bidi stream may start before the first item has passed.
-        self.starts_at_once = all(position in started for position, _ in self._requests)
+        self.starts_at_once = all(position in started for position, _, _ in self._requests)
         self.retry = next((one for one in chosen if isinstance(one, RetryInterceptor)), None)
 
     @staticmethod
@@ -77,9 +86,13 @@ class Chain:
     async def start(self, ctx: CallContext) -> None:
         """Run `on_start` of each, once per call, before any item."""
         position = 0
+        streams = streams_input(ctx)
         try:
-            for position, hook in self._starts:  # noqa: B007 - where it stopped
-                await hook(ctx)
+            for position, hook, decide in self._starts:  # noqa: B007 - where it stopped
+                if decide is None:
+                    await hook(ctx)
+                elif streams:
+                    decide(ctx)
         except BaseException:
             vars(ctx)[_STOPPED_AT_START] = position
             raise
@@ -87,8 +100,13 @@ class Chain:
     async def request(self, ctx: CallContext, item: Any) -> Any:
         """Run `on_request` of each for one request, and return what it became."""
         position = 0
+        streams = streams_input(ctx)
         try:
-            for position, hook in self._requests:  # noqa: B007 - as above
+            for position, hook, decide in self._requests:  # noqa: B007 - as above
+                if decide is not None:
+                    if not streams:
+                        decide(ctx)
+                    continue
                 returned = await hook(ctx, item)
                 if returned is None and item is not None:
                     raise _returned_nothing(hook)
@@ -97,16 +115,16 @@ class Chain:
             if _PASSED not in vars(ctx):
                 vars(ctx)[_STOPPED_AT_REQUEST] = position
             raise
-        if streams_input(ctx):
+        if streams:
             vars(ctx)[_PASSED] = True
         return item
 
     async def examine_empty(self, ctx: CallContext) -> None:
         """Run `on_request` once without item, where no `on_start` has examined the call: its input ended empty."""
-        started = {position for position, _ in self._starts}
+        started = {position for position, _, _ in self._starts}
         position = 0
         try:
-            for position, hook in self._requests:
+            for position, hook, _ in self._requests:
                 if position not in started:
                     await hook(ctx, None)
         except BaseException:
@@ -170,6 +188,12 @@ def _hooks(interceptors: list[Interceptor], name: str) -> list[tuple[int, Any]]:
     inherited = getattr(Interceptor, name)
     found = [(position, getattr(one, name, inherited)) for position, one in enumerate(interceptors)]
     return [(position, hook) for position, hook in found if getattr(hook, "__func__", hook) is not inherited]
+
+
+def _decides(interceptor: Interceptor, name: str) -> Decide | None:
+    """Return what decides in place of a hook, without a coroutine; nothing if the hook is one of its own."""
+    own = getattr(type(interceptor), name) is not getattr(Decider, name, None) or name in vars(interceptor)
+    return None if own or not isinstance(interceptor, Decider) else interceptor._decide  # noqa: SLF001 - ours
 
 
 def _saw_the_call(kept: dict[str, Any], position: int, started: bool) -> bool:
