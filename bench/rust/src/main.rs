@@ -29,7 +29,10 @@ fn main() -> Outcome {
     }
     let ours = args.get(1).is_some_and(|system| system == "engine");
     let interval = if ours { EVENT_INTERVAL } else { TOKIO_EVENT_INTERVAL };
-    let runtime = Builder::new_current_thread().event_interval(interval).enable_all().build()?;
+    // One thread unless told otherwise: RESULTS.md has what more of them bring.
+    let workers = std::env::var("BENCH_WORKERS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let mut threads = if workers > 0 { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let runtime = threads.worker_threads(workers.max(1)).event_interval(interval).enable_all().build()?;
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", "bare"] => runtime.block_on(bare::serve()),
         ["serve", "engine"] => runtime.block_on(engine::serve()),
