@@ -34,7 +34,13 @@ def program(name, *args, **env):
 @contextmanager
 def hello_server():
     command = [sys.executable, str(EXAMPLES / "hello_server.py")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # A test run in the background of a shell ignores Ctrl-C, and its children inherit that.
+    heed = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, heed)
+    with started as process:
         try:
             word, address = process.stdout.readline().split()
             assert word == "address"
