@@ -1,6 +1,8 @@
 //! Contracts as documents: canonical bytes, type graphs, manifests (`contract.md`). All of it is core's.
 
-use aster_core::contract::{self, Contract, ServiceDescription};
+use std::path::PathBuf;
+
+use aster_core::contract::{self, Contract, LiveContract, ManifestFault, ServiceDescription};
 use aster_core::error::Result;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -53,4 +55,16 @@ pub fn verified_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
 #[pyfunction]
 pub fn description_of_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
     Ok(raised(py, Contract::describe_manifest(text))?.1.to_string())
+}
+
+/// Compares live contracts, given as name, version and id, with a manifest file, which may be absent. Returns nothing,
+/// or whether a contract differs (else the file is at fault) and what to tell.
+#[pyfunction]
+pub fn check_live_contracts(py: Python<'_>, path: PathBuf, live: Vec<(String, i32, String)>) -> Option<(bool, String)> {
+    let live: Vec<_> = live
+        .iter()
+        .map(|(service, version, contract_id)| LiveContract { service, version: *version, contract_id })
+        .collect();
+    let fault = py.detach(|| contract::check_live(&path, &live)).err()?;
+    Some((matches!(fault, ManifestFault::Mismatch { .. }), fault.to_string()))
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
+
+from aster import _aster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,31 +18,9 @@ _PATH = Path(".aster") / "manifest.json"
 def check_manifest(infos: Iterable[ServiceInfo]) -> None:
     """Raise `RuntimeError` if a service differs from its manifest below the working directory.
 
-    Services without a manifest are skipped; so is everything if there is no file.
+    Services without a manifest are skipped; so is everything if there is no file. Core compares.
     """
-    path = Path.cwd() / _PATH
-    if not path.exists():
-        return
-    expected = {(one.get("service"), one.get("version")): one.get("contract_id") for one in _read(path)}
-    for info in infos:
-        wanted = expected.get((info.name, info.version))
-        if wanted is not None and wanted != info.contract_id:
-            raise RuntimeError(
-                f"Contract identity mismatch for '{info.name}' v{info.version}:\n"
-                f"  Expected (manifest): {wanted}\n"
-                f"  Actual (live):       {info.contract_id}\n"
-                f"  Manifest: {path}\n"
-                "The service has changed since its manifest was written. If that is intended, rerun\n"
-                "`aster contract gen`."
-            )
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
-        manifests = cast("Any", found) if isinstance(found, list) else [found]
-        if not all(isinstance(one, dict) for one in manifests):
-            raise ValueError("expected a manifest or an array of manifests")
-    except (OSError, ValueError, RecursionError) as error:
-        raise RuntimeError(f"Failed to read manifest at {path}: {error}") from error
-    return manifests
+    live = [(info.name, info.version, info.contract_id) for info in infos]
+    fault = _aster.check_live_contracts(Path.cwd() / _PATH, live)
+    if fault is not None:
+        raise RuntimeError(fault[1])
