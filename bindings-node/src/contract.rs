@@ -20,9 +20,18 @@ pub struct Live {
 /// Why a program does not go with a manifest file.
 #[napi(object)]
 pub struct Fault {
-    /// A contract differs; else the file is at fault.
-    pub mismatch: bool,
     pub text: String,
+    /// What the manifest says of the service that differs; without one the file is at fault.
+    pub expected: Option<Live>,
+    /// Its contract id in the program.
+    pub actual: Option<String>,
+}
+
+/// A manifest that was read.
+#[napi(object)]
+pub struct ReadManifest {
+    pub text: String,
+    pub verified: bool,
 }
 
 fn thrown<T>(outcome: Result<T>) -> napi::Result<T> {
@@ -81,7 +90,21 @@ pub fn check_live_contracts(path: String, live: Vec<Live>) -> Option<Fault> {
         .map(|Live { service, version, contract_id }| LiveContract { service, version: *version, contract_id })
         .collect();
     let fault = contract::check_live(Path::new(&path), &live).err()?;
-    Some(Fault { mismatch: matches!(fault, ManifestFault::Mismatch { .. }), text: fault.to_string() })
+    let text = fault.to_string();
+    Some(match fault {
+        ManifestFault::Unreadable { .. } => Fault { text, expected: None, actual: None },
+        ManifestFault::Mismatch { service, version, expected: contract_id, actual, .. } => {
+            let expected = Live { service, version, contract_id };
+            Fault { text, expected: Some(expected), actual: Some(actual) }
+        }
+    })
+}
+
+/// Reads a manifest, and verifies it unless it is a legacy one.
+#[napi]
+pub fn read_manifest(text: String) -> napi::Result<ReadManifest> {
+    let (document, verified) = thrown(contract::read_manifest(&text))?;
+    Ok(ReadManifest { text: format!("{document:#}\n"), verified })
 }
 
 /// Returns a type text as a tree in JSON: a name, or a kind and its parts.

@@ -57,14 +57,27 @@ pub fn description_of_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
     Ok(raised(py, Contract::describe_manifest(text))?.1.to_string())
 }
 
+/// A service with another contract than its manifest: name, version, expected and actual id.
+type Mismatch = (String, i32, String, String);
+
 /// Compares live contracts, given as name, version and id, with a manifest file, which may be absent. Returns nothing,
-/// or whether a contract differs (else the file is at fault) and what to tell.
+/// or what to tell and which contract differs; without one the file is at fault.
 #[pyfunction]
-pub fn check_live_contracts(py: Python<'_>, path: PathBuf, live: Vec<(String, i32, String)>) -> Option<(bool, String)> {
+pub fn check_live_contracts(
+    py: Python<'_>,
+    path: PathBuf,
+    live: Vec<(String, i32, String)>,
+) -> Option<(String, Option<Mismatch>)> {
     let live: Vec<_> = live
         .iter()
         .map(|(service, version, contract_id)| LiveContract { service, version: *version, contract_id })
         .collect();
     let fault = py.detach(|| contract::check_live(&path, &live)).err()?;
-    Some((matches!(fault, ManifestFault::Mismatch { .. }), fault.to_string()))
+    let text = fault.to_string();
+    Some(match fault {
+        ManifestFault::Unreadable { .. } => (text, None),
+        ManifestFault::Mismatch { service, version, expected, actual, .. } => {
+            (text, Some((service, version, expected, actual)))
+        }
+    })
 }

@@ -23,4 +23,4 @@ def check_manifest(infos: Iterable[ServiceInfo]) -> None:
     live = [(info.name, info.version, info.contract_id) for info in infos]
     fault = _aster.check_live_contracts(Path.cwd() / _PATH, live)
     if fault is not None:
-        raise RuntimeError(fault[1])
+        raise RuntimeError(fault[0])

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::limits;
-use crate::types::document::{self, Members};
-use crate::types::reason::{bad, quote, within};
+use crate::types::document::{Members, missing};
+use crate::types::reason::bad;
 
 use super::manifest;
 
@@ -70,7 +70,7 @@ impl fmt::Display for ManifestFault {
 }
 
 /// Compares live contracts with a file: one manifest or an array of them, at most 16 MiB. Services that are not in it
-/// are skipped, and so is everything if there is no file; an entry that describes its types is verified, too.
+/// are skipped, and so is everything if there is no file; each manifest that can be verified has to stand it.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ pub fn check_live(path: &Path, live: &[LiveContract<'_>]) -> Result<(), Manifest
     }
 }
 
-/// Reads one byte more than there may be, which [`parse`] refuses.
+/// Reads one byte more than there may be, which [`manifest::parse`] refuses.
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(limits::MAX_MANIFEST_BYTES as u64 + 1).read_to_string(&mut text)?;
@@ -95,46 +95,36 @@ fn read(path: &Path) -> io::Result<String> {
 fn compare(path: &str, text: &str, live: &[LiveContract<'_>]) -> Result<(), ManifestFault> {
     let unreadable =
         |error: Error| ManifestFault::Unreadable { path: path.to_owned(), cause: error.message().to_owned() };
-    let document = parse(text).map_err(unreadable)?;
+    let document = manifest::parse(text).map_err(unreadable)?;
     let entries = match &document {
         Value::Array(entries) => entries.as_slice(),
         one => std::slice::from_ref(one),
     };
+    // A mismatch is told before anything else that is wrong: it is what people look for.
     for entry in entries {
-        let named = entry.as_object().ok_or_else(|| unreadable(bad("expected a manifest or an array of manifests")))?;
-        let (name, version) = (named.get("service").and_then(Value::as_str), named.get("version"));
-        let version = version.and_then(Value::as_i64);
-        let of = live.iter().find(|one| Some(one.service) == name && Some(i64::from(one.version)) == version);
-        let Some(of) = of else { continue };
-        let expected = claimed(entry).map_err(|error| unreadable(within("service", of.service, &error)))?;
-        if expected != of.contract_id {
+        let (service, version, expected) = named(entry).map_err(unreadable)?;
+        let of = live.iter().find(|one| one.service == service && one.version == version);
+        if let Some(of) = of.filter(|of| of.contract_id != expected) {
             return Err(ManifestFault::Mismatch {
                 path: path.to_owned(),
-                service: of.service.to_owned(),
-                version: of.version,
+                service: service.to_owned(),
+                version,
                 expected: expected.to_owned(),
                 actual: of.contract_id.to_owned(),
             });
         }
-        if named.contains_key("types") {
-            manifest::verify(entry).map_err(unreadable)?;
-        }
     }
-    Ok(())
+    entries.iter().try_for_each(|entry| manifest::verify(entry).map(|_| ())).map_err(unreadable)
 }
 
-fn parse(text: &str) -> Result<Value> {
-    if text.len() > limits::MAX_MANIFEST_BYTES {
-        return Err(bad(format!("a manifest exceeds {} bytes", limits::MAX_MANIFEST_BYTES)));
+/// Returns which service an entry is about, and the contract id that it claims.
+fn named(entry: &Value) -> Result<(&str, i32, &str)> {
+    if !entry.is_object() {
+        return Err(bad("expected a manifest or an array of manifests"));
     }
-    document::parse(text)
-}
-
-/// Returns the contract id that an entry claims.
-fn claimed(entry: &Value) -> Result<&str> {
-    let id = Members::lenient(entry)?.required_text("contract_id")?;
-    let is_id = id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if is_id { Ok(id) } else { Err(Error::new(ErrorKind::Contract, format!("{} is no contract id", quote(id)))) }
+    let members = Members::lenient(entry)?;
+    let version = members.int32("version")?.ok_or_else(|| missing("version"))?;
+    Ok((members.required_text("service")?, version, members.required_text("contract_id")?))
 }
 
 #[cfg(test)]
@@ -175,7 +165,7 @@ mod tests {
                 "{broken}"
             );
         }
-        // An id is not believed if the rest of the manifest has another one, and none is no id.
+        // An id is not believed if the rest of the manifest has another one.
         assert!(fault(&text.replace("\"varint64\"", "\"varint32\""), &id).is_some());
         assert!(fault(r#"{"service":"Echo","version":2}"#, &id).is_some());
         // A legacy manifest has nothing to be verified with.
