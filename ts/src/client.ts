@@ -67,7 +67,8 @@ export class AsterClient implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #operation = 0;
   #sessions = 0;
-  readonly #discovery: Discovery;
+  /** @internal */
+  discovery: Discovery;
 
   constructor(options: ClientOptions = {}) {
     checkKeys("AsterClient", options, OPTIONS);
@@ -77,7 +78,7 @@ export class AsterClient implements AsyncDisposable {
     }
     Chain.of(options.interceptors ?? []);
     this.#engine = engine();
-    this.#discovery = new Discovery(this.#engine.native, async () => undefined);
+    this.discovery = new Discovery(this.#engine.native, async () => undefined);
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, args);
@@ -232,7 +233,7 @@ export class AsterClient implements AsyncDisposable {
     const { native } = this.#connected();
     const summary = this.#offered(name);
     const chain = Chain.of(this.#options.interceptors ?? []);
-    const [engine, discovery, channel] = [this.#engine, this.#discovery, this.#options.channelName];
+    const [engine, discovery, channel] = [this.#engine, this.discovery, this.#options.channelName];
     return new ProxyCalls({ engine, native, summary, channel, chain, discovery, int64 });
   }
 

@@ -103,8 +103,9 @@ export class Shapes {
 
   #scalar(text: string): Shape | undefined {
     const shape = SCALARS.get(text);
-    if (shape?.form !== "bigint" || this.#int64 === "bigint") return shape;
-    return { ...shape, form: "auto", zero: () => 0 };
+    if (shape?.form !== "bigint") return shape;
+    const form = integerForm(this.#int64);
+    return { ...shape, form, zero: () => (form === "auto" ? 0 : 0n) };
   }
 }
 
@@ -132,9 +133,14 @@ export function formOf(shape: Shape): Form {
   }
 }
 
-/** What is a number or a bigint here crosses as bigint. */
+/** Returns the form of integers that may be written as number or bigint. */
+export function integerForm(int64: Int64): string {
+  return int64 === "bigint" ? "wide" : "auto";
+}
+
+/** What may be a number or a bigint here crosses as bigint. */
 export function coreForm(form: string): string {
-  return form === "auto" ? "bigint" : form;
+  return form === "auto" || form === "wide" ? "bigint" : form;
 }
 
 /** Makes the class of a message that is a plain object, under the names of its contract. */

@@ -40,10 +40,8 @@ export class Discovery {
 
   #find(summary: ServiceSummary, int64: Int64): Known {
     const known: { plan: Known["plan"]; ready: Promise<void> } = { plan: undefined, ready: Promise.resolve() };
-    const manifest = inProcess.get(summary.contractId) ?? this.#fetch(summary);
     known.ready = (async () => {
-      const text = await manifest;
-      if (text !== undefined) remember(text);
+      const text = await this.#fetch(summary);
       known.plan = text === undefined ? null : this.#compiled(summary, text, int64);
     })();
     return known;
@@ -56,20 +54,5 @@ export class Discovery {
       throw new TypeError(`the manifest of '${summary.name}' has the contract id ${contractId}, not ${summary.contractId}`);
     }
     return plan;
-  }
-}
-
-/** Manifests of this process by contract id, those used last at the end. */
-const inProcess = new Map<string, string>();
-const MOST_REMEMBERED = 64;
-
-/** Keeps a manifest. Its contract id is computed anew by whoever uses it. */
-export function remember(manifest: string): void {
-  const { contract_id: id } = JSON.parse(manifest) as { contract_id: string };
-  inProcess.delete(id);
-  inProcess.set(id, manifest);
-  for (const oldest of inProcess.keys()) {
-    if (inProcess.size <= MOST_REMEMBERED) break;
-    inProcess.delete(oldest);
   }
 }

@@ -1,6 +1,6 @@
 /** Services compiled from a manifest, with plain objects as messages (`node-api.md` section 6, "ProxyClient"). */
 import { Codec, type MessageShape } from "./codec.js";
-import { type DescribedType, type Int64, Shapes, describedBy, formOf, plainClass } from "./described.js";
+import { type DescribedType, type Int64, Shapes, describedBy, formOf, integerForm, plainClass } from "./described.js";
 import type { Shape } from "./fields.js";
 import type { NativeEngine, NativePlan } from "./native.js";
 import { checked } from "./engine.js";
@@ -38,7 +38,7 @@ export function dynamicPlan(engine: NativeEngine, manifest: string, int64: Int64
   const [text, described] = describedBy(manifest);
   const types = new Map(Object.entries(described.types));
   const messages = messageShapes(types, int64);
-  const codec = new Codec(messages, int64);
+  const codec = new Codec(messages, integerForm(int64));
   const forms = Object.fromEntries(messages.map(({ tag, shapes }) => [tag, shapes.map(formOf)]));
   const plain = int64 === "auto" ? "narrow" : "wide";
   const declared = JSON.stringify({ messages: messages.map(({ tag }) => tag), forms, plain });

@@ -6,13 +6,16 @@ import type { Conversation } from "./stream-calls.js";
 class Refused implements Conversation {
   readonly over = true;
   readonly #error: unknown;
+  #reads: number;
 
-  constructor(error: unknown) {
+  /** `reads`: how many reads are told; later ones find the end. */
+  constructor(error: unknown, reads = Infinity) {
     this.#error = error;
+    this.#reads = reads;
   }
 
-  next(): Promise<never> {
-    return Promise.reject(this.#error as Error);
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return this.#reads-- > 0 ? Promise.reject(this.#error as Error) : OVER.next();
   }
 
   send(): Promise<never> {
@@ -71,8 +74,8 @@ export class Later implements Conversation {
 
   cancel(): void {
     if (this.#made) return this.#made.cancel();
-    // Somebody who reads meanwhile is told.
-    this.#end(this.#reads > 0 ? new Refused(new CancelledError("cancelled")) : OVER);
+    // Those who read meanwhile are told.
+    this.#end(this.#reads > 0 ? new Refused(new CancelledError("cancelled"), this.#reads) : OVER);
   }
 
   abort(error: unknown): void {

@@ -42,7 +42,7 @@ const bytes: Read = (slot) => inn.objects[inn.U[2 * slot] as number];
 
 function scalar({ text: type, form }: Extract<Shape, { kind: "scalar" }>): Read {
   if (form === "micros") return signed;
-  if (form === "bigint") return type === "uint64" || type === "var_uint64" ? unsigned : signed;
+  if (form === "bigint" || form === "wide") return type === "uint64" || type === "var_uint64" ? unsigned : signed;
   if (form === "auto") return narrow(scalar({ kind: "scalar", text: type, form: "bigint", zero: () => 0n }));
   switch (type) {
     case "string":

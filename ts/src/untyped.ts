@@ -35,40 +35,38 @@ const MARK = "\0int:";
 export function jsonOf(value: unknown): string {
   let wide = false;
   let marked = false;
-  const text = JSON.stringify(value, function (this: Record<string, unknown>, key: string): unknown {
-    // Not what `toJSON` has made of it.
+  const text = JSON.stringify(value, function (this: Record<string, unknown>, key: string, shown: unknown): unknown {
+    // Objects of the language, before their `toJSON`.
     const own = this[key];
     if (typeof own === "bigint") {
       wide = true;
       return `${MARK}${own}`;
     }
-    if (typeof own === "string" && own.startsWith(MARK)) marked = true;
-    return plain(own);
+    const made = typeof own === "object" && own !== null ? builtIn(own) : undefined;
+    if (made !== undefined) return made;
+    if (typeof shown === "string" && shown.startsWith(MARK)) marked = true;
+    check(shown);
+    return shown;
   });
   if (!wide) return text;
   if (marked) throw new TypeError("a text looks like a whole number on its way");
   return text.replace(/"\\u0000int:(-?\d+)"/g, "$1");
 }
 
-function plain(value: unknown): unknown {
-  switch (typeof value) {
-    case "number":
-      if (!Number.isFinite(value)) throw new TypeError(`${value} is no JSON number`);
-      return value;
-    case "function":
-    case "symbol":
-      throw new TypeError(`a ${typeof value} has no JSON form`);
-    case "object":
-      if (ArrayBuffer.isView(value)) {
-        return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
-      }
-      if (value instanceof Set) return [...(value as Set<unknown>)];
-      if (value instanceof Map) return record(value as Map<unknown, unknown>);
-      if (value instanceof Date && Number.isNaN(value.getTime())) throw new TypeError("an invalid Date has no JSON form");
-      return value;
-    default:
-      return value;
-  }
+/** Returns what stands for an object of the language. */
+function builtIn(value: object): unknown {
+  if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+  if (value instanceof Set) return [...(value as Set<unknown>)];
+  if (value instanceof Map) return record(value as Map<unknown, unknown>);
+  if (!(value instanceof Date)) return undefined;
+  if (Number.isNaN(value.getTime())) throw new TypeError("an invalid Date has no JSON form");
+  return value.toISOString();
+}
+
+/** Refuses what would silently become something else. */
+function check(value: unknown): void {
+  if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`${value} is no JSON number`);
+  if (typeof value === "function" || typeof value === "symbol") throw new TypeError(`a ${typeof value} has no JSON form`);
 }
 
 function record(map: Map<unknown, unknown>): object {

@@ -110,7 +110,7 @@ function bytes(value: unknown, slot: number): void {
 /** Returns the writer of a scalar. */
 function scalar({ text: type, form }: Extract<Shape, { kind: "scalar" }>): Write {
   if (form === "bigint" || form === "micros") return bigint;
-  if (form === "auto") return whole;
+  if (form === "auto" || form === "wide") return whole;
   switch (type) {
     case "string":
     case "uuid":
