@@ -79,6 +79,7 @@ test("the exports", () => {
     "version",
     "wireGeneric",
     "wireType",
+    "withOptions",
   ]);
 });
 

@@ -10,6 +10,7 @@ export { type Address, AsterClient, type ClientOptions } from "./client.js";
 export { AsterConfig, type ConfigFields } from "./config.js";
 export { CallContext } from "./context.js";
 export { type Declared, canonicalBytes, contractIdFromService } from "./contract.js";
+export { type CallDefaults, withOptions } from "./defaults.js";
 export type { DescribedField, DescribedType, Int64 } from "./described.js";
 export { type DynamicEnum, type DynamicTypeOptions, DynamicTypeFactory } from "./dynamic-types.js";
 export {
