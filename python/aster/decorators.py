@@ -111,7 +111,8 @@ def service(
             "types": messages.types,
         }
         messages.complete()
-        plan = _aster.Plan(json.dumps(described), messages.classes, messages.enums)
+        text = json.dumps(described)
+        plan = _aster.Plan(text, messages.classes, messages.enums)
         info = ServiceInfo(
             title,
             version,
@@ -124,6 +125,7 @@ def service(
             public,
             docs,
             plan,
+            text,
         )
         setattr(cls, SERVICE_ATTRIBUTE, info)
         return cls
