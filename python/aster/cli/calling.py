@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aster import _aster
 from aster.cli.failures import CommandError
 from aster.cli.manifests import contract_of
+from aster.cli.signatures import required
 from aster.interceptors import Interceptor
 from aster.rpc_types import RpcPattern, RpcScope
 from aster.status import RpcError, StatusCode
@@ -84,6 +85,16 @@ class Service:
             raise CommandError(f"service '{self.summary.name}' has no method '{name}'. Available: {available}")
         return self._methods[name]
 
+    def fields(self, name: str) -> list[dict[str, Any]] | None:
+        """Return the fields of a method's request; nothing if they are not known."""
+        method = self.method(name)
+        return None if method is None else method.get("fields")
+
+    @property
+    def types(self) -> dict[str, dict[str, Any]]:
+        """Messages and enums by tag."""
+        return {} if self.manifest is None else self.manifest.types
+
     def pattern(self, name: str) -> RpcPattern | None:
         """Return the pattern of a method; nothing if it is not known."""
         method = self.method(name)
@@ -106,12 +117,6 @@ class Service:
         manifest: dict[str, Any] = {} if self.manifest is None else self.manifest.data
         needed = " and ".join(required(found) for found in (manifest.get("requires"), method.get("requires")) if found)
         return CommandError.of_call(error, f"requires {needed}; {hint}" if needed else hint)
-
-
-def required(requirement: dict[str, Any]) -> str:
-    """Return a requirement of a manifest in words."""
-    roles = ", ".join(requirement["roles"])
-    return {"role": roles, "any_of": f"any of ({roles})", "all_of": f"all of ({roles})"}[requirement["kind"]]
 
 
 class Calls:

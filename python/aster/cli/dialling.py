@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from aster.cli.settings import Settings
+    from aster.interceptors import Interceptor
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -140,11 +141,13 @@ def endpoint_of(peer: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def connected(peer: str, options: Dialling, settings: Settings) -> AsyncIterator[AsterClient]:
+async def connected(
+    peer: str, options: Dialling, settings: Settings, *interceptors: Interceptor
+) -> AsyncIterator[AsterClient]:
     """Dial a peer and be admitted; closes the client at the end. `CommandError` if the peer is unreachable."""
     if peer.startswith("@"):
         raise CommandError("no @aster directory configured. Set ASTER_SERVICE_ADDRESS or pass --aster ADDR")
-    client = _client(peer, options)
+    client = _client(peer, options, interceptors)
     try:
         with progress(f"connecting to {shown_peer(peer)[:24]}", settings):
             await client.connect()
@@ -154,7 +157,7 @@ async def connected(peer: str, options: Dialling, settings: Settings) -> AsyncIt
         yield client
 
 
-def _client(peer: str, options: Dialling) -> AsterClient:
+def _client(peer: str, options: Dialling, interceptors: Sequence[Interceptor]) -> AsterClient:
     config = AsterConfig.from_env()
     key = _node_key(config, options)
     if key is not None:
@@ -165,6 +168,7 @@ def _client(peer: str, options: Dialling) -> AsterClient:
         peer=options.entry,
         identity=options.identity,
         enrollment_credential_file=options.rcan,
+        interceptors=interceptors,
         connect_timeout=options.timeout,
     )
 

@@ -15,8 +15,11 @@ from aster.limits import MAX_BODY_SIZE
 from aster.status import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from typing import BinaryIO
+
+    Fields = Sequence[Mapping[str, Any]]
+    Types = Mapping[str, Mapping[str, Any]]
 
 _CHUNK = 65536
 
@@ -37,31 +40,32 @@ class Payload:
     """
 
     def __init__(self, argument: str | None) -> None:
-        self.given = argument is not None
-        self.from_stdin = argument == "-"
-        self._lines = argument is not None and argument.startswith("@")
-        self._text: bytes | None = None
-        if argument is None or self.from_stdin:
+        self.text: bytes | None = None
+        self._from_stdin = argument == "-"
+        self._has_lines = argument is not None and argument.startswith("@")
+        if argument is None or self._from_stdin:
             return
-        if self._lines:
-            self._text = Path(argument[1:]).expanduser().read_bytes()
+        if self._has_lines:
+            self.text = Path(argument[1:]).expanduser().read_bytes()
         else:
-            self._text = argument.encode("utf-8", "surrogatepass")
-            parse(self._text)
+            self.text = argument.encode("utf-8", "surrogatepass")
+            parse(self.text)
 
-    async def message(self) -> Any:
-        """Return the one message; `{}` if nothing is given."""
-        if self.from_stdin:
-            return parse(b"".join([line async for _, line in InputLines()]))
-        return {} if self._text is None else parse(self._text)
+    async def message(self, fields: Fields | None = None, types: Types | None = None) -> Any:
+        """Return the one message; `{}` if nothing is given. What is typed without quotes needs `fields` and `types`."""
+        del fields, types
+        if self._from_stdin:
+            return parse(b"\n".join([line async for _, line in InputLines()]))
+        return {} if self.text is None else parse(self.text)
 
-    async def items(self) -> AsyncIterator[Any]:
+    async def items(self, fields: Fields | None = None, types: Types | None = None) -> AsyncIterator[Any]:
         """Yield the messages of a stream: of an array, of the lines of a file, or of standard input as they come."""
-        if self._text is None:
+        del fields, types
+        if self.text is None:
             async for number, line in InputLines():
                 yield parse(line, f"line {number}: ")
             return
-        for item in self._listed(self._text):
+        for item in self._listed(self.text):
             yield item
 
     def _listed(self, text: bytes) -> list[Any]:
@@ -69,7 +73,7 @@ class Payload:
             found = parse(text)
         except PayloadError:
             lines = text.splitlines()
-            if not self._lines or len(lines) < 2:  # noqa: PLR2004 - one line is one document
+            if not self._has_lines or len(lines) < 2:  # noqa: PLR2004 - one line is one document
                 raise
             return [parse(line, f"line {number}: ") for number, line in enumerate(lines, 1) if line.strip()]
         return cast("list[Any]", found) if isinstance(found, list) else [found]

@@ -6,11 +6,13 @@ Every manifest is verified when it is read, so that nobody needs to trust where 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
+from aster.cli.failures import CommandError
 from aster.cli.places import home, private_folder, replace_text
 from aster.contract import ContractManifest
 
@@ -54,11 +56,29 @@ async def contract_of(client: AsterClient, summary: ServiceSummary) -> ContractM
     return found
 
 
+async def contract_or_fail(client: AsterClient, summary: ServiceSummary) -> ContractManifest:
+    """Return the contract of an announced service, or raise `CommandError`."""
+    found = await contract_of(client, summary)
+    if found is None:
+        raise CommandError(f"contract of '{summary.name}' v{summary.version} is unavailable")
+    return found
+
+
+def load(path: Path) -> list[ContractManifest]:
+    """Read a file with a manifest, an array of them, or an exported contract. `CommandError` if it is none."""
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        entries: list[Any] = cast("Any", found) if isinstance(found, list) else [found]
+        return [ContractManifest.from_json(json.dumps(entry)) for entry in entries]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CommandError(f"{path}: {error}") from error
+
+
 def _kept(summary: ServiceSummary) -> ContractManifest | None:
     for path in _places(summary):
         # Unreadable, changed, of another contract: as if it were not there.
         with contextlib.suppress(OSError, ValueError, TypeError):
-            found = load(path.read_text(encoding="utf-8"))
+            found = ContractManifest.from_json(path.read_text(encoding="utf-8"))
             if found.verified and found.contract_id == summary.contract_id:
                 return found
     return None
