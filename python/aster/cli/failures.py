@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from dataclasses import dataclass, field
@@ -74,25 +73,28 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, RpcError):
         return Failure(error.message, code=error.code.name, number=int(error.code), details=dict(error.details))
     if isinstance(error, CommandError):
-        if error.cause is not None:
-            found = failure_of(error.cause)
-            found.hint = error.hint
-            return found
-        return Failure(str(error), status=error.status, hint=error.hint)
+        found = Failure(str(error), status=error.status) if error.cause is None else failure_of(error.cause)
+        found.hint = error.hint
+        return found
     if isinstance(error, click.ClickException):
-        hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else None
-        return Failure(
-            error.format_message().removesuffix("."), status=error.exit_code, hint=hint and f"try '{hint} --help'"
-        )
-    if isinstance(error, FileExistsError):
-        return Failure(f"{_path(error)} already exists; refusing to overwrite")
-    if isinstance(error, OSError) and not isinstance(error, AdmissionDeniedError) and error.strerror:
-        return Failure(f"{_path(error)}: {error.strerror}" if error.filename is not None else error.strerror)
+        return _of_usage(error)
+    if isinstance(error, OSError) and not isinstance(error, AdmissionDeniedError):
+        return Failure(_of_system(error))
     return Failure(str(error) or type(error).__name__)
 
 
-def _path(error: OSError) -> str:
-    return str(error) if error.filename is None else str(error.filename)
+def _of_usage(error: click.ClickException) -> Failure:
+    command = error.ctx if isinstance(error, click.UsageError) else None
+    hint = None if command is None else f"try '{command.command_path} --help'"
+    return Failure(error.format_message().removesuffix("."), status=error.exit_code, hint=hint)
+
+
+def _of_system(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{error if error.filename is None else error.filename} already exists; refusing to overwrite"
+    if error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return error.strerror or str(error) or type(error).__name__
 
 
 def tell(error: BaseException, settings: Settings) -> int:
@@ -103,8 +105,3 @@ def tell(error: BaseException, settings: Settings) -> int:
     text = compact({"error": failure.to_dict()}) if settings.json else failure.to_text()
     click.echo(text, err=True)
     return failure.status
-
-
-def as_json(error: BaseException) -> str:
-    """Return the object of a failure as JSON text, for protocols that carry it."""
-    return json.dumps(failure_of(error).to_dict(), ensure_ascii=False)

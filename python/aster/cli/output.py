@@ -47,6 +47,12 @@ def result(text: str) -> None:
     click.echo(text)
 
 
+def raw(data: bytes) -> None:
+    """Write bytes as they are."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def note(text: str) -> None:
     """Write a line that is no result: a hint, a warning, what goes on."""
     click.echo(printable(text), err=True)

@@ -19,15 +19,19 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write a file so that readers see the old text or the new one, never a part."""
+def replace_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a text file, as `replace_file` does."""
+    replace_file(path, text.encode(), mode=mode)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a file so that readers see the old content or the new one, never a part. The user's mask applies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes private files; the user's mask applies to those that need not be.
-        Path(scratch).chmod(mode & ~_mask() if mode & 0o077 else mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(scratch).chmod(mode & ~_mask())
         Path(scratch).replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

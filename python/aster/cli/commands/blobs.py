@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
+import errno
 from pathlib import Path
 
 import click
@@ -12,8 +10,9 @@ import click
 from aster.cli import output
 from aster.cli.dialling import connected, dialling, dialling_options, endpoint_of, peer_arguments
 from aster.cli.frame import AsterGroup
+from aster.cli.places import replace_file
 from aster.cli.published import Content
-from aster.cli.running import asynchronous
+from aster.cli.running import asynchronous, complete
 from aster.cli.settings import current
 
 
@@ -45,32 +44,22 @@ async def list_blobs(peer: str, arguments: list[str]) -> None:
 @blob.command("cat")
 @peer_arguments("HASH")
 @dialling_options
-@asynchronous
-async def cat(peer: str, arguments: list[str]) -> None:
+def cat(peer: str, arguments: list[str]) -> None:
     """Write the bytes of a blob to standard output: by hash, by name, or NAME/entry."""
-    settings = current()
-    async with connected(peer, dialling(), settings) as client:
-        with output.progress("downloading", settings):
-            data = await Content(client, endpoint_of(peer)).find(arguments[0])
-    stream = click.get_binary_stream("stdout")
-    stream.write(data)
-    stream.flush()
+    output.raw(complete(_downloaded(peer, arguments[0])))
 
 
 @blob.command("save")
 @peer_arguments("HASH", "PATH")
 @click.option("--force", is_flag=True, help="Replace the file.")
 @dialling_options
-@asynchronous
-async def save(peer: str, arguments: list[str], force: bool) -> None:
+def save(peer: str, arguments: list[str], force: bool) -> None:
     """Write a blob to a file: by hash, by name, or NAME/entry."""
     settings = current()
     name, path = arguments[0], Path(arguments[1])
     if path.exists() and not force:
-        raise FileExistsError(17, "exists", str(path))
-    async with connected(peer, dialling(), settings) as client:
-        with output.progress(f"downloading {name}", settings):
-            data = await Content(client, endpoint_of(peer)).find(name)
+        raise FileExistsError(errno.EEXIST, "exists", str(path))
+    data = complete(_downloaded(peer, name))
     _write(path, data, force=force)
     if settings.json:
         output.result(output.compact({"path": str(path), "size": len(data)}))
@@ -78,17 +67,17 @@ async def save(peer: str, arguments: list[str], force: bool) -> None:
         output.result(f"{path}  {len(data)} bytes")
 
 
+async def _downloaded(peer: str, name: str) -> bytes:
+    settings = current()
+    async with connected(peer, dialling(), settings) as client:
+        with output.progress(f"downloading {name}", settings):
+            return await Content(client, endpoint_of(peer)).find(name)
+
+
 def _write(path: Path, data: bytes, *, force: bool) -> None:
-    """Write a file whole or not at all. `FileExistsError` if it has come into being meanwhile."""
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        if force:
-            Path(scratch).replace(path)
-        else:
-            # Unlike a rename, a link fails if the name is taken.
-            os.link(scratch, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(scratch).unlink()
+    """Write a file. `FileExistsError` if it is there, unless it is to be replaced."""
+    if force:
+        replace_file(path, data)
+        return
+    with path.open("xb") as file:
+        file.write(data)

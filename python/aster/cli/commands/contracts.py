@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _refuse_foreign(path: Path) -> None:
     except (ValueError, TypeError):
         ours = False
     if not ours:
-        raise FileExistsError(17, "exists", str(path))
+        raise FileExistsError(errno.EEXIST, "exists", str(path))
 
 
 def _show_paths(paths: list[str]) -> None:
