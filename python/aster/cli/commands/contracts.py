@@ -15,6 +15,7 @@ from aster.cli.declared import load_service
 from aster.cli.dialling import dialling_options
 from aster.cli.failures import USAGE, CommandError
 from aster.cli.frame import AsterGroup
+from aster.cli.generation_options import generation_options
 from aster.cli.manifests import imported_path, load
 from aster.cli.places import private_folder, replace_text
 from aster.cli.settings import current
@@ -192,9 +193,7 @@ def preview(service: str | None, manifest: Path | None) -> None:
 
 @contract.command("gen-client")
 @click.argument("source", metavar="SOURCE")
-@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="Folder of the package.")
-@click.option("--lang", "language", type=click.Choice(["python", "typescript"]), default="python", show_default=True)
-@click.option("--package", metavar="NAME", help="Name of the package.")
+@generation_options
 @dialling_options
 def gen_client(source: str, out: Path, language: str, package: str | None) -> None:
     """Generate a typed client from a manifest, an exported contract, or a peer."""

@@ -12,6 +12,7 @@ from aster.cli.calling import CallOptions, find_service
 from aster.cli.commands.call import Request, invoke, split_target
 from aster.cli.dialling import connected, dialling, dialling_options, peer_arguments
 from aster.cli.frame import AsterGroup
+from aster.cli.generation_options import generation_options
 from aster.cli.manifests import contract_of, contract_or_fail
 from aster.cli.running import asynchronous
 from aster.cli.service_tree import service_tree
@@ -19,6 +20,8 @@ from aster.cli.settings import current
 from aster.cli.shell_arguments import Arguments
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aster.client import AsterClient
 
 
@@ -96,3 +99,17 @@ def invoke_method(peer: str, arguments: list[str]) -> None:
     target, *pairs = arguments
     split_target(target)
     invoke(Request(peer, target, Arguments(pairs), CallOptions(), None, current()))
+
+
+@service.command("generate-client")
+@peer_arguments("SERVICE")
+@generation_options
+@dialling_options
+def generate_service_client(
+    peer: str, arguments: list[str], out: Path, language: str, package: str | None
+) -> None:
+    """Generate a typed client of one service."""
+    # It loads the generator, which no other command of this group needs.
+    from aster.cli.client_generation import generate_client  # noqa: PLC0415
+
+    generate_client(peer, out, language=language, package=package, services=arguments)
