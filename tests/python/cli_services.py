@@ -8,8 +8,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aster import CallContext, RpcError, StatusCode, any_of, bidi_stream, client_stream, rpc, server_stream, service
-from aster import wire_type
+from aster import (
+    CallContext,
+    RpcError,
+    StatusCode,
+    any_of,
+    bidi_stream,
+    client_stream,
+    rpc,
+    server_stream,
+    service,
+    wire_type,
+)
 
 
 @wire_type("lab/Level")
@@ -99,6 +109,10 @@ class Lab:
         return Text(ctx.metadata.get(key, ""))
 
     @rpc
+    async def whoami(self, ctx: CallContext) -> Text:
+        return Text(ctx.peer or "")
+
+    @rpc
     async def refuse(self, message: str) -> Num:
         raise RpcError(StatusCode.FAILED_PRECONDITION, message, {"field": "message"})
 
@@ -125,11 +139,11 @@ class Counter:
 
     @rpc
     async def hang(self, req: Num) -> Num:
-        print("hang started", flush=True)
+        print("counter hang started", flush=True)
         try:
             await asyncio.sleep(60)
         finally:
-            print("hang ended", flush=True)
+            print("counter hang ended", flush=True)
         return req
 
     @server_stream

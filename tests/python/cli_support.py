@@ -11,6 +11,10 @@ import sys
 import threading
 from pathlib import Path
 
+from aster.cli import manifests
+from aster.contract import ContractManifest
+from cli_services import Counter, Lab
+
 HERE = Path(__file__).parent
 SECONDS = 30
 
@@ -93,3 +97,12 @@ def server(module="cli_server", *arguments, **env):
         finally:
             process.stdin.close()
             assert process.wait(timeout=SECONDS) == 0
+
+
+def know_contracts():
+    """Let the command know the contracts of the services of the tests, without asking a registry."""
+    folder = manifests.cache_folder()
+    folder.mkdir(parents=True)
+    for cls in (Lab, Counter):
+        manifest = ContractManifest.from_service(cls)
+        (folder / manifest.contract_id).write_text(manifest.to_json(), encoding="utf-8")

@@ -6,11 +6,11 @@ import json
 import subprocess
 
 import pytest
-from cli_services import Counter, Lab
-from cli_support import failed, succeeded
 
 from aster.contract import ContractManifest
 from aster.service import service_info
+from cli_services import Counter, Lab
+from cli_support import aster, failed, succeeded
 
 LAB = service_info(Lab).contract_id
 COUNTER = service_info(Counter).contract_id
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 def test_gen_writes_one_manifest(tmp_path):
     told = succeeded(*GEN)
-    assert told == f".aster/manifest.json\n  Lab v2  contract_id={LAB[:16]}...  methods=11\n"
+    assert told == f".aster/manifest.json\n  Lab v2  contract_id={LAB[:16]}...  methods=12\n"
     written = (tmp_path / ".aster" / "manifest.json").read_text(encoding="utf-8")
     assert written == ContractManifest.from_service(Lab).to_json()
 
@@ -53,7 +53,7 @@ def test_gen_json_and_semver(tmp_path):
     told = json.loads(succeeded(*GEN, "--json", "--semver", "1.2.3", "--out", "m.json"))
     assert told == {
         "path": "m.json",
-        "services": [{"name": "Lab", "version": 2, "contract_id": LAB, "methods": 11}],
+        "services": [{"name": "Lab", "version": 2, "contract_id": LAB, "methods": 12}],
     }
     written = json.loads((tmp_path / "m.json").read_text())
     assert (written["semver"], written["vcs_revision"], written["published_at_epoch_ms"]) == ("1.2.3", None, 0)
@@ -100,12 +100,11 @@ def test_service_given_twice():
 
 
 def test_modules_of_the_working_directory_may_print(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        "import aster\nfrom cli_services import Num\nprint('hello from the module')\n"
-        "@aster.service(public=True)\nclass Mine:\n    @aster.rpc\n    async def m(self, n: Num) -> Num:\n        return n\n"
-    )
-    shown = failed("contract", "gen", "--service", "mine:Nope")
-    assert shown.startswith("hello from the module\n")
+    program = "from cli_services import Lab as Mine\nprint('hello from the module')\n"
+    (tmp_path / "mine.py").write_text(program)
+    done = aster("contract", "gen", "--service", "mine:Mine", "--json")
+    assert done.stderr == "hello from the module\n"
+    assert json.loads(done.stdout)["services"][0]["contract_id"] == LAB
 
 
 def test_export_import_verify(tmp_path, home):

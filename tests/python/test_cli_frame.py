@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 import pytest
-from cli_support import command, environment, failed, succeeded
 
 import aster as package
 from aster import AdmissionDeniedError, RpcError, StatusCode
 from aster.cli import failures, frame, main, output
 from aster.cli.failures import CommandError, failure_of
 from aster.cli.settings import Settings
+from cli_support import command, environment, failed, succeeded
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("home")
@@ -34,7 +34,7 @@ print(sorted({"click", "rich", "prompt_toolkit"} & set(sys.modules)))
 
 @pytest.mark.parametrize("arguments", [["--version"], ["service", "--version"], ["service", "ls", "--version"]])
 def test_version(arguments):
-    iroh = re.search(r'^iroh = \{ version = "=([^"]+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    iroh = re.search(r'^iroh = \{ version = "=([^"]+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
     version = package.__version__
     assert succeeded(*arguments) == f"aster {version} (core {version}, iroh {iroh})\n"
 

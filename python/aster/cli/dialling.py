@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 import click
 
+from aster import _aster
 from aster.addresses import AsterTicket, addr_parts
 from aster.cli.failures import USAGE, CommandError
-from aster.cli.output import progress
+from aster.cli.output import note, progress
 from aster.cli.places import home
 from aster.client import AsterClient
 from aster.config import AsterConfig
@@ -74,7 +77,7 @@ def is_peer(text: str) -> bool:
     if text.startswith("@"):
         return True
     try:
-        addr_parts(text)
+        _aster.check_address(text)
     except ValueError:
         return False
     return True
@@ -120,7 +123,7 @@ def _split(arguments: Sequence[str], most: int | None) -> tuple[str, list[str]]:
 
 def _no_peer(text: str) -> CommandError:
     try:
-        addr_parts(text)
+        _aster.check_address(text)
     except ValueError as error:
         hint = "PEER is a ticket, base64 address, 64 hex digits or @handle/Service; default ASTER_ENDPOINT_ADDR"
         return CommandError(f"{text!r} is no peer: {error}", hint=hint, status=USAGE)
@@ -202,7 +205,7 @@ def _is_json(path: Path) -> bool:
 
 
 def _users_key(path: Path) -> bytes | None:
-    """Read the key file of the user, if there is one (`cli.md` section 5)."""
+    """Read the key file of the user, if there is one (`trust.md` section 2)."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         key = found["secret_key"]
@@ -210,6 +213,11 @@ def _users_key(path: Path) -> bytes | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise CommandError(f"{path}: not a node key") from error
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if os.name == "posix" and mode & 0o022:
+        raise CommandError(f"{path}: mode {mode:o} lets others write to it")
+    if os.name == "posix" and mode & 0o044:
+        note(f"warning: {path}: mode {mode:o} lets others read it")
     try:
         # Hex or base64: the configuration reads it as it reads its own.
         return AsterConfig(secret_key=key).secret_key

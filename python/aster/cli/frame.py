@@ -12,6 +12,7 @@ import click
 import aster
 from aster.cli import failures
 from aster.cli.settings import Settings, settings_of
+from aster.logging import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,12 +123,15 @@ def root() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; failures are told on standard error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    asked = _asked(given)
     try:
+        if asked.verbose:
+            configure_logging(level="debug")
         status = root.main(given, prog_name="aster", standalone_mode=False)
     except click.Abort:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - told to the user
-        return failures.tell(error, _asked(given))
+        return failures.tell(error, asked)
     return status if isinstance(status, int) else 0
 
 

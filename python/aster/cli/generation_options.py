@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable, TypeVar, cast
+from typing import Any, Callable, TypeVar
 
 import click
 
@@ -20,5 +20,5 @@ def generation_options(command: Command) -> Command:
             "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="Folder for the package."
         ),
     ):
-        command = cast("Command", decorate(command))
+        command = decorate(command)
     return command

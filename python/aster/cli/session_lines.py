@@ -49,6 +49,8 @@ class _Request:
         self.method = method
         self.message = message
         self.over = False
+        self.is_cancelled = False
+        self.task: asyncio.Future[None] | None = None
         self._items: deque[Any] = deque()
         self._arrived = asyncio.Event()
         self._complete = False
@@ -77,6 +79,12 @@ class _Request:
             self._arrived.clear()
             await self._arrived.wait()
 
+    def cancel(self) -> None:
+        """End the call; one that has not begun is not begun."""
+        self.is_cancelled = True
+        if self.task is not None:
+            self.task.cancel()
+
     def finish(self) -> None:
         """Drop what nobody takes any more."""
         self.over = True
@@ -93,7 +101,6 @@ class SessionLines:
         self._room = _Room()
         self._known: dict[int | str, _Request] = {}
         self._queue: asyncio.Queue[_Request | None] = asyncio.Queue()
-        self._running: asyncio.Future[None] | None = None
         self._failed = False
 
     async def run(self) -> int:
@@ -121,8 +128,9 @@ class SessionLines:
 
     async def _accept(self, line: dict[str, Any], where: str) -> None:
         if line == {"cancel": True}:
-            if self._running is not None:
-                self._running.cancel()
+            current = next((request for request in self._known.values() if not request.over), None)
+            if current is not None:
+                current.cancel()
             return
         number = line.pop("id", None)
         if isinstance(number, bool) or not isinstance(number, (int, str)):
@@ -155,20 +163,29 @@ class SessionLines:
 
     async def _work(self) -> None:
         while (request := await self._queue.get()) is not None:
-            self._running = asyncio.ensure_future(self._call(request))
-            try:
-                await asyncio.wait({self._running})
-                if self._running.cancelled():
-                    self._tell(request.id, CancelledError("cancelled"))
-                else:
-                    self._running.result()
-            except Exception as error:  # noqa: BLE001 - told in its place
-                self._tell(request.id, error)
-            finally:
-                await _stop(self._running)
-                self._running = None
-                request.finish()
-                self._room.give()
+            await self._take_turn(request)
+
+    async def _take_turn(self, request: _Request) -> None:
+        try:
+            await self._run(request)
+        except Exception as error:  # noqa: BLE001 - told in its place
+            self._tell(request.id, error)
+        finally:
+            request.finish()
+            self._room.give()
+
+    async def _run(self, request: _Request) -> None:
+        """Do one call, in a task of its own, which may be cancelled."""
+        if request.is_cancelled:
+            raise CancelledError("cancelled")
+        request.task = task = asyncio.ensure_future(self._call(request))
+        try:
+            await asyncio.wait({task})
+        finally:
+            await _stop(task)
+        if task.cancelled():
+            raise CancelledError("cancelled")
+        task.result()
 
     async def _call(self, request: _Request) -> None:
         pattern = self._service.pattern(request.method) or RpcPattern.UNARY

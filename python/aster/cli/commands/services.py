@@ -105,9 +105,7 @@ def invoke_method(peer: str, arguments: list[str]) -> None:
 @peer_arguments("SERVICE")
 @generation_options
 @dialling_options
-def generate_service_client(
-    peer: str, arguments: list[str], out: Path, language: str, package: str | None
-) -> None:
+def generate_service_client(peer: str, arguments: list[str], out: Path, language: str, package: str | None) -> None:
     """Generate a typed client of one service."""
     # It loads the generator, which no other command of this group needs.
     from aster.cli.client_generation import generate_client  # noqa: PLC0415
