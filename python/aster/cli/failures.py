@@ -90,8 +90,8 @@ def _of_usage(error: click.ClickException) -> Failure:
 
 
 def _of_system(error: OSError) -> str:
-    if isinstance(error, FileExistsError):
-        return f"{error if error.filename is None else error.filename} already exists; refusing to overwrite"
+    if isinstance(error, FileExistsError) and error.filename is not None:
+        return f"{error.filename} already exists; refusing to overwrite"
     if error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return error.strerror or str(error) or type(error).__name__
