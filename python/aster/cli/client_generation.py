@@ -13,6 +13,7 @@ from aster.cli.calling import find_service
 from aster.cli.dialling import connected, dialling, is_peer
 from aster.cli.failures import CommandError
 from aster.cli.generate import generate, write
+from aster.cli.generate._names import javascript_name, python_name
 from aster.cli.manifests import contract_or_fail, load
 from aster.cli.running import complete
 from aster.cli.settings import Settings, current
@@ -93,10 +94,9 @@ def _show(
 
 
 def _usage(manifest: ContractManifest, package: str, language: str) -> list[str]:
-    client = f"{manifest.service}Client"
     if language == "typescript":
+        client = f"{javascript_name(manifest.service)}Client"
         module = f"./{package}/index.js"
         return [f'import {{ {client} }} from "{module}";', f"const service = await {client}.fromConnection(client);"]
-    module = f"{package}.services.{re.sub(r'(?<!^)(?=[A-Z])', '_', manifest.service).lower()}_v{manifest.version}"
-    awaited = f"{client}.from_connection(aster_client)"
-    return [f"from {module} import {client}", f"service = await {awaited}"]
+    client = f"{python_name(manifest.service)}Client"
+    return [f"from {package} import {client}", f"service = await {client}.from_connection(aster_client)"]
