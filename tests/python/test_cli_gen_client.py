@@ -1,4 +1,4 @@
-"""`aster contract gen-client` and `aster service generate-client`: sources, names, what is said (`cli.md` section 4)."""
+"""Clients that the command generates: sources, names, what is said (`cli.md` section 4)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from cli_services import Lab
-from cli_support import environment, failed, know_contracts, succeeded
 
 from aster.cli.client_generation import default_package
 from aster.service import service_info
+from cli_services import Lab
+from cli_support import environment, failed, know_contracts, succeeded
 
 LAB = service_info(Lab).contract_id
 

@@ -23,7 +23,7 @@ from aster.config import AsterConfig
 from aster.errors import IrohConnectionError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from aster.cli.settings import Settings
     from aster.interceptors import Interceptor
@@ -146,7 +146,7 @@ def endpoint_of(peer: str) -> str:
 @contextlib.asynccontextmanager
 async def connected(
     peer: str, options: Dialling, settings: Settings, *interceptors: Interceptor
-) -> AsyncIterator[AsterClient]:
+) -> AsyncGenerator[AsterClient, None]:
     """Dial a peer and be admitted; closes the client at the end. `CommandError` if the peer is unreachable."""
     if peer.startswith("@"):
         raise CommandError("no @aster directory configured. Set ASTER_SERVICE_ADDRESS or pass --aster ADDR")

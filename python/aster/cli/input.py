@@ -76,7 +76,8 @@ class Payload:
             if not self._has_lines or len(lines) < 2:  # noqa: PLR2004 - one line is one document
                 raise
             return [parse(line, f"line {number}: ") for number, line in enumerate(lines, 1) if line.strip()]
-        return found if isinstance(found, list) else [found]
+        items: list[Any] = found if isinstance(found, list) else [found]
+        return items
 
 
 class InputLines:

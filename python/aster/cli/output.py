@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from rich.console import Console
 
@@ -94,7 +94,7 @@ def console(settings: Settings) -> Console:
 
 
 @contextlib.contextmanager
-def progress(text: str, settings: Settings) -> Iterator[None]:
+def progress(text: str, settings: Settings) -> Generator[None, None, None]:
     """Show a spinner while something lasts, if somebody looks."""
     if not settings.shows_progress:
         yield

@@ -10,7 +10,7 @@ from aster.cli.failures import CommandError
 from aster.errors import BlobNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from aster.client import AsterClient
     from aster.docs import DocEntry, DocEvent, DocEventReceiver, DocHandle
@@ -29,7 +29,7 @@ class PeerDocument:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, client: AsterClient, peer: str) -> AsyncIterator[PeerDocument]:
+    async def opened(cls, client: AsterClient, peer: str) -> AsyncGenerator[PeerDocument, None]:
         """Join the document of a peer and wait until it is here. `CommandError` if it does not come."""
         if not client.registry_namespace:
             raise CommandError("the peer shares no documents")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # So many requests and items wait for their turn; then the input waits.
 _WAITING = 1024
 _STREAMED_INPUT = frozenset({RpcPattern.CLIENT_STREAM, RpcPattern.BIDI_STREAM})
+_NO_FIELDS: dict[str, Any] = {}
 _FORMS = 'expected {"id", "method", "request"}, {"id", "item"}, {"id", "end": true} or {"cancel": true}'
 
 
@@ -193,7 +194,7 @@ class SessionLines:
             if request.message is not None:
                 raise CommandError(f"'{request.method}' takes a stream: send its messages as items")
         elif request.message is None:
-            request.message = {}
+            request.message = _NO_FIELDS
         if pattern is RpcPattern.UNARY:
             self._write(request, result=await self._calls.unary(request.method, request.message))
         elif pattern is RpcPattern.CLIENT_STREAM:
