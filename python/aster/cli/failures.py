@@ -52,7 +52,7 @@ class Failure:
     status: int = FAILURE
     code: str | None = None
     number: int | None = None
-    details: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict[str, str])
     hint: str | None = None
 
     def to_dict(self) -> dict[str, object]:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aster.cli.failures import PayloadError
 from aster.json_codec import json_decode
@@ -76,7 +76,7 @@ class Payload:
             if not self._has_lines or len(lines) < 2:  # noqa: PLR2004 - one line is one document
                 raise
             return [parse(line, f"line {number}: ") for number, line in enumerate(lines, 1) if line.strip()]
-        items: list[Any] = found if isinstance(found, list) else [found]
+        items: list[Any] = cast("Any", found) if isinstance(found, list) else [found]
         return items
 
 
