@@ -34,6 +34,8 @@ pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub const HANDLER_CAP: Duration = Duration::from_secs(300);
 /// Time for dialling a peer, admission included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between two signs of life on a connection without traffic.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Wait for a free stream when a call has no deadline.
 pub const STREAM_WAIT: Duration = Duration::from_secs(30);
 /// Tolerance for absolute deadlines, against clock skew.
@@ -262,3 +264,11 @@ pub const MAX_BUNDLE_FILES: usize = 10_000;
 pub const MAX_BUNDLE_BYTES: u64 = 64 * 1024 * 1024;
 /// Time for which an endpoint that failed a call goes last.
 pub const FAILED_ENDPOINT_PAUSE: Duration = Duration::from_secs(5);
+/// Time to dial one of several endpoints before a call goes on to the next.
+pub const ROUTE_DIAL: Duration = Duration::from_secs(5);
+/// Endpoints of a client, beyond which those are forgotten that no lease names.
+pub const MAX_FLEET: usize = 256;
+/// Verified contracts that a process remembers.
+pub const MAX_KNOWN_CONTRACTS: usize = 256;
+/// Time to find a contract for a program that is generated from it.
+pub const GENERATION_TIMEOUT: Duration = Duration::from_secs(30);

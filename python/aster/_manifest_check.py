@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aster import _aster
+from aster.contract.manifest import verify_manifest_or_fatal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aster.service import ServiceInfo
 
-_PATH = Path(".aster") / "manifest.json"
 
-
-def check_manifest(infos: Iterable[ServiceInfo]) -> None:
+def check_manifest(infos: Iterable[ServiceInfo]) -> str | None:
     """Raise `RuntimeError` if a service differs from its manifest below the working directory.
 
-    Services without a manifest are skipped; so is everything if there is no file. Core compares.
+    Services without a manifest are skipped; so is everything if there is no file. Core compares. Returns the manifests
+    of the services as a JSON array, for publication, or nothing.
     """
-    live = [(info.name, info.version, info.contract_id) for info in infos]
-    fault = _aster.check_live_contracts(Path.cwd() / _PATH, live)
-    if fault is not None:
-        raise RuntimeError(fault[0])
+    manifests = verify_manifest_or_fatal(infos)
+    return f"[{','.join(manifest.to_json() for manifest in manifests)}]" if manifests else None
