@@ -18,7 +18,7 @@ use aster_core::engine::{ClientCall, Queue, ServerCall, ServerSession};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
 use aster_core::node;
-use aster_core::rpc::BoxFuture;
+use aster_core::rpc::{BoundService, BoxFuture};
 use napi::Env;
 use napi::sys;
 use napi_derive::napi;
@@ -32,6 +32,7 @@ use crate::js::{Js, Persistent, Scope};
 use crate::plan::{BoundPlan, Plan};
 use crate::queue::Bell;
 use crate::runtime;
+use crate::server::HostOptions;
 use crate::session::OpenSession;
 use crate::window::Window;
 
@@ -41,7 +42,12 @@ const EXIT_GRACE: Duration = Duration::from_millis(200);
 /// What completes a control-plane operation.
 pub(crate) enum Outcome {
     Nothing,
+    Text(String),
+    Texts(Vec<String>),
+    Number(u64),
     Client(node::Client),
+    Registry(node::ClientRegistry),
+    Service(BoundService),
 }
 
 /// The completion of an operation, delivered when it is dropped, so that it cannot be lost.
@@ -105,6 +111,13 @@ pub(crate) struct Running {
     pub(crate) window: Window,
 }
 
+/// An operation that runs.
+struct Operation {
+    task: AbortHandle,
+    /// Whether it keeps the process alive.
+    holds: bool,
+}
+
 /// What the objects of one environment share. Lives on its thread.
 pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
@@ -120,8 +133,7 @@ pub(crate) struct Shared {
     /// Registered services by tag.
     services: RefCell<HashMap<u64, Rc<BoundPlan>>>,
     nodes: RefCell<HashMap<u64, Node>>,
-    /// Operations that run, to be cancelled.
-    operations: RefCell<HashMap<u64, AbortHandle>>,
+    operations: RefCell<HashMap<u64, Operation>>,
     numbers: Cell<u64>,
     holds: Cell<usize>,
     /// Whether the loop comes back to hand over what was gathered.
@@ -207,8 +219,10 @@ impl Shared {
 
     /// Takes note that an operation has ended.
     pub(crate) fn ended(&self, scope: Scope, op: f64) {
-        self.operations.borrow_mut().remove(&(op as u64));
-        self.release(scope);
+        let ended = self.operations.borrow_mut().remove(&(op as u64));
+        if ended.is_some_and(|operation| operation.holds) {
+            self.release(scope);
+        }
     }
 
     /// Gives a service a tag.
@@ -235,13 +249,35 @@ impl Shared {
         op: f64,
         work: impl Future<Output = Result<Outcome>> + Send + 'static,
     ) -> Js {
+        self.run(scope, op, work, true)
+    }
+
+    /// Runs an operation as [`spawn`](Self::spawn) does; the process may end before it.
+    pub(crate) fn spawn_idle(
+        &self,
+        scope: Scope,
+        op: f64,
+        work: impl Future<Output = Result<Outcome>> + Send + 'static,
+    ) -> Js {
+        self.run(scope, op, work, false)
+    }
+
+    fn run(
+        &self,
+        scope: Scope,
+        op: f64,
+        work: impl Future<Output = Result<Outcome>> + Send + 'static,
+        holds: bool,
+    ) -> Js {
         let spawned = || -> Result<Js> {
             let runtime = runtime::handle()?;
             self.queue.reserve_post()?;
             let completion = Completion { queue: self.queue.clone(), op, outcome: None };
             let task = runtime.spawn(async move { completion.complete(work.await) });
-            self.operations.borrow_mut().insert(op as u64, task.abort_handle());
-            self.hold(scope);
+            self.operations.borrow_mut().insert(op as u64, Operation { task: task.abort_handle(), holds });
+            if holds {
+                self.hold(scope);
+            }
             Ok(scope.undefined())
         };
         self.errors.either(scope, spawned())
@@ -301,8 +337,8 @@ impl Engine {
     /// Cancels an operation, which completes with an error unless it had ended.
     #[napi]
     pub fn abandon(&self, op: f64) {
-        if let Some(task) = self.shared.operations.borrow().get(&(op as u64)) {
-            task.abort();
+        if let Some(operation) = self.shared.operations.borrow().get(&(op as u64)) {
+            operation.task.abort();
         }
     }
 
@@ -321,21 +357,8 @@ impl Engine {
 
     /// Makes a server; returns it or an error.
     #[napi]
-    pub fn server(
-        &self,
-        env: &Env,
-        settings: &Settings,
-        channel: Option<String>,
-        max_concurrent_streams: Option<u32>,
-        max_sessions_per_connection: Option<u32>,
-    ) -> Js {
-        let default = node::ServerOptions::default();
-        let options = node::ServerOptions {
-            channel: channel.unwrap_or(default.channel),
-            max_concurrent_streams: max_concurrent_streams.unwrap_or(default.max_concurrent_streams),
-            max_sessions_per_connection: max_sessions_per_connection.unwrap_or(default.max_sessions_per_connection),
-        };
-        let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options));
+    pub fn server(&self, env: &Env, settings: &Settings, options: HostOptions) -> Js {
+        let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options.complete()));
         self.object(env, server.map(|server| crate::server::Server::new(server, &self.shared)))
     }
 
