@@ -160,11 +160,11 @@ impl ClientRegistry {
         self.registry.artifacts().iter().map(ArtifactRef::to_json).collect()
     }
 
-    /// Waits for a change; completes the operation `op` with the number to wait with next. Keeps nothing alive.
+    /// Waits for a change; completes the operation `op` with the number to wait with next.
     #[napi]
     pub fn changed(&self, env: &Env, op: f64, seen: f64) -> Js {
         let work = self.registry.changed(seen as u64);
-        self.shared.spawn_idle(Scope::new(env), op, async move { work.await.map(Outcome::Number) })
+        self.shared.spawn(Scope::new(env), op, async move { work.await.map(Outcome::Number) })
     }
 }
 
