@@ -111,13 +111,6 @@ pub(crate) struct Running {
     pub(crate) window: Window,
 }
 
-/// An operation that runs.
-struct Operation {
-    task: AbortHandle,
-    /// Whether it keeps the process alive.
-    holds: bool,
-}
-
 /// What the objects of one environment share. Lives on its thread.
 pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
@@ -133,7 +126,8 @@ pub(crate) struct Shared {
     /// Registered services by tag.
     services: RefCell<HashMap<u64, Rc<BoundPlan>>>,
     nodes: RefCell<HashMap<u64, Node>>,
-    operations: RefCell<HashMap<u64, Operation>>,
+    /// Operations that run, to be cancelled.
+    operations: RefCell<HashMap<u64, AbortHandle>>,
     numbers: Cell<u64>,
     holds: Cell<usize>,
     /// Whether the loop comes back to hand over what was gathered.
@@ -219,10 +213,8 @@ impl Shared {
 
     /// Takes note that an operation has ended.
     pub(crate) fn ended(&self, scope: Scope, op: f64) {
-        let ended = self.operations.borrow_mut().remove(&(op as u64));
-        if ended.is_some_and(|operation| operation.holds) {
-            self.release(scope);
-        }
+        self.operations.borrow_mut().remove(&(op as u64));
+        self.release(scope);
     }
 
     /// Gives a service a tag.
@@ -249,35 +241,13 @@ impl Shared {
         op: f64,
         work: impl Future<Output = Result<Outcome>> + Send + 'static,
     ) -> Js {
-        self.run(scope, op, work, true)
-    }
-
-    /// Runs an operation as [`spawn`](Self::spawn) does; the process may end before it.
-    pub(crate) fn spawn_idle(
-        &self,
-        scope: Scope,
-        op: f64,
-        work: impl Future<Output = Result<Outcome>> + Send + 'static,
-    ) -> Js {
-        self.run(scope, op, work, false)
-    }
-
-    fn run(
-        &self,
-        scope: Scope,
-        op: f64,
-        work: impl Future<Output = Result<Outcome>> + Send + 'static,
-        holds: bool,
-    ) -> Js {
         let spawned = || -> Result<Js> {
             let runtime = runtime::handle()?;
             self.queue.reserve_post()?;
             let completion = Completion { queue: self.queue.clone(), op, outcome: None };
             let task = runtime.spawn(async move { completion.complete(work.await) });
-            self.operations.borrow_mut().insert(op as u64, Operation { task: task.abort_handle(), holds });
-            if holds {
-                self.hold(scope);
-            }
+            self.operations.borrow_mut().insert(op as u64, task.abort_handle());
+            self.hold(scope);
             Ok(scope.undefined())
         };
         self.errors.either(scope, spawned())
@@ -337,8 +307,8 @@ impl Engine {
     /// Cancels an operation, which completes with an error unless it had ended.
     #[napi]
     pub fn abandon(&self, op: f64) {
-        if let Some(operation) = self.shared.operations.borrow().get(&(op as u64)) {
-            operation.task.abort();
+        if let Some(task) = self.shared.operations.borrow().get(&(op as u64)) {
+            task.abort();
         }
     }
 
