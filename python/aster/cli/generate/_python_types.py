@@ -50,6 +50,10 @@ class TypeNames:
     classes: Mapping[str, str]
     members: Mapping[str, Mapping[str, str]]
 
+    def apart(self, wanted: str) -> str:
+        """Return a name that no class has."""
+        return Names(self.classes.values()).take(wanted)
+
 
 def name_types(types: Mapping[str, TypeModel], known: TypeNames) -> TypeNames:
     """Name types, of which some may be known from another module."""

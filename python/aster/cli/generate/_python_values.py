@@ -33,6 +33,7 @@ _SCALARS = {
     "duration": "_dt.timedelta",
     "decimal": "_decimal.Decimal",
 }
+_ANNOTATIONS = {**_SCALARS, **NUMBER_TYPES}
 BARE = {"string": "str", "int": "int", "float": "float", "bool": "bool", "bytes": "bytes"}
 _ZEROS: dict[str, Any] = {
     "string": "",
@@ -126,7 +127,7 @@ class Scope:
     def annotation(self, tree: Tree, *, evaluated: bool = False) -> str:
         """Return the annotation of a type; one that is evaluated at once has in quotes what does not exist yet."""
         if isinstance(tree, str):
-            known: str = self._classes.get(tree) or NUMBER_TYPES.get(tree) or _SCALARS[tree]
+            known = self._classes[tree] if tree in self._classes else _ANNOTATIONS[tree]
             self.used.add(known.partition(".")[0])
             return self.builtin(known) if known in BUILTINS else known
         kind, *parts = tree
