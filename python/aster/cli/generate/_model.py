@@ -159,8 +159,8 @@ def _members(entry: Mapping[str, Any]) -> Iterator[tuple[str, int | str]]:
     if not isinstance(declared[0], str):
         yield from (tuple(member) for member in declared)
         return
-    texts: Mapping[str, str] = entry.get("texts") or {}
-    given = [texts.get(member, member) for member in declared]
+    texts: dict[str, str] = {**{member: member for member in declared}, **(entry.get("texts") or {})}
+    given = [texts[member] for member in declared]
     # Members go by their names; texts that do not tell them apart are of no use.
     yield from zip(declared, given if len(set(given)) == len(given) else declared)
 

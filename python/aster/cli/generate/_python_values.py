@@ -136,7 +136,7 @@ class Scope:
         inner = [self.annotation(part) for part in parts]
         if evaluated:
             inner = [text if text in BUILTINS else f'"{text}"' for text in inner]
-        return f"{self.builtin({'map': 'dict'}.get(kind, kind))}[{', '.join(inner)}]"
+        return f"{self.builtin('dict' if kind == 'map' else kind)}[{', '.join(inner)}]"
 
     def zero(self, tree: Tree) -> str | None:
         """Return the value that a required field starts from; nothing if it must be made anew each time."""
