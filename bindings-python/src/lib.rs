@@ -65,8 +65,8 @@ mod _aster {
     use crate::config::{Config, check_address, endpoint_settings, load_identity};
     #[pymodule_export]
     use crate::contract::{
-        canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
-        verified_manifest,
+        canonical_bytes, check_live_contracts, contract_identity, description_of_manifest, manifest_of, read_canonical,
+        type_graph, verified_manifest,
     };
     #[pymodule_export]
     use crate::docs::{Docs, Document, DocumentEvents};

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use iroh::EndpointAddr;
 use tokio::runtime::Handle;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::endpoint;
+use super::fleet::{Dialers, Fleet};
 use super::node::{Node, NodeOptions};
+use super::registry::ClientRegistry;
 use super::transport::QuicConnection;
 use crate::addr::Address;
 use crate::admission;
@@ -17,6 +20,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::engine::ServicePlan;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::{BoundService, BoxFuture, Caller, Connection, Dialer};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
@@ -67,9 +71,9 @@ pub struct ClientInfo {
 
 /// A connected client. Clones are the same client.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     info: Mutex<Arc<ClientInfo>>,
     options: ClientOptions,
     root_pubkey: Option<[u8; 32]>,
@@ -77,6 +81,23 @@ struct Inner {
     dialer: Arc<QuicDialer>,
     node: Node,
     warned: Mutex<Vec<(String, i32)>>,
+    pub(super) runtime: Handle,
+    /// Joined at the first use, and left when the client connects afresh.
+    pub(super) registry: AsyncMutex<Option<ClientRegistry>>,
+    pub(super) fleet: Arc<Fleet>,
+}
+
+impl Inner {
+    /// Returns where the client was connected to.
+    pub(super) fn home(&self) -> EndpointAddr {
+        self.dialer.target.clone()
+    }
+
+    async fn leave_registry(&self) {
+        if let Some(registry) = self.registry.lock().await.take() {
+            registry.close().await;
+        }
+    }
 }
 
 struct QuicDialer {
@@ -149,10 +170,24 @@ impl Client {
                 answer,
             };
             let dialer = Arc::new(dialer);
-            let caller = Caller::new(runtime, dialer.clone(), Arc::new(SystemClock), None);
+            let caller = Caller::new(runtime.clone(), dialer.clone(), Arc::new(SystemClock), None);
+            let home = (EndpointId(*dialer.target.id.as_bytes()), caller.clone());
+            let fleet = Fleet::new(runtime.clone(), dialers(&dialer, &options, root_pubkey), home);
             let info = Mutex::new(Arc::new(info));
             let warned = Mutex::default();
-            Ok(Self(Arc::new(Inner { info, options, root_pubkey, caller, dialer, node, warned })))
+            let registry = AsyncMutex::default();
+            Ok(Self(Arc::new(Inner {
+                info,
+                options,
+                root_pubkey,
+                caller,
+                dialer,
+                node,
+                warned,
+                runtime,
+                registry,
+                fleet,
+            })))
         })
     }
 
@@ -181,6 +216,7 @@ impl Client {
         let inner = self.0.clone();
         Box::pin(async move {
             inner.caller.disconnect();
+            inner.leave_registry().await;
             for wait in limits::RECONNECT_WAITS {
                 tokio::time::sleep(wait).await;
                 match admit(&inner.dialer, &inner.options).await {
@@ -219,7 +255,7 @@ impl Client {
             .find(|service| service.name == name && service.version == version)
             .ok_or_else(|| not_offered(name, version, services))?;
         self.check_channel(&info, offered, channel.unwrap_or(&self.0.options.channel))?;
-        self.compare_contract(plan, offered);
+        self.compare_contract(plan, &offered.contract_id, name, version);
         let choice = wire::choose(&offered.serialization_modes);
         Ok(BoundService::new(self.0.caller.clone(), plan.clone(), choice))
     }
@@ -242,16 +278,17 @@ impl Client {
         Ok(())
     }
 
-    fn compare_contract(&self, plan: &ServicePlan, offered: &ServiceSummary) {
-        if plan.contract().id() == offered.contract_id {
+    /// Logs once per service that its contract differs from ours; versions of a service may meet.
+    pub(super) fn compare_contract(&self, plan: &ServicePlan, offered: &str, name: &str, version: i32) {
+        if plan.contract().id() == offered {
             return;
         }
-        let service = (offered.name.clone(), offered.version);
+        let service = (name.to_owned(), version);
         let mut warned = self.0.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if !warned.contains(&service) {
             warn!(
                 target: "aster::client",
-                service = %service.0, version = service.1, ours = plan.contract().id(), theirs = %offered.contract_id,
+                service = %service.0, version = service.1, ours = plan.contract().id(), theirs = offered,
                 "the contract of the service differs from ours"
             );
             warned.push(service);
@@ -263,6 +300,8 @@ impl Client {
         let inner = self.0.clone();
         Box::pin(async move {
             inner.caller.close().await;
+            inner.fleet.close().await;
+            inner.leave_registry().await;
             inner.node.close().await;
         })
     }
@@ -286,6 +325,32 @@ impl Drop for OpenedNode {
         if let (Some(node), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(node.close());
         }
+    }
+}
+
+/// Makes what dials other producers of our services: admission with our credential and the check of the root key come
+/// first, once per connection.
+fn dialers(own: &Arc<QuicDialer>, options: &ClientOptions, root_pubkey: Option<[u8; 32]>) -> Dialers {
+    let (own, options) = (own.clone(), options.clone());
+    Box::new(move |target| {
+        let dialer = QuicDialer { node: own.node.clone(), target, timeout: own.timeout };
+        Arc::new(AdmittedDialer { dialer, options: options.clone(), root_pubkey })
+    })
+}
+
+struct AdmittedDialer {
+    dialer: QuicDialer,
+    options: ClientOptions,
+    root_pubkey: Option<[u8; 32]>,
+}
+
+impl Dialer for AdmittedDialer {
+    fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
+        Box::pin(async {
+            let answer = admit(&self.dialer, &self.options).await?;
+            check_root(&answer, self.root_pubkey)?;
+            self.dialer.dial().await
+        })
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Inbound {
     ending: Option<Ending>,
     /// Whether the server has ended the call; it may have ended here before.
     complete: bool,
+    /// Whether an item was handed over.
+    has_delivered: bool,
 }
 
 impl Inbound {
@@ -98,6 +100,7 @@ impl Inbound {
             window,
             ending: None,
             complete: false,
+            has_delivered: false,
         }
     }
 
@@ -161,10 +164,19 @@ impl Inbound {
         self.end(Ending::Finished(failure));
     }
 
+    /// Returns why the call failed, if it did before its first item: another server may answer it.
+    pub(crate) fn setback(&self) -> Option<&Failure> {
+        match &self.ending {
+            Some(Ending::Finished(failure)) if !self.has_delivered && self.backlog.is_empty() => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Hands over items while there is credit, then the end. True once the call has ended.
     pub(crate) fn deliver(&mut self) -> bool {
         if !self.backlog.is_empty() {
             let delivered = self.call.deliver(&mut self.backlog);
+            self.has_delivered |= delivered > 0;
             self.backlog_bytes = self.backlog_bytes.saturating_sub(delivered);
         }
         if self.backlog.is_empty() {
