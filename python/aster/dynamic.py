@@ -6,12 +6,12 @@ import dataclasses
 import enum
 import functools
 import json
-import keyword
-import re
 from typing import TYPE_CHECKING, Any, Optional
 
 from aster import _aster, types
 from aster._annotations import SCALARS
+from aster._enums import CONTRACT_NAMES
+from aster._identifiers import python_member
 from aster._messages import CONTRACT_NAME, MessageTable
 from aster._wire_type import assign_tag
 from aster._zero import zero
@@ -109,9 +109,7 @@ class DynamicTypeFactory:
 
 def _identifier(name: str, taken: Mapping[str, Any]) -> str:
     """Return a name that Python can spell and that is not taken."""
-    spelled = re.sub(r"\W", "_", name)
-    if not spelled.isidentifier() or keyword.iskeyword(spelled):
-        spelled = f"_{spelled}" if spelled[:1].isdigit() else f"{spelled}_"
+    spelled = python_member(name)
     while spelled in taken:
         spelled += "_"
     return spelled
@@ -119,7 +117,21 @@ def _identifier(name: str, taken: Mapping[str, Any]) -> str:
 
 def _make_enum(name: str, entry: Mapping[str, Any]) -> Any:
     declared = entry["enum"]
+    made: Any
     if isinstance(declared[0], str):
-        texts: Mapping[str, str] = entry.get("texts") or {}
-        return enum.Enum(name, [(member, texts.get(member, member)) for member in declared], type=str)
-    return enum.IntEnum(name, [tuple(member) for member in declared])
+        texts: dict[str, str] = {**{member: member for member in declared}, **(entry.get("texts") or {})}
+        # Members go by their names; texts that do not tell them apart are of no use.
+        unique = len({texts[member] for member in declared}) == len(declared)
+        values = [(_member(member), texts[member] if unique else member) for member in declared]
+        made = enum.Enum(name, values, type=str)
+        names = declared
+    else:
+        made = enum.IntEnum(name, [(_member(member), value) for member, value in declared])
+        names = [member for member, _ in declared]
+    setattr(made, CONTRACT_NAMES, {_member(member): member for member in names})
+    return made
+
+
+def _member(name: str) -> str:
+    """Return a name that an enum accepts for a member; all but those with a meaning stay as they are."""
+    return f"x{name}" if name.startswith("_") or name == "mro" else name

@@ -477,7 +477,8 @@ async def test_the_start_verifies_what_the_manifest_says():
     # The id is that of the service, but not of what the manifest describes.
     write_manifest({**manifest.data, "methods": manifest.methods[:-1]})
     error = await raised(AsterServer([Echo()]).start())
-    assert str(error).startswith(f"Failed to read manifest at {path}: manifest of service `Echo`: "), error
+    assert str(error).startswith(f"Failed to read manifest at {path}: "), error
+    assert "its contract id is" in str(error)
     # The last of two entries does not hide the first one.
     write_manifest({**manifest.data, "contract_id": "f" * 64}, manifest.data)
     assert isinstance(await raised(AsterServer([Echo()]).start()), FatalContractMismatch)

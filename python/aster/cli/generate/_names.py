@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import keyword
 import re
-import unicodedata
 from typing import TYPE_CHECKING
+
+from aster._identifiers import python_name, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -55,24 +56,9 @@ def simple_name(tag: str) -> str:
     return tag.rpartition("/")[2].rpartition(".")[2]
 
 
-def python_name(text: str, reserved: Collection[str] = ()) -> str:
-    """Return an identifier of Python for any text; keywords and reserved names get a `_`."""
-    # Python reads identifiers in this form.
-    name = _spelled(unicodedata.normalize("NFKC", text))
-    while keyword.iskeyword(name) or name in reserved:
-        name += "_"
-    return name
-
-
-def python_member(text: str, reserved: Collection[str] = ()) -> str:
-    """Return an identifier that may stand in a class: names with leading underscores mean something there."""
-    name = python_name(text, reserved)
-    return f"x{name}" if name.startswith("__") else name
-
-
 def javascript_name(text: str, reserved: Collection[str] = ()) -> str:
     """Return an identifier of TypeScript for any text; keywords and reserved names get a `_`."""
-    name = _spelled(text)
+    name = spelled(text)
     while name in _JAVASCRIPT or name in _TYPESCRIPT_TYPES or name in reserved:
         name += "_"
     return name
@@ -109,8 +95,3 @@ def check_package(package: str, language: str) -> None:
         fits = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", package) is not None
     if not fits:
         raise ValueError(f"'{package}' is no package name; try '{package_name(package, language)}'")
-
-
-def _spelled(text: str) -> str:
-    name = "".join(char if f"a{char}".isidentifier() else "_" for char in text) or "_"
-    return name if name.isidentifier() else f"_{name}"

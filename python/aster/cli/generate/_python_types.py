@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aster._identifiers import python_member, python_name
 from aster.cli.generate._layout import WIDTH as _WIDTH
 from aster.cli.generate._layout import Group, Part, flat, lines, width
 from aster.cli.generate._model import EnumModel, MessageModel, TypeModel
-from aster.cli.generate._names import Names, python_member, python_name, simple_name, words
+from aster.cli.generate._names import Names, simple_name, words
 from aster.cli.generate._python_values import BUILTINS, NUMBER_TYPES, Scope, docstring, text_literal
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
+import textwrap
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -87,17 +87,20 @@ def float_literal(number: float) -> str:
 
 def docstring(text: str, indent: str) -> list[str]:
     """Return the lines of a docstring."""
-    shown = [_doc_line(line) for line in text.strip().splitlines()] or [""]
+    first, *rest = [line.expandtabs().rstrip() for line in text.strip().splitlines()] or [""]
+    shown = [_doc_line(line) for line in (first.lstrip(), *textwrap.dedent("\n".join(rest)).split("\n"))]
+    shown = shown if rest else shown[:1]
+    if shown[0].startswith('"'):
+        shown[0] = f" {shown[0]}"
     if shown[-1].endswith('"'):
         shown[-1] = f'{shown[-1][:-1]}\\"'
-    if len(shown) == 1:
+    if not rest:
         return [f'{indent}"""{shown[0]}"""']
     return [f'{indent}"""{shown[0]}', *(f"{indent}{line}" if line else "" for line in shown[1:]), f'{indent}"""']
 
 
 def _doc_line(line: str) -> str:
-    expanded = re.sub(r"^\s+", lambda found: " " * len(found.group()), line.expandtabs()).rstrip()
-    escaped = "".join("\\\\" if char == "\\" else char if is_plain(char) else _by_number(char) for char in expanded)
+    escaped = "".join("\\\\" if char == "\\" else char if is_plain(char) else _by_number(char) for char in line)
     return escaped.replace('"""', '\\"\\"\\"')
 
 
