@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["DynamicTypeFactory"]
 
 _MODULE = "aster.dynamic.types"
+
+
+class _TextEnum(str, enum.Enum):
+    """Base of enums whose members have texts."""
+
+
 _ANNOTATIONS: dict[str, Any] = {
     **{host.text: scalar for scalar, host in SCALARS.items()},
     **{mark.name: width for width in vars(types).values() for mark in getattr(width, "__metadata__", ())},
@@ -117,18 +123,15 @@ def _identifier(name: str, taken: Mapping[str, Any]) -> str:
 
 def _make_enum(name: str, entry: Mapping[str, Any]) -> Any:
     declared = entry["enum"]
-    made: Any
-    if isinstance(declared[0], str):
-        texts: dict[str, str] = {**{member: member for member in declared}, **(entry.get("texts") or {})}
-        # Members go by their names; texts that do not tell them apart are of no use.
-        unique = len({texts[member] for member in declared}) == len(declared)
-        values = [(_member(member), texts[member] if unique else member) for member in declared]
-        made = enum.Enum(name, values, type=str)
-        names = declared
-    else:
-        made = enum.IntEnum(name, [(_member(member), value) for member, value in declared])
-        names = [member for member, _ in declared]
-    setattr(made, CONTRACT_NAMES, {_member(member): member for member in names})
+    is_named = isinstance(declared[0], str)
+    members: dict[str, Any] = {member: member for member in declared} if is_named else dict(declared)
+    given = {**members, **(entry.get("texts") or {})}
+    # Members go by their names; texts that do not tell them apart are of no use.
+    if len(set(given.values())) == len(members):
+        members = given
+    base: Any = _TextEnum if is_named else enum.IntEnum
+    made = base(name, [(_member(member), value) for member, value in members.items()])
+    setattr(made, CONTRACT_NAMES, {_member(member): member for member in members})
     return made
 
 
