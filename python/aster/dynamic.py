@@ -122,10 +122,11 @@ def _identifier(name: str, taken: Mapping[str, Any]) -> str:
 
 
 def _make_enum(name: str, entry: Mapping[str, Any]) -> Any:
-    declared = entry["enum"]
+    declared: list[Any] = entry["enum"]
     is_named = isinstance(declared[0], str)
     members: dict[str, Any] = {member: member for member in declared} if is_named else dict(declared)
-    given = {**members, **(entry.get("texts") or {})}
+    texts: dict[str, Any] = entry.get("texts") or {}
+    given = {**members, **texts}
     # Members go by their names; texts that do not tell them apart are of no use.
     if len(set(given.values())) == len(members):
         members = given

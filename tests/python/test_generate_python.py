@@ -412,7 +412,7 @@ def test_what_is_refused():
     text = manifests()[0]
     data = json.loads(text)
     legacy = {key: value for key, value in data.items() if key != "types"}
-    for package in ("a-b", "class", "1a", "", "a.b", "../a"):
+    for package in ("a-b", "class", "1a", "", "a.b", "../a", "aster", "enum"):
         with pytest.raises(ValueError, match="package name"):
             generate([text], language="python", package=package)
     for package in ("../a", "", ".", "a/b"):

@@ -28,6 +28,7 @@ _JAVASCRIPT = words(
     undefined unique unknown var void while with yield
     """
 )
+_IMPORTED = words("aster builtins collections dataclasses datetime decimal enum typing")
 _TYPESCRIPT_TYPES = words(
     """
     any bigint boolean never null number object string symbol undefined unknown void
@@ -84,13 +85,16 @@ def package_name(text: str, language: str) -> str:
     """Return a package name for any text, such as the stem of a file."""
     separator = "_" if language == "python" else "-"
     plain = re.sub(r"[^A-Za-z0-9]+", separator, text).strip(separator).lower()[:_LONGEST_STEM] or "client"
-    return python_name(plain) if language == "python" else plain
+    return python_name(plain, _IMPORTED) if language == "python" else plain
 
 
 def check_package(package: str, language: str) -> None:
-    """Raise `ValueError` for a package name that is none: an identifier in Python, a plain folder name elsewhere."""
+    """Raise `ValueError` for a package name that is none: an identifier in Python, a plain folder name elsewhere.
+
+    In Python not a name either that the clients themselves import.
+    """
     if language == "python":
-        fits = package.isidentifier() and not keyword.iskeyword(package)
+        fits = package.isidentifier() and not keyword.iskeyword(package) and package not in _IMPORTED
     else:
         fits = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", package) is not None
     if not fits:

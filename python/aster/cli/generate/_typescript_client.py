@@ -161,7 +161,7 @@ class _Writer:
         self.used |= {"ServerStreamCall"} if method.streams_output else set()
         if method.inline:
             message = self._service.message(method.request)
-            first, passed = self._parameters(message.fields if message else (), request)
+            first, passed = self._parameters(message.fields if message else (), method.request, request)
         elif method.streams_input:
             self.used.add("Source")
             first, passed = f"source: Source<{request}>", "source"
@@ -171,8 +171,8 @@ class _Writer:
         call = f"{STEP * 2}return {self._stub(name)}({passed}, options);"
         return [*about, *lines(head, STEP, STEP), call, f"{STEP}}}"]
 
-    def _parameters(self, fields: tuple[FieldModel, ...], request: str) -> tuple[Part, str]:
-        properties = self._names.members[next(t for t, n in self._names.classes.items() if n == request)]
+    def _parameters(self, fields: tuple[FieldModel, ...], tag: str, request: str) -> tuple[Part, str]:
+        properties = self._names.members[tag]
         given = [
             f"{key(properties[field.name])}{'' if field.default == 'none' else '?'}: {self._scope.type(field.type)}"
             for field in fields

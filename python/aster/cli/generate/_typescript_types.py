@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aster.cli.generate._layout import Group, lines
-from aster.cli.generate._model import EnumModel, MessageModel, recursive_tags, references
+from aster.cli.generate._model import EnumModel, MessageModel, references
 from aster.cli.generate._names import Names, camel_case, javascript_name, simple_name, words
 from aster.cli.generate._python_types import TypeNames
 from aster.cli.generate._typescript_values import Scope, comment, entry, key, text_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from aster.cli.generate._model import TypeModel
 
@@ -50,11 +50,10 @@ def _property(text: str) -> str:
 
 
 def types_body(
-    types: Mapping[str, TypeModel], names: TypeNames, own: Iterable[str]
+    types: Mapping[str, TypeModel], names: TypeNames, own: Iterable[str], recursive: Collection[str]
 ) -> tuple[list[str], set[str], set[str]]:
     """Return the lines of a module, the helpers it uses, and the tags of other modules that it refers to."""
     ordered = sorted(own, key=lambda tag: (isinstance(types[tag], MessageModel), names.classes[tag]))
-    recursive = recursive_tags(types)
     known = {names.classes[tag] for tag in types} - {names.classes[tag] for tag in ordered}
     out: list[str] = []
     used: set[str] = set()

@@ -71,7 +71,8 @@ def _types_file(
     title: str,
 ) -> str:
     own = [tag for tag in types if tag not in known.classes]
-    body, used, elsewhere = types_body(types, names, own)
+    recursive = {tag for service in services for tag in service.recursive}
+    body, used, elsewhere = types_body(types, names, own, recursive)
     out = [*_header(services), *comment(title, "")]
     if used:
         out += _braced("import", used, 'from "@aster/rpc";')
