@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,20 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "python"))
 
 from aster import AsterConfig, AsterServer  # noqa: E402
+from aster.cli.generate._names import file_stem  # noqa: E402
 from aster.contract import ContractManifest  # noqa: E402
 from generated_services import EverythingService, Tally  # noqa: E402
-from generated_support import ROOT, every_vector, make, manifests, ran  # noqa: E402
+from generated_support import (  # noqa: E402
+    ROOT,
+    every_vector,
+    implemented,
+    imported,
+    make,
+    manifests,
+    only_client,
+    ran,
+    without_odd,
+)
 
 OPTIONS = {
     "target": "ES2022",
@@ -70,7 +82,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compiled project with the clients of all services."""
     folder = tmp_path_factory.mktemp("typescript")
     make(folder, "typescript")
-    for name in ("use.ts", "ids.mjs"):
+    for name in ("use.ts", "ids.mjs", "every.mjs"):
         (folder / name).write_text((HERE / "generated" / name).read_text(encoding="utf-8"), encoding="utf-8")
     compiled(folder)
     return folder
@@ -101,13 +113,15 @@ def test_every_service_of_the_vectors(tmp_path: Path) -> None:
     assert rounds > 1
 
 
-def test_calls_to_a_python_server(project: Path) -> None:
+def told_by(program: str, project: Path, services: list[Any]) -> Any:
+    """Serve, run a program of the project with the address, and return what it prints."""
+
     async def run() -> tuple[int | None, bytes, bytes]:
         config = AsterConfig(relay_mode="disabled", bind_addr="127.0.0.1:0", allow_all_consumers=True)
-        async with AsterServer([EverythingService(), Tally], config=config) as server:
+        async with AsterServer(services, config=config) as server:
             process = await asyncio.create_subprocess_exec(
                 "node",
-                "dist/use.js",
+                program,
                 server.address,
                 cwd=project,
                 env=environment(),
@@ -123,7 +137,27 @@ def test_calls_to_a_python_server(project: Path) -> None:
 
     status, told, errors = asyncio.run(run())
     assert status == 0, errors.decode()
-    result = json.loads(told)
+    return json.loads(told)
+
+
+def test_every_client_calls_every_method(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "python")
+    clients = [only_client(module) for module in imported(tmp_path, monkeypatch)[1].values()]
+    read = [json.loads(text) for text in without_odd()]
+    listed = [{"manifest": one, "file": file_stem(one["service"], one["version"], "-")} for one in read]
+    (project / "manifests.json").write_text(json.dumps(listed), encoding="utf-8")
+    numbers: dict[str, Any] = {"unary": 1, "server_stream": 2, "client_stream": 1, "bidi_stream": 3}
+    assert told_by("every.mjs", project, [implemented(client) for client in clients]) == {
+        f"{one['service']}.{one['version']}.{method['name']}": "PERMISSION_DENIED"
+        if one["requires"] or method["requires"]
+        else numbers[method["pattern"]]
+        for one in read
+        for method in one["methods"]
+    }
+
+
+def test_calls_to_a_python_server(project: Path) -> None:
+    result = told_by("dist/use.js", project, [EverythingService(), Tally])
     defaults = result.pop("defaults")
     assert result == EXPECTED
     assert (defaults["text"], defaults["big"], defaults["odd"], defaults["level"]) == (

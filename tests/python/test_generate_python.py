@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import os
 import random
@@ -26,9 +27,21 @@ from aster._identifiers import python_name
 from aster.cli.generate import generate, write
 from aster.cli.generate._names import camel_case, file_stem
 from aster.contract import ContractManifest, contract_id_from_service
+from aster.service import service_info
 from declared import declare_service
 from generated_services import ODD, Everything, EverythingService, Tally
-from generated_support import PACKAGE, ROOT, every_vector, imported, make, manifests, only_client, ran
+from generated_support import (
+    PACKAGE,
+    ROOT,
+    every_vector,
+    implemented,
+    imported,
+    make,
+    manifests,
+    only_client,
+    ran,
+    without_odd,
+)
 from support import asynchronous, raised, served
 
 FORMAT = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "120", "--diff"]
@@ -261,6 +274,40 @@ async def test_calls_of_all_patterns(clients):
         await everything.close()
         with pytest.raises(RuntimeError, match="is closed"):
             await everything.none()
+
+
+async def answers(method, call):
+    """Call a method of a generated client, and return the responses."""
+    request = method.request_type()
+    if method.request_style == "inline":
+        arguments = {each.name: getattr(request, each.name) for each in dataclasses.fields(request)}
+        made = call(**arguments, **({} if "timeout" in arguments else {"timeout": 20.0}))
+    else:
+        made = call([request] * 3 if "_stream" in method.pattern and method.pattern != "server_stream" else request)
+    if method.pattern in {"unary", "client_stream"}:
+        return [await made]
+    return [answer async for answer in made]
+
+
+@asynchronous
+async def test_every_client_calls_every_method(tmp_path, monkeypatch):
+    texts = without_odd()
+    make(tmp_path, "python", texts)
+    made = [only_client(module) for module in imported(tmp_path, monkeypatch)[1].values()]
+    numbers = {"unary": 1, "server_stream": 2, "client_stream": 1, "bidi_stream": 3}
+    called = 0
+    async with served(*map(implemented, made)) as (_, client):
+        for cls in made:
+            info = service_info(cls)
+            async with cls.from_connection(client) as stub:
+                for method in info.methods.values():
+                    answering = answers(method, getattr(stub, method.attribute))
+                    if info.requires or method.requires:
+                        assert (await raised(answering)).code is StatusCode.PERMISSION_DENIED
+                    else:
+                        assert await answering == [method.response_type()] * numbers[method.pattern]
+                    called += 1
+    assert called == sum(json.loads(text)["method_count"] for text in texts)
 
 
 @asynchronous
