@@ -29,6 +29,7 @@ mod passing;
 mod plan;
 mod protocol;
 mod queue;
+mod registry;
 mod runtime;
 mod server;
 mod server_call;
@@ -94,6 +95,8 @@ mod _aster {
     };
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
+    #[pymodule_export]
+    use crate::registry::{ClientRegistry, ServerRegistry, checked_hint, checked_lease, registry_key, registry_topic};
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]
