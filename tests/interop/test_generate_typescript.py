@@ -46,6 +46,9 @@ OPTIONS = {
     "noUnusedParameters": True,
     "verbatimModuleSyntax": True,
     "isolatedModules": True,
+    "exactOptionalPropertyTypes": True,
+    "noImplicitReturns": True,
+    "noPropertyAccessFromIndexSignature": True,
 }
 EXPECTED = {
     "same": True,
@@ -58,6 +61,7 @@ EXPECTED = {
     "listed": [1, 1],
     "negated": [-1, -5],
     "denied": "PERMISSION_DENIED",
+    "started": 10,
     "tallied": [1, 3, 13, 1],
 }
 

@@ -17,6 +17,7 @@ from aster import (
     ContractViolationError,
     DeadlineInterceptor,
     ForyCodec,
+    MetricsInterceptor,
     RpcError,
     SerializationMode,
     StatusCode,
@@ -269,6 +270,10 @@ async def test_calls_of_all_patterns(clients):
         assert isinstance(late, RpcError)
         assert late.code is StatusCode.DEADLINE_EXCEEDED
         # The class stands for the service, wherever one is taken.
+        told = MetricsInterceptor()
+        other = await made.from_connection(client, interceptors=[told])
+        await other.none()
+        assert told.snapshot()["succeeded"] == 1
         raw = await client.client(made, interceptors=[DeadlineInterceptor()])
         assert await raw.inline("ab", count=3) == types.Point(6.0, 0.0)
         await everything.close()

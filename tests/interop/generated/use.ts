@@ -31,7 +31,9 @@ export function wrong(): void {
 
 const config = new AsterConfig({ relayMode: "disabled", bindAddr: "127.0.0.1:0" });
 await using aster = await AsterClient.connect({ address: process.argv[2] as string, config });
-const everything = await Everything_ServiceClient.fromConnection(aster);
+let started = 0;
+const counting = { onStart: () => void started++ };
+const everything = await Everything_ServiceClient.fromConnection(aster, { interceptors: [counting] });
 const point = new Point({ x: 1, y: 2 });
 const sent = new Everything({
   text: "t\u0000",
@@ -82,6 +84,7 @@ const result = {
   listed,
   negated,
   denied,
+  started,
   tallied,
 };
 await everything.close();

@@ -13,7 +13,7 @@ from aster.cli.generate._names import Names, simple_name, words
 from aster.cli.generate._python_values import BUILTINS, NUMBER_TYPES, Scope, docstring, text_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from aster.cli.generate._model import FieldModel
 
@@ -51,10 +51,6 @@ class TypeNames:
     classes: Mapping[str, str]
     members: Mapping[str, Mapping[str, str]]
 
-    def apart(self, wanted: str) -> str:
-        """Return a name that no class has."""
-        return Names(self.classes.values()).take(wanted)
-
 
 def name_types(types: Mapping[str, TypeModel], known: TypeNames) -> TypeNames:
     """Name types, of which some may be known from another module."""
@@ -62,17 +58,15 @@ def name_types(types: Mapping[str, TypeModel], known: TypeNames) -> TypeNames:
     classes = {tag: known.classes[tag] for tag in types if tag in known.classes}
     for tag in sorted(set(types) - set(classes)):
         classes[tag] = names.take(python_name(simple_name(tag), RESERVED_CLASSES))
-    members = {
-        tag: known.members.get(tag) or _name_members(model, classes.values()) for tag, model in sorted(types.items())
-    }
+    reserved = {*classes.values(), *_MODULES, *NUMBER_TYPES.values(), "self", "_dt", "_decimal"}
+    members = {tag: known.members.get(tag) or _name_members(model, reserved) for tag, model in sorted(types.items())}
     return TypeNames(classes, members)
 
 
-def _name_members(model: TypeModel, classes: Iterable[str]) -> dict[str, str]:
+def _name_members(model: TypeModel, reserved: Collection[str]) -> dict[str, str]:
     names = Names()
     if isinstance(model, EnumModel):
         return {name: names.take(_enum_member(name)) for name, _ in model.members}
-    reserved = {*classes, *_MODULES, *NUMBER_TYPES.values(), "self", "_dt", "_decimal"}
     return {field.name: names.take(python_member(field.name, reserved)) for field in model.fields}
 
 

@@ -46,12 +46,13 @@ class _Writer:
         self._scope = Scope(names.classes, service.types, names.members, set(names.classes.values()))
         taken = Names()
         self._methods = {one.name: taken.take(_method_name(one.name)) for one in service.methods}
-        self.used = {"Stub", "ServiceDefinition", "defineService"}
+        self.used = {"AsterClient", "Stub", "ServiceDefinition", "defineService"}
 
     def lines(self) -> list[str]:
         """Return the lines of the module."""
         service, manifest = self._service, self._service.manifest
         stub = f"{self._client}Stub"
+        options = f"{self._client}Options"
         definition = f"typeof {self._contract} extends ServiceDefinition<infer S extends object> ? Stub<S> : never"
         wire_types = Group("static readonly _wire_types = [", sorted(self._names.classes.values()), "] as const;")
         out = [
@@ -59,6 +60,7 @@ class _Writer:
             *self._definition(),
             "",
             f"type {stub} = {definition};",
+            f'type {options} = Parameters<AsterClient["client"]>[1];',
             "",
             *comment(_described(f"Client of {service.name} v{service.version}.", manifest), ""),
             f"export class {self._client} implements AsyncDisposable {{",
@@ -74,9 +76,10 @@ class _Writer:
             "",
             *comment(self._opening(), STEP),
             f"{STEP}static async fromConnection(",
-            f"{STEP * 2}client: {{ client(service: typeof {self._contract}): Promise<{stub}> }},",
+            f"{STEP * 2}client: {{ client(service: typeof {self._contract}, options?: {options}): Promise<{stub}> }},",
+            f"{STEP * 2}options?: {options},",
             f"{STEP}): Promise<{self._client}> {{",
-            f"{STEP * 2}return new {self._client}(await client.client({self._contract}));",
+            f"{STEP * 2}return new {self._client}(await client.client({self._contract}, options));",
             f"{STEP}}}",
         ]
         for method in service.methods:
@@ -84,8 +87,10 @@ class _Writer:
         return [*out, "", *self._closing(), "}"]
 
     def _opening(self) -> str:
-        opened = "with a session of its own, " if self._service.manifest.scoped == "session" else ""
-        return f"Returns a client of the service, {opened}that a connected client reaches."
+        opened = ", with a session of its own" if self._service.manifest.scoped == "session" else ""
+        return (
+            f"Returns a client of the service that a connected client reaches{opened}. Options are those of `client`."
+        )
 
     def _closing(self) -> list[str]:
         session = self._service.manifest.scoped == "session"
@@ -189,11 +194,10 @@ class _Writer:
     def _bidi(self, name: str, request: str, response: str) -> list[str]:
         self.used |= {"BidiChannel", "ServerStreamCall", "Source"}
         channel, stream = f"BidiChannel<{request}, {response}>", f"ServerStreamCall<{response}>"
-        given = f"...given: [options?: CallOptions] | [source: Source<{request}>, options?: CallOptions]"
         return [
             f"{STEP}{key(name)}(options?: CallOptions): {channel};",
             f"{STEP}{key(name)}(source: Source<{request}>, options?: CallOptions): {stream};",
-            f"{STEP}{key(name)}({given}): {channel} | {stream} {{",
+            f"{STEP}{key(name)}(...given: unknown[]): {channel} | {stream} {{",
             f"{STEP * 2}return Reflect.apply({self._stub(name)}, undefined, given);",
             f"{STEP}}}",
         ]

@@ -55,6 +55,7 @@ def types_body(
     """Return the lines of a module, the helpers it uses, and the tags of other modules that it refers to."""
     ordered = sorted(own, key=lambda tag: (isinstance(types[tag], MessageModel), names.classes[tag]))
     known = {names.classes[tag] for tag in types} - {names.classes[tag] for tag in ordered}
+    taken = Names(names.classes.values())
     out: list[str] = []
     used: set[str] = set()
     for tag in ordered:
@@ -63,7 +64,7 @@ def types_body(
             written = _enum(model, names.classes[tag])
         else:
             scope = Scope(names.classes, types, names.members, known)
-            written = _message(model, names, scope, recursive=tag in recursive)
+            written = _message(model, names, scope, taken if tag in recursive else None)
             used |= {"wireType"} | ({"f"} if model.fields else set())
         out += ["", *written]
         known.add(names.classes[tag])
@@ -82,15 +83,16 @@ def _enum(model: EnumModel, name: str) -> list[str]:
     ]
 
 
-def _message(model: MessageModel, names: TypeNames, scope: Scope, *, recursive: bool) -> list[str]:
+def _message(model: MessageModel, names: TypeNames, scope: Scope, taken: Names | None) -> list[str]:
+    """Return the class of a message; `taken` are the names of the module if it contains itself."""
     name, properties = names.classes[model.tag], names.members[model.tag]
     fields = [scope.field(field, properties[field.name]) for field in model.fields]
     made = f"wireType({text_literal(model.tag)}, {{"
     about = comment(f"Message `{model.tag}`.", "")
-    if not recursive:
+    if taken is None:
         return [*about, *lines(Group(f"export class {name} extends {made}", fields, "}) {}", " "), "", STEP)]
     # The fields are declared apart: a class cannot be part of the type of its own base.
-    shape, base = (names.apart(f"{name}{what}") for what in ("Fields", "Base"))
+    shape, base = (taken.take(f"{name}{what}") for what in ("Fields", "Base"))
     members = [f"{STEP}{_typed(properties[field.name], scope.type(field.type))}" for field in model.fields]
     head = f"const {base}: new (init?: Partial<{shape}>) => {shape} = {made}"
     return [
