@@ -113,9 +113,7 @@ class ProxyCalls:
             operation = self._client.contract(self._queue, summary.name, summary.version, self._defaults.timeout)
             described = _aster.description_of_manifest(await settle(operation))
         except LookupError as error:
-            logger.warning(
-                "contract of '%s' v%d is unavailable: using JSON (%s)", summary.name, summary.version, error
-            )
+            logger.warning("contract of '%s' v%d is unavailable: using JSON (%s)", summary.name, summary.version, error)
             return
         self._plan = _aster.Plan(described, {}, {})
         self._declared = {

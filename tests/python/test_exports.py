@@ -38,7 +38,7 @@ aster.interceptors.audit aster.interceptors.metrics aster.interceptors.capabilit
 aster.interceptors.compression aster.transport aster.transport.base aster.transport.iroh aster.transport.local
 aster.service aster.metadata aster.inline_params aster.dynamic aster.framing aster.protocol aster.health aster.limits
 aster.types aster.testing aster.testing.harness aster.contract aster.contract.identity aster.contract.manifest
-aster.contract.publication aster._aster
+aster.contract.publication aster.generated aster._aster
 """)
 
 # Names that the specification gives under a module.

@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aster._identifiers import python_name
 from aster.cli import output
 from aster.cli.calling import find_service
 from aster.cli.dialling import connected, dialling, is_peer
 from aster.cli.failures import CommandError
 from aster.cli.generate import generate, write
-from aster.cli.generate._names import javascript_name, python_name
+from aster.cli.generate._names import javascript_name
 from aster.cli.manifests import contract_or_fail, load
 from aster.cli.running import complete
 from aster.cli.settings import Settings, current
@@ -95,8 +96,8 @@ def _show(
 
 def _usage(manifest: ContractManifest, package: str, language: str) -> list[str]:
     if language == "typescript":
-        client = f"{javascript_name(manifest.service)}Client"
+        client = javascript_name(f"{manifest.service}Client")
         module = f"./{package}/index.js"
         return [f'import {{ {client} }} from "{module}";', f"const service = await {client}.fromConnection(client);"]
-    client = f"{python_name(manifest.service)}Client"
+    client = python_name(f"{manifest.service}Client")
     return [f"from {package} import {client}", f"service = await {client}.from_connection(aster_client)"]
