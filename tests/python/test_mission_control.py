@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cli_support import command, environment, program, succeeded
+from cli_support import SECONDS, command, environment, program, succeeded
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "python" / "mission_control"
+
+
+PACKAGE = FOLDER.parents[2] / "python"
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +88,17 @@ def test_session(control):
 def test_typed_client_is_generated_from_the_peer(control, tmp_path):
     told = succeeded("contract", "gen-client", control.address, "--out", "gen", "--lang", "python", "--package", "mc")
     assert told.splitlines()[0] == "Generated 7 files"
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "typed_agent.py"), control.address],
+        env={**environment(), "PYTHONPATH": str(tmp_path / "gen")},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "running train-42 10000\n"), done.stderr
+    # The checkers of this repository leave the program out: what it imports is there now.
+    checked = [sys.executable, "-m", "mypy", "--strict", str(FOLDER / "typed_agent.py")]
+    env = {**environment(), "MYPYPATH": f"{tmp_path / 'gen'}{os.pathsep}{PACKAGE}"}
+    done = subprocess.run(checked, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
