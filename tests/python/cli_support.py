@@ -102,9 +102,9 @@ def server(module="cli_server", **env):
     return _running([sys.executable, "-m", module], env, lambda process: process.stdin.close())
 
 
-def program(path, **env):
+def program(path, *, interpreter=sys.executable, **env):
     """Run a server that is a program of its own, which ends when it is told to."""
-    return _running([sys.executable, str(path)], env, subprocess.Popen.terminate)
+    return _running([interpreter, str(path)], env, subprocess.Popen.terminate)
 
 
 def know_contracts():

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "contract": ("contracts:contract", "Contracts: write, share, check and generate from them."),
     "docs": ("docs:docs", "Documents that a peer shares."),
     "gossip": ("gossip:gossip", "Messages among producers."),
+    "init": ("init:init", "A new project: service, server and client."),
     "service": ("services:service", "Services of a peer: list, describe, call."),
 }
 
