@@ -65,6 +65,15 @@ def test_stream_that_waits_for_its_input(lab):
         assert interrupted(process) == ("", "")
 
 
+def test_reader_that_leaves(lab):
+    with running("call", lab.address, "Lab.forever") as process:
+        assert process.stdout.readline() == '{"value":0}\n'
+        process.stdout.close()
+        assert process.wait(timeout=SECONDS) == 1
+        assert process.stderr.read() == ""
+        lab.wait_for("forever ended")
+
+
 def test_session(lab):
     with running("call", lab.address, "Counter", "--session") as process:
         process.stdin.write('{"id":1,"method":"hang"}\n')

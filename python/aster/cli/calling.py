@@ -60,7 +60,7 @@ class Service:
         self._methods: dict[str, dict[str, Any]] = {}
         self._codec: _aster.Codec | None = None
         if manifest is not None:
-            self._methods = {method["name"]: method for method in manifest.data["methods"]}
+            self._methods = {method["name"]: method for method in manifest.methods}
             if manifest.verified:
                 described = json.loads(_aster.description_of_manifest(manifest.to_json()))
                 self._codec = _aster.Codec(json.dumps(described["types"]), {}, {})
@@ -103,8 +103,9 @@ class Service:
     def check(self, name: str, message: Any) -> Any:
         """Return a message that fits the contract, or raise `ContractViolationError`."""
         method = self.method(name)
-        if method is not None and self._codec is not None and method["request_wire_tag"]:
-            self._codec.root(method["request_wire_tag"]).decode_json(json.dumps(message, ensure_ascii=False).encode())
+        tag = None if method is None else method.get("request_wire_tag")
+        if tag and self._codec is not None:
+            self._codec.root(tag).decode_json(json.dumps(message, ensure_ascii=False).encode())
         return message
 
     def explained(self, error: RpcError, name: str) -> Exception:

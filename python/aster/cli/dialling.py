@@ -169,7 +169,8 @@ def _client(peer: str, options: Dialling, interceptors: Sequence[Interceptor]) -
         config=config,
         address=peer,
         peer=options.entry,
-        identity=options.identity,
+        # A credential that is given goes with its own node key, not with an identity that lies around.
+        identity="" if options.identity is None and options.rcan is not None else options.identity,
         enrollment_credential_file=options.rcan,
         interceptors=interceptors,
         connect_timeout=options.timeout,
@@ -188,9 +189,11 @@ def _node_key(config: AsterConfig, options: Dialling) -> bytes | None:
         path = Path(credential).expanduser()
         if not _is_json(path):
             return None  # An identity file, or missing: the client sees to it.
-        beside = path.parent / _IDENTITY
-        if options.rcan is not None and beside.exists():
-            return config.load_identity_from_path(beside)[0]
+        if options.rcan is not None:
+            beside = path.parent / _IDENTITY
+            if beside.exists():
+                return config.load_identity_from_path(beside)[0]
+            config = AsterConfig.from_env(identity_file="")
     if config.secret_key is not None or config.storage_path is not None or config.load_identity()[0] is not None:
         return None
     return _users_key(home() / _NODE_KEY)
