@@ -114,7 +114,6 @@ def test_missing_files(lab):
 
 def test_credential_of_an_identity_file(gated, tmp_path):
     """It brings its node key; an identity that lies around does not count."""
-    _, other = _aster.ed25519_generate_keypair()
     identities.write(tmp_path / "edge.cred", identities.node(), identities.consumer())
     identities.write(tmp_path / ".aster-identity", "[node]\n")
     for options in ([], ["--peer", "edge-1"]):
