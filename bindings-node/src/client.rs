@@ -7,6 +7,7 @@ use aster_core::config::Config;
 use aster_core::error::Result;
 use aster_core::node::{self, ClientOptions};
 use aster_core::rpc::BoundService;
+use aster_core::wire;
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
@@ -110,6 +111,19 @@ impl Client {
         self.connection.shared.errors.either(scope, bound)
     }
 
+    /// Binds a service whose contract is not at hand: bodies are JSON that the package encodes, whatever else the
+    /// server lists; returns it or an error.
+    #[napi]
+    pub fn bind_untyped(&self, env: &Env, plan: &Plan) -> Js {
+        let scope = Scope::new(env);
+        let choice = wire::choose(&[]);
+        let service = BoundService::new(self.connection.client.caller().clone(), plan.bound.plan.clone(), choice);
+        let stub = Stub { service, bound: plan.bound.clone(), connection: self.connection.clone(), session: None };
+        // SAFETY: the environment is that of the running function.
+        let made = unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value());
+        self.connection.shared.errors.either(scope, made)
+    }
+
     /// Ends everything; completes the operation `op`.
     #[napi]
     pub fn close(&self, env: &Env, op: f64) -> Js {
@@ -140,6 +154,18 @@ impl Stub {
     pub fn method(&self, name: String) -> i32 {
         let found = self.bound.plan.method_index(&name);
         found.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1)
+    }
+
+    /// Returns another service of the same server, in the same session if this is in one, or an error.
+    #[napi]
+    pub fn with_plan(&self, env: &Env, plan: &Plan) -> Js {
+        let scope = Scope::new(env);
+        let service = self.service.with_plan(plan.bound.plan.clone());
+        let (bound, connection) = (plan.bound.clone(), self.connection.clone());
+        let stub = Stub { service, bound, connection, session: self.session.clone() };
+        // SAFETY: the environment is that of the running function.
+        let made = unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value());
+        self.connection.shared.errors.either(scope, made)
     }
 
     /// Returns an id for a call that nobody else has.

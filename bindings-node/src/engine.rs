@@ -334,6 +334,7 @@ impl Engine {
             channel: channel.unwrap_or(default.channel),
             max_concurrent_streams: max_concurrent_streams.unwrap_or(default.max_concurrent_streams),
             max_sessions_per_connection: max_sessions_per_connection.unwrap_or(default.max_sessions_per_connection),
+            registry: node::RegistryOptions { language: "typescript", ..node::RegistryOptions::default() },
         };
         let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options));
         self.object(env, server.map(|server| crate::server::Server::new(server, &self.shared)))

@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aster_core::engine::{Body, CallInfo, ClientCall, Event, ServerCall};
-use aster_core::error::Result;
+use aster_core::engine::{Body, CallInfo, ClientCall, Encoding, Event, ServerCall};
+use aster_core::error::{Error, Result};
 use aster_core::limits;
-use aster_core::status::RpcStatus;
+use aster_core::status::{RpcStatus, StatusCode};
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::convert::TapeSink;
 use crate::engine::{Completed, Engine, Outcome, Running, Shared};
 use crate::errors::no_value;
-use crate::js::{Js, Scope};
+use crate::js::{Js, Scope, Thrown};
 use crate::plan::BoundPlan;
 use crate::window::Window;
 
@@ -99,11 +99,14 @@ impl Shared {
 
     /// Decodes what a call of this side got. No table is borrowed meanwhile, as building values runs JavaScript.
     fn decoded(&self, scope: Scope, call: &ClientCall, bound: &BoundPlan, body: &Body) -> Result<Js, Js> {
-        let mut sink = TapeSink::new(scope, &bound.hosts);
-        match call.decode_response(body, &mut sink) {
-            Ok(_) => Ok(sink.finish()),
-            Err(error) => Err(self.errors.error(scope, &error)),
-        }
+        let made = match bound.raw {
+            true => call.raw_response(body).and_then(|(encoding, bytes)| parsed(scope, bound, encoding, &bytes)),
+            false => {
+                let mut sink = TapeSink::new(scope, &bound.hosts);
+                call.decode_response(body, &mut sink).map(|_| sink.finish())
+            }
+        };
+        made.map_err(|error| self.errors.error(scope, &error))
     }
 
     fn response(&self, scope: Scope, ticket: u64, body: &Body) -> Option<Js> {
@@ -168,6 +171,19 @@ impl Shared {
         let value = request(scope, call, &bound, body)?;
         self.running.borrow_mut().get_mut(&ticket)?.window.put(body.wire_len());
         entry(scope, Entry::Item, ticket as f64, &[value])
+    }
+}
+
+/// Lets the package decode a body.
+fn parsed(scope: Scope, bound: &BoundPlan, encoding: Encoding, body: &[u8]) -> Result<Js> {
+    let invalid = |reason: String| {
+        let text = format!("the response is not valid JSON: {reason}");
+        Error::rpc(RpcStatus::new(StatusCode::INTERNAL, text))
+    };
+    match (encoding, str::from_utf8(body)) {
+        (Encoding::Json, Ok(text)) => bound.hosts.parse(scope, text).map_err(|Thrown(reason)| invalid(reason)),
+        (Encoding::Json, Err(error)) => Err(invalid(error.to_string())),
+        _ => Err(invalid("it has another encoding".to_owned())),
     }
 }
 

@@ -2,10 +2,14 @@
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
-import { AdmissionDeniedError, InvalidStateError } from "./errors.js";
+import type { Int64 } from "./described.js";
+import { Discovery } from "./discovery.js";
+import { AdmissionDeniedError, InvalidStateError, ServiceNotFoundError } from "./errors.js";
 import type { NativeClient, NativeSettings } from "./native.js";
 import { planOf } from "./plans.js";
-import { type ServiceLike, checkKeys, requireService } from "./services.js";
+import { type ProxyClient, type SessionProxy, makeProxy, makeSession } from "./proxies.js";
+import { ProxyCalls } from "./proxy-calls.js";
+import { RpcScope, type ServiceLike, checkKeys, requireService } from "./services.js";
 import { ClientSession, type Stub, makeStub } from "./stubs.js";
 import { type ServiceSummary, summaries } from "./summary.js";
 
@@ -63,6 +67,8 @@ export class AsterClient implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #operation = 0;
   #sessions = 0;
+  /** @internal */
+  discovery: Discovery;
 
   constructor(options: ClientOptions = {}) {
     checkKeys("AsterClient", options, OPTIONS);
@@ -72,6 +78,7 @@ export class AsterClient implements AsyncDisposable {
     }
     Chain.of(options.interceptors ?? []);
     this.#engine = engine();
+    this.discovery = new Discovery(this.#engine.native, async () => undefined);
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, args);
@@ -179,6 +186,55 @@ export class AsterClient implements AsyncDisposable {
     checkKeys("openSession", options, ["channel"]);
     this.#connected();
     return new ClientSession(++this.#sessions, options.channel, (service, at) => this.client(service, at));
+  }
+
+  /**
+   * Returns a client of a service that needs no class: plain objects in, plain objects out. Usable at once; awaiting it
+   * does nothing. The contract is fetched and verified at the first call; without one bodies are JSON.
+   *
+   * `int64`: 64-bit integers as number where that is exact, else bigint (`"auto"`, the default), or always bigint.
+   *
+   * Throws `ServiceNotFoundError` if the server has no such service, a `TypeError` if it is session-scoped.
+   */
+  proxy<M extends string = string>(name: string, options: { int64?: Int64 } = {}): ProxyClient<M> {
+    const calls = this.#calls("proxy", name, options);
+    if (this.#offered(name).pattern === RpcScope.SESSION) {
+      const way = `Use 'await client.session("${name}")' instead of 'client.proxy("${name}")'.`;
+      throw new TypeError(`'${name}' is session-scoped. ${way}`);
+    }
+    return makeProxy(calls) as ProxyClient<M>;
+  }
+
+  /**
+   * Opens a session of a service that needs no class; see {@link proxy}.
+   *
+   * Rejects with `ServiceNotFoundError` if the server has no such service, a `TypeError` if it is not session-scoped.
+   */
+  async session<M extends string = string>(name: string, options: { int64?: Int64 } = {}): Promise<SessionProxy<M>> {
+    const calls = this.#calls("session", name, options);
+    if (this.#offered(name).pattern !== RpcScope.SESSION) {
+      throw new TypeError(`'${name}' is not session-scoped. Use 'client.proxy("${name}")'.`);
+    }
+    return (await makeSession(calls)) as SessionProxy<M>;
+  }
+
+  #offered(name: string): ServiceSummary {
+    const { services } = this.#connected().info;
+    const found = services.find((service) => service.name === name);
+    if (found) return found;
+    const names = services.map((service) => `'${service.name}'`).join(", ");
+    throw new ServiceNotFoundError(`Service '${name}' not found. Available: [${names}]`, { kind: "not_found" });
+  }
+
+  #calls(what: string, name: string, options: { int64?: Int64 }): ProxyCalls {
+    checkKeys(what, options, ["int64"]);
+    const { int64 = "auto" } = options;
+    if (int64 !== "auto" && int64 !== "bigint") throw new TypeError(`${what}: unknown int64 '${String(int64)}'`);
+    const { native } = this.#connected();
+    const summary = this.#offered(name);
+    const chain = Chain.of(this.#options.interceptors ?? []);
+    const [engine, discovery, channel] = [this.#engine, this.discovery, this.#options.channelName];
+    return new ProxyCalls({ engine, native, summary, channel, chain, discovery, int64 });
   }
 
   /** Services that the server offers. */

@@ -9,11 +9,14 @@ export type { Interceptor } from "./chain.js";
 export { type Address, AsterClient, type ClientOptions } from "./client.js";
 export { AsterConfig, type ConfigFields } from "./config.js";
 export { CallContext } from "./context.js";
-export { canonicalBytes, contractIdFromService } from "./contract.js";
+export { type Declared, canonicalBytes, contractIdFromService } from "./contract.js";
+export type { DescribedField, DescribedType, Int64 } from "./described.js";
+export { type DynamicEnum, type DynamicTypeOptions, DynamicTypeFactory } from "./dynamic-types.js";
 export {
   AdmissionDeniedError,
   ConfigError,
   ConnectionLostError,
+  FatalContractMismatchError,
   InvalidStateError,
   LimitExceededError,
   NativeLoadError,
@@ -41,7 +44,15 @@ export {
   RetryInterceptor,
   type RetryPolicy,
 } from "./interceptors.js";
+export {
+  ContractManifest,
+  type ManifestData,
+  type ManifestField,
+  type ManifestMethod,
+  verifyManifestOrFatal,
+} from "./manifest.js";
 export { type Metadata, WireType, type WireClass, type WireTypeOptions, wireType } from "./messages.js";
+export { type PlainMessage, ProxyClient, type ProxyCall, type ProxyMethod, SessionProxy } from "./proxies.js";
 export { AsterError, RpcError, type RpcErrorOptions, statusName } from "./rpc-error.js";
 export type { ServiceInput } from "./handlers.js";
 export { AsterServer, type ServerOptions } from "./server.js";

@@ -30,6 +30,8 @@ export interface NativePlan {
 export interface NativeStub {
   method(name: string): number;
   openSession(): NativeStub | Error;
+  /** Another service of the same server, in the same session. */
+  withPlan(plan: NativePlan): NativeStub | Error;
   nextCallId(): string;
   readonly sessionTicket: number | null;
   /** Id on the wire. */
@@ -41,6 +43,8 @@ export interface NativeStub {
 export interface NativeClient {
   info(): string;
   bind(plan: NativePlan, channel?: string): NativeStub | Error;
+  /** For a plan whose bodies are made here. */
+  bindUntyped(plan: NativePlan): NativeStub | Error;
   close(op: number): Error | undefined;
 }
 
@@ -80,7 +84,7 @@ export interface NativeEngine {
   release(): void;
   abandon(op: number): void;
   settings(args: string, inline: string, env: string): NativeSettings | Error;
-  plan(description: string, declared: string, build: Codec["build"]): NativePlan | Error;
+  plan(description: string, declared: string, build: Codec["build"] | ((body: string) => unknown)): NativePlan | Error;
   server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number, maxSessionsPerConnection?: number): NativeServer | Error;
   connect(
     op: number,
@@ -125,6 +129,22 @@ export interface NativeEngine {
   fail(ticket: number, text: string): Error | undefined;
 }
 
+/** A service as a program declares it. */
+export interface LiveContract {
+  readonly service: string;
+  readonly version: number;
+  readonly contractId: string;
+}
+
+/** Why a program does not go with a manifest file. */
+export interface ManifestFault {
+  readonly text: string;
+  /** What the manifest says of the service that differs; without one the file is at fault. */
+  readonly expected?: LiveContract;
+  /** Its contract id in the program. */
+  readonly actual?: string;
+}
+
 /** What the library exports. */
 export interface NativeModule {
   version(): string;
@@ -137,6 +157,10 @@ export interface NativeModule {
   contractIdentity(description: string): string;
   manifestOf(description: string): string;
   verifiedManifest(text: string): string;
+  descriptionOfManifest(text: string): string;
+  readManifest(text: string): { text: string; verified: boolean };
+  checkLiveContracts(path: string, live: LiveContract[]): ManifestFault | null;
+  typeTree(text: string): string;
   flattenedName(tag: string, argumentTexts: string[]): string;
   maxMessageDepth(): number;
   Capabilities: new () => NativeCapabilities;

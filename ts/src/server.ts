@@ -1,10 +1,12 @@
 /** Servers (`node-api.md` section 5). */
+import { resolve } from "node:path";
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
 import { Host, type ServiceInput, objectsOf } from "./handlers.js";
-import type { NativeServer, NativeSettings } from "./native.js";
+import { checkLive } from "./manifest.js";
+import type { LiveContract, NativeServer, NativeSettings } from "./native.js";
 import { planOf } from "./plans.js";
 import { checkKeys } from "./services.js";
 import { type ServiceSummary, summaries } from "./summary.js";
@@ -46,6 +48,7 @@ export class AsterServer implements AsyncDisposable {
   readonly #native: NativeServer;
   readonly #settings: NativeSettings;
   readonly #tags: number[] = [];
+  readonly #live: LiveContract[];
   readonly #closed: Promise<void>;
   #markClosed: () => void = () => {};
   #starting: Promise<this> | undefined;
@@ -63,6 +66,9 @@ export class AsterServer implements AsyncDisposable {
     const hosts = found.map(([info, objects]) => {
       const chain = Chain.of([...interceptors, ...info.interceptors]);
       return new Host(this.#engine, planOf(this.#engine.native, info), objects, chain);
+    });
+    this.#live = hosts.map(({ plan: { info, native } }) => {
+      return { service: info.name, version: info.version, contractId: native.contractId };
     });
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
@@ -88,12 +94,18 @@ export class AsterServer implements AsyncDisposable {
     }
   }
 
-  /** Binds the endpoint and serves from then on; does not wait for relays. Idempotent. */
+  /**
+   * Binds the endpoint and serves from then on; does not wait for relays. Idempotent.
+   *
+   * Rejects with `FatalContractMismatchError` if `.aster/manifest.json` below the working directory names another
+   * contract, with `InvalidStateError` if that file cannot be read.
+   */
   start(): Promise<this> {
     return (this.#starting ??= this.#start());
   }
 
   async #start(): Promise<this> {
+    checkLive(resolve(".aster/manifest.json"), this.#live);
     for (const warning of this.#native.warnings()) process.emitWarning(warning, { type: "AsterWarning" });
     await this.#engine.operate((op) => this.#native.start(op));
     if (!this.#closing) {

@@ -75,7 +75,8 @@ export function makeStub(
   }
 }
 
-function openSession(of: Engine, bound: NativeStub): { stub: NativeStub; close(): Promise<void> } {
+/** Opens a session of a service. */
+export function openSession(of: Engine, bound: NativeStub): { stub: NativeStub; close(): Promise<void> } {
   const stub = checked(bound.openSession());
   const ended = new Promise<void>((resolve) => of.sessionEnds.set(stub.sessionTicket as number, resolve));
   const close = async (): Promise<void> => {

@@ -42,6 +42,8 @@ pub struct Entry {
     pub timestamp: u64,
     /// Hash of the value, 64 hex digits.
     pub hash: String,
+    /// Bytes of the value.
+    pub len: u64,
     /// The value; `None` for manifests, which are read when they are wanted, and for what is not here yet.
     pub value: Option<Bytes>,
 }
@@ -89,7 +91,13 @@ mod tests {
     use super::*;
 
     fn entry(author: u8, timestamp: u64) -> Entry {
-        Entry { author: Author([author; 32]), timestamp, hash: String::new(), value: Some(Bytes::from(vec![author])) }
+        Entry {
+            author: Author([author; 32]),
+            timestamp,
+            hash: String::new(),
+            len: 1,
+            value: Some(Bytes::from(vec![author])),
+        }
     }
 
     #[test]

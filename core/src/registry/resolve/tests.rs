@@ -39,7 +39,8 @@ impl Town {
     }
 
     fn put(&mut self, key: &str, value: String) {
-        let entry = Entry { author: self.author, timestamp: 1, hash: String::new(), value: Some(Bytes::from(value)) };
+        let entry =
+            Entry { author: self.author, timestamp: 1, hash: String::new(), len: 0, value: Some(Bytes::from(value)) };
         self.snapshot.add(key.to_owned(), entry, NOW);
     }
 
@@ -183,6 +184,7 @@ fn pointers_of_strangers_are_not_followed() {
         author: Author([5; 32]),
         timestamp: 9,
         hash: String::new(),
+        len: 0,
         value: Some(Bytes::from(hex::encode([6; 32]))),
     };
     town.snapshot.add(keys::version_key("Clock", 1), stranger.clone(), NOW);
