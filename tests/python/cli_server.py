@@ -9,9 +9,8 @@ import asyncio
 import itertools
 import sys
 
-from cli_services import Counter, Lab
-
 from aster import AsterServer
+from cli_services import Counter, Lab
 
 
 async def change(server):

@@ -6,12 +6,12 @@ import json
 import subprocess
 
 import pytest
-from cli_services import Counter, Lab
-from cli_support import SECONDS, command, environment, failed, succeeded
 
 from aster import _aster
 from aster.contract import ContractManifest
 from aster.service import service_info
+from cli_services import Lab
+from cli_support import SECONDS, command, environment, failed, succeeded
 
 LAB = service_info(Lab).contract_id
 NAMES = ["Counter-v1", "Lab-v2"]

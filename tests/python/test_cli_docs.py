@@ -7,10 +7,10 @@ import signal
 import subprocess
 
 import pytest
-from cli_services import Lab
-from cli_support import SECONDS, command, environment, failed, lines, server, succeeded
 
 from aster.service import service_info
+from cli_services import Lab
+from cli_support import SECONDS, command, environment, failed, lines, server, succeeded
 
 LAB = service_info(Lab).contract_id
 
