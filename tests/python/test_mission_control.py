@@ -15,6 +15,7 @@ from cli_support import SECONDS, command, environment, program, succeeded
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "python" / "mission_control"
 
 
+pytestmark = pytest.mark.usefixtures("home")
 PACKAGE = FOLDER.parents[2] / "python"
 
 
@@ -23,15 +24,6 @@ def control(tmp_path_factory):
     """The server, in a home of its own."""
     with program(FOLDER / "server.py", HOME=str(tmp_path_factory.mktemp("control"))) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _home(home):
-    path = str(home / "control.json")
-    declared = ["--service", "server:MissionControl", "server:AgentLink", "--out", path]
-    env = {**environment(), "PYTHONPATH": str(FOLDER)}
-    subprocess.run(command("contract", "gen", *declared), env=env, stdout=subprocess.DEVNULL, check=True)
-    succeeded("contract", "import", path)
 
 
 def test_service_ls(control):
