@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_REACHED = re.compile(r"^could not reach \w+: ")
 _NODE_KEY = "node.key"
 _IDENTITY = ".aster-identity"
 
@@ -155,7 +157,9 @@ async def connected(
         with progress(f"connecting to {shown_peer(peer)[:24]}", settings):
             await client.connect()
     except IrohConnectionError as error:
-        raise CommandError(f"could not reach {shown_peer(peer)}: {error}") from error
+        # Core names the node in its own words; here the peer is named as it was given.
+        cause = _REACHED.sub("", str(error))
+        raise CommandError(f"could not reach {shown_peer(peer)}: {cause}") from error
     async with client:
         yield client
 
