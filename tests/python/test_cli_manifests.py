@@ -30,7 +30,7 @@ class Registry:
         self.found = found
         self.asked = 0
 
-    async def fetch_contract(self, service, version=None):
+    async def fetch_contract(self, service, version=None, *, timeout=None):
         self.asked += 1
         assert (service, version) == ("Lab", 2)
         if self.found is None:
