@@ -153,7 +153,8 @@ class Calls:
 
     async def unary(self, name: str, message: Any) -> Any:
         """Send a message and return the response."""
-        response = await self._calls.method(name, RpcPattern.UNARY)(self._service.request(name, message))
+        request = self._service.request(name, message)
+        response = await self._calls.method(name, RpcPattern.UNARY)(request)
         return self._service.response(name, response)
 
     async def server_stream(self, name: str, message: Any) -> AsyncGenerator[Any, None]:
