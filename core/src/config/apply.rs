@@ -58,6 +58,9 @@ impl Application<'_> {
             (None, None) => None,
         };
         self.root_key()?;
+        if self.sources.role == Some(Role::Producer) {
+            self.config.iid = self.config.read_key_files(self.sources)?;
+        }
         self.credential(presented, entry);
         Ok(self.config)
     }
@@ -114,7 +117,12 @@ impl Application<'_> {
                 None => (None, None),
             },
             Some(Role::Producer) => match file.select(peer, Role::Producer)? {
-                Some(selected) => (Some(self.check(file, selected)?.root_pubkey), None),
+                Some(selected) => {
+                    let credential = self.check(file, selected)?;
+                    let root = credential.root_pubkey;
+                    self.config.producer = credential.is_producer().then_some(credential);
+                    (Some(root), None)
+                }
                 None => (self.common_root(file)?, None),
             },
             None => {

@@ -11,6 +11,7 @@ mod book;
 mod client;
 mod collection;
 mod connection;
+mod dialer;
 mod docs;
 mod document;
 mod endpoint;
@@ -23,12 +24,17 @@ mod monitor;
 mod net;
 #[expect(clippy::module_inception, reason = "the node itself is one noun of its folder")]
 mod node;
+mod nonce_file;
+mod private_file;
+#[cfg(test)]
+mod scratch;
 mod server;
 mod shelf;
 mod storage;
 mod store;
 mod stream;
 mod transport;
+mod trust;
 
 /// Tasks that a thread of the host's runtime may run before it looks at its sockets again (`event_interval` of
 /// tokio's builder).
@@ -52,5 +58,6 @@ pub use inbox::Taken;
 pub use monitor::{ConnectionFacts, RemoteFacts};
 pub use net::Net;
 pub use node::{Node, NodeOptions};
+pub use nonce_file::FileNonces;
 pub use server::{Server, ServerOptions};
 pub use stream::{ReceiveStream, SendStream, TakenBytes};

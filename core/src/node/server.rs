@@ -13,8 +13,9 @@ use tracing::{debug, warn};
 use super::endpoint;
 use super::handler::{AdmissionHandler, CallHandler, Guarded};
 use super::node::{Hosting, Node, NodeOptions, Protocol};
+use super::trust::{Trust, TrustSettings};
 use crate::addr::NodeAddr;
-use crate::admission::{ConsumerAdmission, Gate};
+use crate::admission::{ConsumerAdmission, Gate, PeerName, Revoked};
 use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,6 +52,7 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     network: NetworkConfig,
     gate: Arc<Gate>,
+    trust: TrustSettings,
     root_pubkey: [u8; 32],
     warnings: Vec<String>,
     options: ServerOptions,
@@ -72,6 +74,8 @@ enum Phase {
 struct Running {
     node: Node,
     dispatcher: Arc<Dispatcher>,
+    /// Ends with the server.
+    _trust: Trust,
 }
 
 impl Server {
@@ -95,15 +99,19 @@ impl Server {
         {
             return Err(Error::new(ErrorKind::Config, "secret_key: the root key is never a node key"));
         }
+        let (open, warnings) = (gate.open, gate.warnings);
+        let gate = Gate::new(open);
+        let trust = TrustSettings::new(config, gate.clone(), root_pubkey, network.storage_path.as_deref());
         Ok(Self(Arc::new(Inner {
             network,
-            gate: Gate::new(gate.open),
+            gate,
+            trust,
             root_pubkey,
-            warnings: gate.warnings,
+            warnings,
             dispatcher_options: DispatcherOptions {
                 max_concurrent_streams: options.max_concurrent_streams,
                 max_sessions_per_connection: options.max_sessions_per_connection,
-                expose_errors: config.expose_errors().unwrap_or(gate.open),
+                expose_errors: config.expose_errors().unwrap_or(open),
                 ..DispatcherOptions::default()
             },
             options,
@@ -248,6 +256,27 @@ impl Server {
         &self.0.warnings
     }
 
+    /// Returns the gate with its allowlist.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.0.gate
+    }
+
+    /// Ends the admission of a peer and its connections within a second; it may be admitted again. False: it had none.
+    pub fn remove_peer(&self, peer: &PeerName) -> bool {
+        self.0.gate.remove(peer)
+    }
+
+    /// Refuses an endpoint or a credential until a second since 1970, or for ever; what it has ends within a second.
+    ///
+    /// # Errors
+    ///
+    /// LIMIT if the list is full, INVALID_ARGUMENT for a time that has passed, IO if it could not be written and holds
+    /// in memory only.
+    pub fn revoke(&self, what: Revoked, until: Option<u64>) -> BoxFuture<'static, Result<()>> {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.trust.revoke(what, until).await })
+    }
+
     /// Tells whether every peer is admitted.
     pub fn is_open(&self) -> bool {
         self.0.gate.is_open()
@@ -288,20 +317,22 @@ impl Inner {
         let options = self.dispatcher_options.clone();
         let calls = options.max_concurrent_streams;
         let dispatcher = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), options)?;
-        let node = self.host(calls, dispatcher.clone()).await?;
+        let trust = self.trust.open().await?;
+        let node = self.host(calls, dispatcher.clone(), &trust).await?;
         let mode = if self.gate.is_open() { "open-gate" } else { "trusted" };
         debug!(target: "aster::server", services = ?names, mode, "server started");
-        Ok(Running { node, dispatcher })
+        Ok(Running { node, dispatcher, _trust: trust })
     }
 
     /// Opens the node of the server, with calls and admission beside its content.
-    async fn host(self: &Arc<Self>, calls: u32, dispatcher: Arc<Dispatcher>) -> Result<Node> {
-        let server = self.clone();
+    async fn host(self: &Arc<Self>, calls: u32, dispatcher: Arc<Dispatcher>, trust: &Trust) -> Result<Node> {
+        let (server, Trust { verifier, doorkeeper, .. }) = (self.clone(), trust.clone());
         let protocols = move |endpoint: &Endpoint| -> Vec<Protocol> {
-            let admission = ConsumerAdmission::new(server.gate.clone(), server.directory(endpoint));
+            let consumers = ConsumerAdmission::new(verifier, server.directory(endpoint));
+            let consumers = AdmissionHandler(doorkeeper, consumers);
             vec![
                 (wire::ALPN_RPC.to_vec(), Box::new(Guarded(CallHandler(dispatcher)))),
-                (wire::ALPN_CONSUMER_ADMISSION.to_vec(), Box::new(Guarded(AdmissionHandler(Arc::new(admission))))),
+                (wire::ALPN_CONSUMER_ADMISSION.to_vec(), Box::new(Guarded(consumers))),
             ]
         };
         let hosting = Hosting { gate: Some(self.gate.clone()), calls, protocols: Box::new(protocols) };

@@ -300,7 +300,11 @@ impl Caller {
         if self.closed.load(Ordering::Acquire) {
             return Err(Failure::lost("closed"));
         }
-        let dialled = self.dialer.dial().await.map_err(|error| Failure::lost(error.message()))?;
+        let closed = self.current_link().and_then(|link| link.connection.close_cause());
+        if closed.is_some_and(|cause| cause.code == Some(wire::CLOSE_NOT_ADMITTED.into())) {
+            self.dialer.readmit().await.map_err(|error| Failure::of_dial(&error))?;
+        }
+        let dialled = self.dialer.dial().await.map_err(|error| Failure::of_dial(&error))?;
         let link = Link::new(dialled);
         *lock(&self.current) = Some(link.clone());
         Ok(link)

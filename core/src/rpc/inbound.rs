@@ -8,6 +8,7 @@ use super::driver::received_body;
 use super::stream::ReadError;
 use super::transport::{CloseCause, Connection, StreamError};
 use crate::engine::{Body, ClientCall, Event};
+use crate::error::{Error, ErrorKind};
 use crate::frame::{self, Frame, FrameKind};
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire;
@@ -22,6 +23,14 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn lost(reason: &str) -> Self {
         CloseCause::lost(reason).into()
+    }
+
+    /// Returns why a call ends whose server could not be dialled, or refused admission.
+    pub(crate) fn of_dial(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::AdmissionDenied => wire::not_admitted().into(),
+            _ => Self::lost(error.message()),
+        }
     }
 
     /// Returns why a call ends whose answer cannot be read (`wire.md` section 10).
