@@ -28,7 +28,9 @@ pub struct Presentation {
 impl std::fmt::Debug for Presentation {
     /// Tells only whether there is something: both may be bearer secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Presentation").field("has_credential", &!self.credential_json.is_empty()).finish_non_exhaustive()
+        f.debug_struct("Presentation")
+            .field("has_credential", &!self.credential_json.is_empty())
+            .finish_non_exhaustive()
     }
 }
 

@@ -184,7 +184,9 @@ mod tests {
         for length in 0..text.len() {
             assert!(Nonces::parse(&text[..length]).is_err(), "{length}");
         }
-        for bad in [r#"{"version":3,"consumed":{}}"#, r#"{"version":2,"consumed":{"ab":1}}"#, r#"{"consumed":[1]}"#, "[]"] {
+        for bad in
+            [r#"{"version":3,"consumed":{}}"#, r#"{"version":2,"consumed":{"ab":1}}"#, r#"{"consumed":[1]}"#, "[]"]
+        {
             assert!(Nonces::parse(bad).is_err(), "{bad}");
         }
     }

@@ -190,10 +190,7 @@ impl PeerList {
         let entry = self.entry(peer, now_ms)?;
         let special = entry.services.get(service).filter(|grant| grant.holds(now_ms));
         let general = || entry.general.as_ref().filter(|grant| grant.holds(now_ms));
-        special.or_else(general).map(|grant| Standing {
-            attributes: grant.attributes.clone(),
-            is_admitted: true,
-        })
+        special.or_else(general).map(|grant| Standing { attributes: grant.attributes.clone(), is_admitted: true })
     }
 
     /// Returns the admission of a peer for everything, else one of those for a service.
@@ -205,9 +202,9 @@ impl PeerList {
     /// Returns every admission that holds.
     pub fn all(&self, now_ms: i64) -> impl Iterator<Item = (&PeerName, &Admission)> {
         let held = move |grant: &&Grant| grant.holds(now_ms);
-        self.entries.iter().flat_map(move |(peer, entry)| {
-            entry.grants().filter(held).map(move |grant| (peer, &grant.admission))
-        })
+        self.entries
+            .iter()
+            .flat_map(move |(peer, entry)| entry.grants().filter(held).map(move |grant| (peer, &grant.admission)))
     }
 
     /// Tells whether a peer could be put on the list, beside `reserved` others.
@@ -232,7 +229,8 @@ impl PeerList {
         now_ms: i64,
         is_open: &dyn Fn(&PeerName) -> bool,
     ) -> bool {
-        if !self.entries.contains_key(&peer) && self.entries.len() >= self.capacity && !self.make_room(now_ms, is_open) {
+        if !self.entries.contains_key(&peer) && self.entries.len() >= self.capacity && !self.make_room(now_ms, is_open)
+        {
             return false;
         }
         self.next_deadline_ms = self.next_deadline_ms.min(admission.deadline_ms);

@@ -81,7 +81,8 @@ impl Revocations {
     /// Returns the content of its file.
     pub fn to_json(&self) -> String {
         let list = |entries: &HashMap<[u8; 32], u64>| {
-            let mut sorted: Vec<_> = entries.iter().map(|(key, until)| (hex::encode(key), Value::from(*until))).collect();
+            let mut sorted: Vec<_> =
+                entries.iter().map(|(key, until)| (hex::encode(key), Value::from(*until))).collect();
             sorted.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(sorted.into_iter().collect::<Map<_, _>>())
         };

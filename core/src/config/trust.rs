@@ -48,7 +48,10 @@ impl Config {
 
     /// Returns the paths of key files of clouds.
     pub(super) fn key_files(&self) -> Vec<String> {
-        KEY_FILES.iter().flat_map(|field| self.text(field).map(str::to_owned).into_iter().chain(self.list(field))).collect()
+        KEY_FILES
+            .iter()
+            .flat_map(|field| self.text(field).map(str::to_owned).into_iter().chain(self.list(field)))
+            .collect()
     }
 
     /// Reads the key files of clouds.

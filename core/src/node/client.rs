@@ -99,10 +99,8 @@ impl Client {
     /// folder is in use.
     pub fn connect(runtime: Handle, config: &Config, options: ClientOptions) -> BoxFuture<'static, Result<Self>> {
         let prepared = prepare(config, &options);
-        let presentation = Presentation {
-            credential_json: options.credential_json.clone(),
-            iid_token: config.trust().iid_token,
-        };
+        let presentation =
+            Presentation { credential_json: options.credential_json.clone(), iid_token: config.trust().iid_token };
         Box::pin(async move {
             let (network, target, root_pubkey) = prepared?;
             let persists = network.storage_path.is_some();
@@ -110,8 +108,7 @@ impl Client {
             let node = OpenedNode(Some(Node::open(options_of_node).await?));
             node.get()?.0.book.add(&target);
             let timeout = options.connect_timeout;
-            let dialer =
-                Arc::new(QuicDialer::new(node.get()?.clone(), target, timeout, presentation, root_pubkey));
+            let dialer = Arc::new(QuicDialer::new(node.get()?.clone(), target, timeout, presentation, root_pubkey));
             let admitted = dialer.admit().await;
             let id = node.get()?.id();
             if admitted.is_err() && persists {

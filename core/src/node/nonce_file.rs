@@ -37,7 +37,9 @@ impl FileNonces {
     fn load(&self) -> Result<Nonces> {
         let text = read(&self.path)?;
         let nonces = text.map(|text| Nonces::parse(&text)).transpose();
-        Ok(nonces.map_err(|error| Error::new(error.kind(), format!("{}: {error}", self.path.display())))?.unwrap_or_default())
+        Ok(nonces
+            .map_err(|error| Error::new(error.kind(), format!("{}: {error}", self.path.display())))?
+            .unwrap_or_default())
     }
 
     /// Spends under the lock: read again, add, replace, and only then say so.

@@ -15,7 +15,7 @@ use super::handler::{AdmissionHandler, CallHandler, Guarded};
 use super::node::{Hosting, Node, NodeOptions, Protocol};
 use super::trust::{Trust, TrustSettings};
 use crate::addr::NodeAddr;
-use crate::admission::{ConsumerAdmission, Gate, PeerName, Revoked};
+use crate::admission::{ConsumerAdmission, Gate, NonceStore, PeerName, Revoked};
 use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -254,6 +254,19 @@ impl Server {
     /// Returns what the operator must be told about the gate, such as dev mode. It is logged, too.
     pub fn warnings(&self) -> &[String] {
         &self.0.warnings
+    }
+
+    /// Takes the host's own store of spent one-time tokens instead of core's.
+    ///
+    /// # Errors
+    ///
+    /// STATE once the server is started.
+    pub fn set_nonce_store(&self, store: Arc<dyn NonceStore>) -> Result<()> {
+        if self.0.running().is_some() {
+            return Err(Error::new(ErrorKind::State, "the nonce store is given before the start"));
+        }
+        *self.0.trust.own_nonces() = Some(store);
+        Ok(())
     }
 
     /// Returns the gate with its allowlist.

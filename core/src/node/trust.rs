@@ -1,7 +1,7 @@
 //! What a server admits with: its gate, verifier and stores, and the tasks and files that belong to them.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
@@ -27,7 +27,7 @@ pub(super) struct TrustSettings {
     storage_path: Option<PathBuf>,
     clock: Arc<dyn Clock>,
     /// The host's own store of nonces.
-    pub(super) nonces: Option<Arc<dyn NonceStore>>,
+    nonces: Mutex<Option<Arc<dyn NonceStore>>>,
     /// Held while the list is written.
     revoking: AsyncMutex<()>,
 }
@@ -57,7 +57,7 @@ impl TrustSettings {
             config: config.trust(),
             storage_path: storage.map(PathBuf::from),
             clock: Arc::new(SystemClock),
-            nonces: None,
+            nonces: Mutex::default(),
             revoking: AsyncMutex::default(),
         }
     }
@@ -72,8 +72,9 @@ impl TrustSettings {
         if iid.is_empty() && !self.gate.is_open() {
             warn!(target: "aster::trust", "no keys for instance identities: credentials that ask for one are refused");
         }
-        let nonces = match &self.nonces {
-            Some(store) => store.clone(),
+        let own = self.own_nonces().clone();
+        let nonces = match own {
+            Some(store) => store,
             None => self.nonce_store().await?,
         };
         let verifier = Arc::new(Verifier {
@@ -91,6 +92,11 @@ impl TrustSettings {
         let (root, stores) = (root.get(..8), if self.storage_path.is_some() { "files" } else { "memory" });
         info!(target: "aster::trust", event = "trust.state", gate = state, root, stores);
         Ok(Trust { verifier, doorkeeper: Arc::default(), _reaper: reaper })
+    }
+
+    /// Returns the host's own store of nonces.
+    pub(super) fn own_nonces(&self) -> MutexGuard<'_, Option<Arc<dyn NonceStore>>> {
+        self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn nonce_store(&self) -> Result<Arc<dyn NonceStore>> {

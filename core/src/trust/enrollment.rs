@@ -152,7 +152,10 @@ impl Enrollment {
         }
         put("root_pubkey", hex::encode(self.root_pubkey).into());
         put("expires_at", self.expires_at.into());
-        put("attributes", self.attributes.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect::<Map<_, _>>().into());
+        put(
+            "attributes",
+            self.attributes.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect::<Map<_, _>>().into(),
+        );
         if !is_producer {
             put("endpoint_id", id());
             put("nonce", self.nonce.as_ref().map_or(Value::Null, |nonce| hex::encode(nonce).into()));

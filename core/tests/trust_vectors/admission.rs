@@ -104,7 +104,8 @@ async fn tolerated_and_credentials_are_admitted() {
     for entry in list(&vectors["credentials"]) {
         let root = bytes(&vectors["keys"][text(&entry["key"])]["public"]);
         let server = Server::with(false, NOW, |verifier| verifier.root_pubkey = root, None);
-        let peer = peer(entry.get("endpoint_id").filter(|id| id.is_string()).unwrap_or(&vectors["keys"]["node"]["public"]));
+        let peer =
+            peer(entry.get("endpoint_id").filter(|id| id.is_string()).unwrap_or(&vectors["keys"]["node"]["public"]));
         let verdict = verify(&server, text(&entry["kind"]), &presented(entry), peer).await;
         let expected = match text(&entry["verdict"]) {
             "admit" => Ok(()),
@@ -162,9 +163,16 @@ async fn admission_requests() {
         match server.admit(bytes.as_bytes(), peer).await {
             Ok(answer) => {
                 assert_eq!(entry["verdict"], "admit", "{}", entry["name"]);
-                assert_eq!(serde_json::to_value(answer.attributes).expect("JSON"), entry["attributes"], "{}", entry["name"]);
+                assert_eq!(
+                    serde_json::to_value(answer.attributes).expect("JSON"),
+                    entry["attributes"],
+                    "{}",
+                    entry["name"]
+                );
             }
-            Err(cause) => assert_eq!((text(&entry["verdict"]), cause.name()), ("deny", text(&entry["cause"])), "{entry}"),
+            Err(cause) => {
+                assert_eq!((text(&entry["verdict"]), cause.name()), ("deny", text(&entry["cause"])), "{entry}")
+            }
         }
     }
 }

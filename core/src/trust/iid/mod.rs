@@ -74,7 +74,9 @@ impl IidKeys {
     pub fn new(settings: &IidSettings) -> Result<Self> {
         let jwks = |field: &str, text: &Option<String>| match text {
             None => Ok(Jwks::default()),
-            Some(text) => Jwks::parse(text).ok_or_else(|| wrong(field, "expected a JWKS document with RSA or P-256 keys")),
+            Some(text) => {
+                Jwks::parse(text).ok_or_else(|| wrong(field, "expected a JWKS document with RSA or P-256 keys"))
+            }
         };
         Ok(Self {
             aws: AwsKeys::parse(&settings.aws_certificates)
