@@ -17,7 +17,7 @@ RANKS = [
     {"frame", "wire", "codec", "contract", "trust", "addr", "ticket", "config"},
     {"engine"},
     {"rpc"},
-    {"admission"},
+    {"admission", "registry"},
     {"node"},
 ]
 # Neighbours of one rank that may use each other, with the reason.

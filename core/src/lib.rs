@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | L3, iroh | [`node`] |
-//! | L2, tokio | [`admission`], [`rpc`], [`engine`] |
+//! | L2, tokio | [`admission`], [`registry`], [`rpc`], [`engine`] |
 //! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`], [`keys`] below them |
 //! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`] |
 //!
@@ -26,6 +26,7 @@ pub mod keys;
 pub mod limits;
 #[cfg(feature = "node")]
 pub mod node;
+pub mod registry;
 pub mod rpc;
 pub mod status;
 pub mod ticket;

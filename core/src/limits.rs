@@ -1,4 +1,5 @@
-//! Every limit of the protocol, in one place (`wire.md` section 21, `codec.md` section 6, `contract.md` section 9).
+//! Every limit of the protocol, in one place (`wire.md` section 21, `codec.md` section 6, `contract.md` section 9,
+//! `registry.md` section 10).
 //!
 //! Bindings read these numbers; none of them repeats one.
 
@@ -33,6 +34,8 @@ pub const FRAME_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub const HANDLER_CAP: Duration = Duration::from_secs(300);
 /// Time for dialling a peer, admission included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between two signs of life on a connection without traffic.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Wait for a free stream when a call has no deadline.
 pub const STREAM_WAIT: Duration = Duration::from_secs(30);
 /// Tolerance for absolute deadlines, against clock skew.
@@ -255,3 +258,54 @@ pub const MAX_BLOB_BYTES: u64 = 1024 * 1024 * 1024;
 pub const MAX_COLLECTION_BYTES: u64 = 4 * 1024 * 1024;
 /// Interval in which content that no tag and no document names is removed.
 pub const BLOB_COLLECTION_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Largest lease, artefact reference or owner record of a registry (`registry.md` section 10).
+pub const MAX_REGISTRY_RECORD: usize = 16 * 1024;
+/// Largest manifest that is written into the document itself.
+pub const MAX_INLINE_MANIFEST: usize = 1024 * 1024;
+/// Authors of one access list.
+pub const MAX_ACL_AUTHORS: usize = 10_000;
+/// Largest access list: 64 hex digits, quotes and a comma for each author.
+pub const MAX_ACL_BYTES: u64 = 68 * MAX_ACL_AUTHORS as u64;
+/// Leases that are read of one contract.
+pub const MAX_LEASES_PER_CONTRACT: usize = 10_000;
+/// How far entries may be dated in the future.
+pub const MAX_REGISTRY_FUTURE_MS: i64 = 10 * 60 * 1000;
+/// Longest life of a lease; a longer one is malformed.
+pub const MAX_LEASE_MS: i64 = 10 * 60 * 1000;
+/// Life of the leases that we write.
+pub const LEASE_MS: i64 = 45_000;
+/// Time between two writes of a lease, give or take a tenth.
+pub const LEASE_REFRESH: Duration = Duration::from_secs(15);
+/// Tolerance of readers for clocks that differ.
+pub const LEASE_SKEW_MS: i64 = 5000;
+/// Time to withdraw leases when a server closes.
+pub const LEASE_WITHDRAWAL: Duration = Duration::from_secs(2);
+/// Longest wait before a publication that failed is tried again.
+pub const MAX_PUBLICATION_RETRY: Duration = Duration::from_secs(60);
+/// Largest hint.
+pub const MAX_HINT_BYTES: usize = 4096;
+/// Time between two looks that hints cause.
+pub const HINT_PAUSE: Duration = Duration::from_secs(1);
+/// Endpoints through which a document is joined again.
+pub const MAX_REJOIN_PEERS: usize = 16;
+/// Time to find a contract.
+pub const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(6);
+/// Part of it that is spent waiting for the manifest in the document.
+pub const INLINE_MANIFEST_WAIT: Duration = Duration::from_secs(3);
+/// Collections that are tried for one contract.
+pub const MAX_ARTIFACT_SOURCES: usize = 8;
+/// Files of a published contract.
+pub const MAX_BUNDLE_FILES: usize = 10_000;
+/// Bytes of a published contract.
+pub const MAX_BUNDLE_BYTES: u64 = 64 * 1024 * 1024;
+/// Time for which an endpoint that failed a call goes last.
+pub const FAILED_ENDPOINT_PAUSE: Duration = Duration::from_secs(5);
+/// Time to dial one of several endpoints before a call goes on to the next.
+pub const ROUTE_DIAL: Duration = Duration::from_secs(5);
+/// Endpoints of a client, beyond which those are forgotten that no lease names.
+pub const MAX_FLEET: usize = 256;
+/// Verified contracts that a process remembers.
+pub const MAX_KNOWN_CONTRACTS: usize = 256;
+/// Time to find a contract for a program that is generated from it.
+pub const GENERATION_TIMEOUT: Duration = Duration::from_secs(30);

@@ -8,11 +8,11 @@ import enum
 import json
 import math
 import typing
-import unicodedata
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aster import _aster
+from aster._enums import contract_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,7 +58,7 @@ def declare(default: Default) -> dict[str, Any] | None:
     if is_factory:
         value = {} if value is dict else []
     elif isinstance(value, enum.Enum):
-        value = unicodedata.normalize("NFC", value.name)
+        value = contract_name(value)
     elif isinstance(value, (bytes, bytearray)):
         value = base64.b64encode(value).decode()
     elif isinstance(value, uuid.UUID):

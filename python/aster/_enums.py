@@ -8,6 +8,9 @@ from typing import Any
 
 from aster._annotations import UnsupportedTypeError
 
+CONTRACT_NAMES = "__wire_names__"
+"""Attribute of an enum: the contract names of members that Python cannot spell, by their names."""
+
 
 def describe(cls: type[enum.Enum]) -> dict[str, Any]:
     """Return the declaration of an enum. Aliases of members are not members.
@@ -27,4 +30,10 @@ def describe(cls: type[enum.Enum]) -> dict[str, Any]:
 
 def members(cls: type[enum.Enum]) -> dict[str, enum.Enum]:
     """Return the members by their contract names."""
-    return {unicodedata.normalize("NFC", member.name): member for member in cls}
+    return {contract_name(member): member for member in cls}
+
+
+def contract_name(member: enum.Enum) -> str:
+    """Return the contract name of a member: its own, unless the enum has another one for it."""
+    names: dict[str, str] = getattr(type(member), CONTRACT_NAMES, {})
+    return unicodedata.normalize("NFC", names.get(member.name, member.name))

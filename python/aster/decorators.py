@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, overload
 
-from aster import _aster
 from aster._annotations import Namespace, UnresolvedTypeError, bare, message_class, shown
-from aster._messages import MessageTable
+from aster._declared import declare
 from aster._method_decorators import (
     METHOD_ATTRIBUTE,
     MethodOptions,
@@ -25,7 +23,7 @@ from aster.inline_params import make_request
 from aster.interceptors.base import Interceptor
 from aster.metadata import Metadata
 from aster.rpc_types import RpcPattern, RpcScope, SerializationMode
-from aster.service import SERVICE_ATTRIBUTE, MethodInfo, ServiceInfo
+from aster.service import SERVICE_ATTRIBUTE, MethodInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,34 +94,20 @@ def service(
         if scope is RpcScope.SESSION:
             _check_session(cls)
         docs = metadata or Metadata(_first_paragraph(cls))
-        messages = MessageTable(local_names)
-        methods = {method.name: method for method in _methods(cls, title, local_names)}
-        described = {
-            "service": title,
-            "version": version,
-            "scoped": scope.value,
-            "serialization_modes": [mode.name.lower() for mode in modes],
-            "requires": None if required is None else required.describe(),
-            "public": public,
-            "producer_language": "python" if SerializationMode.NATIVE in modes else "",
-            **docs.describe(),
-            "methods": [_describe(method, messages) for method in methods.values()],
-            "types": messages.types,
-        }
-        messages.complete()
-        plan = _aster.Plan(json.dumps(described), messages.classes, messages.enums)
-        info = ServiceInfo(
+        methods = list(_methods(cls, title, local_names))
+        info = declare(
             title,
             version,
-            scope.value,
+            scope,
             methods,
-            modes,
-            examined,
-            max_concurrent_streams,
-            required,
-            public,
-            docs,
-            plan,
+            modes=modes,
+            requires=required,
+            public=public,
+            metadata=docs,
+            interceptors=examined,
+            max_concurrent_streams=max_concurrent_streams,
+            producer_language="python" if SerializationMode.NATIVE in modes else "",
+            local_names=local_names,
         )
         setattr(cls, SERVICE_ATTRIBUTE, info)
         return cls
@@ -294,17 +278,3 @@ def _response(method: str, annotation: Any, namespace: Namespace, streams: bool)
         raise TypeError(f"Method {method} must return a dataclass, got {shown(annotation)}")
     found: type[Any] = resolved
     return found
-
-
-def _describe(method: MethodInfo, messages: MessageTable) -> dict[str, Any]:
-    return {
-        "name": method.name,
-        "pattern": method.pattern,
-        "request": messages.add(method.request_type),
-        "response": messages.add(method.response_type),
-        "timeout_s": method.timeout,
-        "idempotent": method.idempotent,
-        "requires": None if method.requires is None else method.requires.describe(),
-        "request_style": method.request_style,
-        **method.metadata.describe(),
-    }

@@ -52,7 +52,7 @@ class MethodInfo:
 
 @dataclass(frozen=True)
 class ServiceInfo:
-    """A service. `methods` is keyed by wire name, in declared order."""
+    """A service. `methods` is keyed by wire name, in declared order; `described` is the description core was given."""
 
     name: str
     version: int
@@ -65,6 +65,7 @@ class ServiceInfo:
     public: bool
     metadata: Metadata
     plan: _aster.Plan = field(repr=False, compare=False)
+    described: str = field(default="", repr=False, compare=False)
 
     def get_method(self, name: str) -> MethodInfo | None:
         """Return a method by its wire name."""
@@ -116,7 +117,7 @@ class ServiceRegistry:
 
         Raises `TypeError` for anything else, `ValueError` if the name and version are taken.
         """
-        info = _info_of(service)
+        info = info_of(service)
         key = info.name, info.version
         with self._lock:
             if key in self._services:
@@ -172,7 +173,8 @@ def set_default_registry(registry: ServiceRegistry) -> None:
         _Default.registry = registry
 
 
-def _info_of(service: type | object) -> ServiceInfo:
+def info_of(service: type | object) -> ServiceInfo:
+    """Return what is known of a decorated class, an instance of one, or a `ServiceInfo`. `TypeError` for others."""
     if isinstance(service, ServiceInfo):
         return service
     cls = service if isinstance(service, type) else type(service)

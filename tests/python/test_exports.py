@@ -29,7 +29,7 @@ def words(text):
     return text.split()
 
 
-# python-api.md section 1, but for what comes with the trust, registry, contract and command parts.
+# python-api.md section 1, but for what comes with the trust, registry and command parts.
 MODULES = words("""
 aster.public aster.decorators aster.runtime aster.codec aster.json_codec aster.status aster.rpc_types aster.config
 aster.capabilities aster.client aster.server aster.session aster.logging aster.interceptors aster.interceptors.base
@@ -37,7 +37,8 @@ aster.interceptors.deadline aster.interceptors.auth aster.interceptors.retry ast
 aster.interceptors.audit aster.interceptors.metrics aster.interceptors.capability aster.interceptors.rate_limit
 aster.interceptors.compression aster.transport aster.transport.base aster.transport.iroh aster.transport.local
 aster.service aster.metadata aster.inline_params aster.dynamic aster.framing aster.protocol aster.health aster.limits
-aster.types aster.testing aster.testing.harness aster._aster
+aster.types aster.testing aster.testing.harness aster.contract aster.contract.identity aster.contract.manifest
+aster.contract.publication aster._aster
 """)
 
 # Names that the specification gives under a module.
@@ -45,6 +46,12 @@ UNDER_MODULES = {
     "aster.session": "SessionStub ClientSession create_session create_local_session create_proxy_session SessionServer",
     "aster.service": "ServiceInfo MethodInfo ServiceSummary ServiceRegistry get_default_registry set_default_registry",
     "aster.testing": "AsterTestHarness",
+    "aster.contract": "ServiceContract contract_id_from_service build_type_graph resolve_with_cycles "
+    "canonical_xlang_bytes compute_type_hash compute_contract_id normalize_identifier ContractManifest "
+    "FatalContractMismatch TypeKind ContainerKind TypeDefKind MethodPattern CapabilityKind ScopeKind MethodDef TypeDef "
+    "FieldDef EnumValueDef UnionVariantDef",
+    "aster.contract.publication": "build_collection upload_collection fetch_from_collection",
+    "aster.contract.manifest": "extract_method_descriptors verify_manifest_or_fatal",
     "aster.json_codec": "JsonProxyCodec json_encode json_decode safe_decompress",
     "aster.dynamic": "DynamicTypeFactory",
     "aster.framing": "encode_frame write_frame read_frame FramingError",

@@ -65,7 +65,7 @@ async def test_a_manifest_that_fits_and_one_that_does_not():
     path = Path(".aster/manifest.json").resolve()
     path.write_text(json.dumps({**fits, "contract_id": "f" * 64}), encoding="utf-8")
     error = await raised(AsterServer([Echo()]).start())
-    assert type(error) is RuntimeError
+    assert isinstance(error, RuntimeError)
     assert str(error).splitlines()[:4] == [
         f"Contract identity mismatch for '{live.name}' v{live.version}:",
         f"  Expected (manifest): {'f' * 64}",

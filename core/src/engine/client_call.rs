@@ -76,7 +76,18 @@ struct State {
     input_ended: bool,
     wants_writable: bool,
     credit: u32,
+    /// What the call began with, if it may begin again.
+    kept: Option<Beginning>,
+    /// Whether something of it went out.
+    is_sent: bool,
     ended: bool,
+}
+
+/// Header and request of a call.
+#[derive(Clone)]
+struct Beginning {
+    timed: Option<(Box<Header>, Form)>,
+    out: Vec<u8>,
 }
 
 /// What opens a call: the header of its stream, or of itself in a session.
@@ -97,6 +108,8 @@ pub(crate) struct CallRequest {
     pub(crate) deadline: Option<Instant>,
     pub(crate) header: Header,
     pub(crate) credit: u32,
+    /// Whether the call may begin again at another server.
+    pub(crate) keeps: bool,
     pub(crate) signal: Arc<Signal>,
 }
 
@@ -179,13 +192,18 @@ impl CallRequest {
         let streams_output = self.plan.methods()[self.method].description.pattern.streams_output();
         let credit = if streams_output { self.credit.min(limits::MAX_CREDIT) } else { 0 };
         queue.reserve(1 + credit as usize)?;
+        let timed = self.deadline.map(|_| (Box::new(self.header), self.form));
+        let repeats = self.keeps && input_ended && self.plan.methods()[self.method].description.idempotent;
+        let kept = repeats.then(|| Beginning { timed: timed.clone(), out: out.clone() });
         let state = State {
-            timed: self.deadline.map(|_| (Box::new(self.header), self.form)),
+            timed,
             out,
             out_items: 0,
             input_ended,
             wants_writable: false,
             credit,
+            kept,
+            is_sent: false,
             ended: false,
         };
         let call = Arc::new(ClientCall {
@@ -371,6 +389,7 @@ impl ClientCall {
         }
         state.out = Vec::new();
         state.timed = None;
+        state.kept = None;
         let unused =
             std::mem::take(&mut state.credit) as usize + usize::from(std::mem::take(&mut state.wants_writable));
         self.queue.unreserve(unused);
@@ -380,6 +399,19 @@ impl ClientCall {
 
     pub(crate) fn finish(&self, status: RpcStatus, connection_lost: bool) {
         self.conclude(Event::Finished { ticket: self.ticket, status, connection_lost });
+    }
+
+    /// Makes the call begin again, at another server: it was not sent yet, or may be sent twice. False if it cannot.
+    pub(crate) fn rewind(&self) -> bool {
+        let mut state = self.lock();
+        if state.ended {
+            return false;
+        }
+        if state.is_sent {
+            let Some(Beginning { timed, out }) = state.kept.clone() else { return false };
+            (state.timed, state.out, state.is_sent) = (timed, out, false);
+        }
+        true
     }
 
     pub(crate) fn is_ended(&self) -> bool {
@@ -397,6 +429,7 @@ impl ClientCall {
     /// Takes what is to be sent, its first frame first. A deadline is told as the time that is left now.
     pub(crate) fn take_outbox(&self, now_epoch_ms: i64) -> Result<Outbox, RpcStatus> {
         let mut state = self.lock();
+        state.is_sent = true;
         let mut frames = Vec::new();
         if let (Some((mut header, form)), Some(deadline)) = (state.timed.take(), self.deadline) {
             header.tell_deadline(now_epoch_ms, deadline).ok_or_else(wire::deadline_exceeded)?;

@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use iroh::EndpointAddr;
 use tokio::runtime::Handle;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::dialer::{QuicDialer, keep_presenting};
 use super::endpoint;
+use super::fleet::Fleet;
 use super::node::{Node, NodeOptions};
+use super::registry::ClientRegistry;
 use crate::addr::Address;
 use crate::admission::Presentation;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::engine::ServicePlan;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::{BoundService, BoxFuture, Caller};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
@@ -64,9 +68,9 @@ pub struct ClientInfo {
 
 /// A connected client. Clones are the same client.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     first: Arc<ClientInfo>,
     options: ClientOptions,
     caller: Arc<Caller>,
@@ -74,6 +78,23 @@ struct Inner {
     node: Node,
     warned: Mutex<Vec<(String, i32)>>,
     _presenting: Option<Presenting>,
+    pub(super) runtime: Handle,
+    /// Joined at the first use, and left when the client connects afresh.
+    pub(super) registry: AsyncMutex<Option<ClientRegistry>>,
+    pub(super) fleet: Arc<Fleet>,
+}
+
+impl Inner {
+    /// Returns where the client was connected to.
+    pub(super) fn home(&self) -> EndpointAddr {
+        self.dialer.target.clone()
+    }
+
+    async fn leave_registry(&self) {
+        if let Some(registry) = self.registry.lock().await.take() {
+            registry.close().await;
+        }
+    }
 }
 
 /// Presents a policy again while the client lives.
@@ -122,9 +143,21 @@ impl Client {
                 let present = async move || dialer.admit().await.map(drop);
                 Presenting(runtime.spawn(keep_presenting(present)))
             });
-            let caller = Caller::new(runtime, dialer.clone(), Arc::new(SystemClock), None);
-            let warned = Mutex::default();
-            Ok(Self(Arc::new(Inner { first, options, caller, dialer, node, warned, _presenting: presenting })))
+            let caller = Caller::new(runtime.clone(), dialer.clone(), Arc::new(SystemClock), None);
+            let home = (EndpointId(*dialer.target.id.as_bytes()), caller.clone());
+            let fleet = Fleet::new(runtime.clone(), dialer.to_others(), home);
+            Ok(Self(Arc::new(Inner {
+                first,
+                options,
+                caller,
+                dialer,
+                node,
+                warned: Mutex::default(),
+                _presenting: presenting,
+                runtime,
+                registry: AsyncMutex::default(),
+                fleet,
+            })))
         })
     }
 
@@ -153,6 +186,7 @@ impl Client {
         let inner = self.0.clone();
         Box::pin(async move {
             inner.caller.disconnect();
+            inner.leave_registry().await;
             for wait in limits::RECONNECT_WAITS {
                 tokio::time::sleep(wait).await;
                 match inner.dialer.admit().await {
@@ -188,7 +222,7 @@ impl Client {
             .find(|service| service.name == name && service.version == version)
             .ok_or_else(|| not_offered(name, version, services))?;
         self.check_channel(&info, offered, channel.unwrap_or(&self.0.options.channel))?;
-        self.compare_contract(plan, offered);
+        self.compare_contract(plan, &offered.contract_id, name, version);
         let choice = wire::choose(&offered.serialization_modes);
         Ok(BoundService::new(self.0.caller.clone(), plan.clone(), choice))
     }
@@ -211,16 +245,17 @@ impl Client {
         Ok(())
     }
 
-    fn compare_contract(&self, plan: &ServicePlan, offered: &ServiceSummary) {
-        if plan.contract().id() == offered.contract_id {
+    /// Logs once per service that its contract differs from ours; versions of a service may meet.
+    pub(super) fn compare_contract(&self, plan: &ServicePlan, offered: &str, name: &str, version: i32) {
+        if plan.contract().id() == offered {
             return;
         }
-        let service = (offered.name.clone(), offered.version);
+        let service = (name.to_owned(), version);
         let mut warned = self.0.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if !warned.contains(&service) {
             warn!(
                 target: "aster::client",
-                service = %service.0, version = service.1, ours = plan.contract().id(), theirs = %offered.contract_id,
+                service = %service.0, version = service.1, ours = plan.contract().id(), theirs = offered,
                 "the contract of the service differs from ours"
             );
             warned.push(service);
@@ -232,6 +267,8 @@ impl Client {
         let inner = self.0.clone();
         Box::pin(async move {
             inner.caller.close().await;
+            inner.fleet.close().await;
+            inner.leave_registry().await;
             inner.node.close().await;
         })
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use iroh::EndpointAddr;
 use iroh_blobs::Hash;
+use iroh_blobs::api::TempTag;
 use iroh_blobs::format::collection::Collection;
 use iroh_blobs::hashseq::HashSeq;
 
@@ -79,9 +80,16 @@ impl Blobs {
 
 impl Content {
     async fn add_collection(&self, files: Vec<(String, Bytes)>) -> Result<Hash> {
+        let (hash, _kept) = self.put_collection(files).await?;
+        self.keep(BlobFormat::HashSeq.with(hash)).await?;
+        Ok(hash)
+    }
+
+    /// Adds files and their list, which are protected as long as the tag lives.
+    pub(super) async fn put_collection(&self, files: Vec<(String, Bytes)>) -> Result<(Hash, TempTag)> {
         let failed = |error: &dyn std::fmt::Display| failure::failed("cannot add the collection", error);
         let mut collection = Collection::default();
-        // Protect the files until the collection has its tag.
+        // Protect the files until the collection has a tag.
         let mut kept = Vec::with_capacity(files.len());
         for (name, data) in files {
             let added = self.store.add_bytes(data).temp_tag().await.map_err(|error| failed(&error))?;
@@ -89,8 +97,7 @@ impl Content {
             kept.push(added);
         }
         let stored = collection.store(&self.store).await.map_err(|error| failed(&error))?;
-        self.keep(BlobFormat::HashSeq.with(stored.hash())).await?;
-        Ok(stored.hash())
+        Ok((stored.hash(), stored))
     }
 
     /// Reads the list of a collection, whose size is checked first: it may come from a stranger.

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::warn;
 
 use super::client::ClientInfo;
+use super::fleet::Dialers;
 use super::node::Node;
 use super::transport::QuicConnection;
 use crate::admission::{self, Presentation};
@@ -76,6 +77,16 @@ impl QuicDialer {
         Ok(info)
     }
 
+    /// Makes what dials other producers of our services: admission with our credential and the check of the root key
+    /// come first, once per connection.
+    pub(super) fn to_others(self: &Arc<Self>) -> Dialers {
+        let own = self.clone();
+        Box::new(move |target| {
+            let (node, presentation) = (own.node.clone(), own.presentation.clone());
+            Arc::new(AdmittedDialer(QuicDialer::new(node, target, own.timeout, presentation, own.root_pubkey)))
+        })
+    }
+
     /// Returns what the server told last.
     pub(super) fn info(&self) -> Option<Arc<ClientInfo>> {
         self.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -110,6 +121,18 @@ impl Dialer for QuicDialer {
 
     fn readmit(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async { self.admit().await.map(drop) })
+    }
+}
+
+/// Dials another producer, admission first.
+struct AdmittedDialer(QuicDialer);
+
+impl Dialer for AdmittedDialer {
+    fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
+        Box::pin(async {
+            self.0.admit().await?;
+            self.0.dial().await
+        })
     }
 }
 

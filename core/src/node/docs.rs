@@ -111,6 +111,18 @@ impl Docs {
         })
     }
 
+    /// Takes a document by its id, for reading, and subscribes to it, without synchronising it.
+    pub(super) async fn open_namespace(&self, id: &str) -> Result<(Document, DocumentEvents)> {
+        let node = self.0.clone();
+        let id = NamespaceId::from(&parse_id(id, "a document id")?);
+        let work = async {
+            let document = node.document(node.content().await?.docs.import_namespace(Capability::Read(id)).await)?;
+            let events = document.listen().await?;
+            Ok((document, events))
+        };
+        node.run(work).await
+    }
+
     fn take(
         &self,
         ticket: Result<DocTicket>,

@@ -117,6 +117,10 @@ impl Document {
         }
     }
 
+    pub(super) fn namespace(&self) -> [u8; 32] {
+        *self.doc.id().as_bytes()
+    }
+
     /// Returns the document's id, 64 hex digits.
     pub fn id(&self) -> String {
         hex::encode(self.doc.id().as_bytes())
@@ -205,8 +209,12 @@ impl Document {
     ///
     /// NOT_FOUND if it is not here in full, LIMIT if it has more than 1 GiB.
     pub fn read(&self, hash: &str) -> BoxFuture<'static, Result<Bytes>> {
+        self.read_at_most(hash, MAX_BLOB_BYTES)
+    }
+
+    pub(super) fn read_at_most(&self, hash: &str, max: u64) -> BoxFuture<'static, Result<Bytes>> {
         let hash = parse_hash(hash);
-        self.perform(|this| async move { this.node.content().await?.read(hash?, MAX_BLOB_BYTES).await })
+        self.perform(move |this| async move { this.node.content().await?.read(hash?, max).await })
     }
 
     /// Returns a ticket for the document that names this node, with its addresses or by its id only.

@@ -26,7 +26,6 @@ use crate::ticket::Ticket;
 
 /// Time without a sign of life after which a peer is lost: noticed within 30 s, with keep-alives lost on the way.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// What an endpoint is bound with beside its settings.
 pub(super) struct Binding {
@@ -103,7 +102,7 @@ fn transport(calls: u32) -> Result<QuicTransportConfig> {
     Ok(QuicTransportConfig::builder()
         .max_concurrent_bidi_streams(VarInt::from_u32(streams))
         .max_idle_timeout(Some(idle))
-        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_interval(limits::KEEP_ALIVE)
         .build())
 }
 
@@ -196,16 +195,19 @@ pub(super) fn peer(id: &str) -> Result<IrohId> {
 
 /// Returns where an endpoint can be dialled now.
 pub(super) fn node_addr(endpoint: &Endpoint) -> NodeAddr {
-    let addr = endpoint.addr();
-    let relay_url = addr.relay_urls().next().map(ToString::to_string);
-    let mut direct: Vec<SocketAddr> = addr.ip_addrs().copied().collect();
-    if direct.is_empty() {
-        direct = bound_addrs(endpoint);
+    let mut addr = addr_of(&endpoint.addr());
+    if addr.direct_addresses.is_empty() {
+        addr.direct_addresses = bound_addrs(endpoint).iter().map(ToString::to_string).collect();
     }
+    addr
+}
+
+/// Returns an address of iroh's as ours.
+pub(super) fn addr_of(addr: &EndpointAddr) -> NodeAddr {
     NodeAddr {
         endpoint_id: EndpointId(*addr.id.as_bytes()).to_string(),
-        relay_url,
-        direct_addresses: direct.iter().map(ToString::to_string).collect(),
+        relay_url: addr.relay_urls().next().map(ToString::to_string),
+        direct_addresses: addr.ip_addrs().map(ToString::to_string).collect(),
     }
 }
 

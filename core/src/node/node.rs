@@ -308,6 +308,11 @@ impl NodeCore {
         self.shelf.as_ref().ok_or_else(|| Error::new(ErrorKind::State, text))
     }
 
+    /// Returns the folder in which the node persists, if it does and is open.
+    pub(super) fn storage_path(&self) -> Option<PathBuf> {
+        lock(&self.storage).as_ref().map(|storage| storage.path().to_owned())
+    }
+
     pub(super) async fn content(&self) -> Result<Arc<Content>> {
         self.check_content()?.content().await
     }

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use super::endpoint;
 use super::handler::{AdmissionHandler, CallHandler, Guarded};
 use super::node::{Hosting, Node, NodeOptions, Protocol};
+use super::publication::{Publication, RegistryOptions, ServerRegistry};
 use super::trust::{Trust, TrustSettings};
 use crate::addr::NodeAddr;
 use crate::admission::{ConsumerAdmission, Gate, NonceStore, PeerName, Revoked};
@@ -20,6 +21,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
+use crate::registry::Offer;
 use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Load, Service};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire;
@@ -33,6 +35,8 @@ pub struct ServerOptions {
     pub max_concurrent_streams: u32,
     /// Sessions at once on one connection.
     pub max_sessions_per_connection: u32,
+    /// How it is found by others.
+    pub registry: RegistryOptions,
 }
 
 impl Default for ServerOptions {
@@ -41,6 +45,7 @@ impl Default for ServerOptions {
             channel: "rpc".to_owned(),
             max_concurrent_streams: limits::MAX_CONCURRENT_STREAMS,
             max_sessions_per_connection: limits::MAX_SESSIONS_PER_CONNECTION,
+            registry: RegistryOptions::default(),
         }
     }
 }
@@ -74,6 +79,7 @@ enum Phase {
 struct Running {
     node: Node,
     dispatcher: Arc<Dispatcher>,
+    publication: Arc<Publication>,
     /// Ends with the server.
     _trust: Trust,
 }
@@ -181,6 +187,7 @@ impl Server {
         let inner = self.0.clone();
         Box::pin(async move {
             if let Some(running) = inner.running() {
+                running.publication.publisher().drain();
                 running.dispatcher.drain(grace).await;
             }
         })
@@ -194,7 +201,9 @@ impl Server {
             let first = *phase == Phase::Started;
             *phase = Phase::Closed;
             if first && let Some(running) = inner.running() {
+                running.publication.publisher().drain();
                 running.dispatcher.drain(Duration::ZERO).await;
+                running.publication.close().await;
                 running.node.close().await;
             }
         })
@@ -235,6 +244,16 @@ impl Server {
     pub fn node(&self) -> Result<Node> {
         let running = self.0.running().ok_or_else(not_started)?;
         Ok(running.node)
+    }
+
+    /// Returns the registry in which the server publishes.
+    ///
+    /// # Errors
+    ///
+    /// STATE before the start.
+    pub fn registry(&self) -> Result<ServerRegistry> {
+        let running = self.0.running().ok_or_else(not_started)?;
+        Ok(ServerRegistry(running.publication))
     }
 
     /// Returns the services as they are announced.
@@ -327,14 +346,36 @@ impl Inner {
             return Err(Error::new(ErrorKind::InvalidArgument, "a server requires at least one service"));
         }
         let names: Vec<_> = services.iter().map(|service| service.plan.name().to_owned()).collect();
+        let offer = |service: &Service| Offer {
+            contract: service.plan.contract().clone(),
+            modes: service.plan.advertised_modes(),
+        };
+        let offers = services.iter().map(offer).collect();
         let options = self.dispatcher_options.clone();
         let calls = options.max_concurrent_streams;
         let dispatcher = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), options)?;
         let trust = self.trust.open().await?;
         let node = self.host(calls, dispatcher.clone(), &trust).await?;
+        let publication = match self.publish(&node, (dispatcher.clone(), calls), offers).await {
+            Ok(publication) => publication,
+            Err(error) => {
+                node.close().await;
+                return Err(error);
+            }
+        };
         let mode = if self.gate.is_open() { "open-gate" } else { "trusted" };
         debug!(target: "aster::server", services = ?names, mode, "server started");
-        Ok(Running { node, dispatcher, _trust: trust })
+        Ok(Running { node, dispatcher, publication, _trust: trust })
+    }
+
+    async fn publish(
+        &self,
+        node: &Node,
+        served: (Arc<Dispatcher>, u32),
+        offers: Vec<Offer>,
+    ) -> Result<Arc<Publication>> {
+        let folder = self.network.storage_path.as_deref();
+        Publication::start(node, folder, &self.options.registry, &self.options.channel, served, offers).await
     }
 
     /// Opens the node of the server, with calls and admission beside its content.
@@ -367,6 +408,7 @@ impl Inner {
             ConsumerAnswer {
                 admitted: true,
                 services: server.summaries(&endpoint::node_addr(&endpoint)),
+                registry_namespace: server.running().map(|r| r.publication.namespace()).unwrap_or_default(),
                 root_pubkey: hex::encode(server.root_pubkey),
                 ..ConsumerAnswer::denial()
             }

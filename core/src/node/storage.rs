@@ -11,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 
 const LOCK: &str = "lock";
 const KEY: &str = "node.key";
-const NEW_KEY: &str = ".node.key.new";
 
 /// A folder that this process has for itself as long as the value lives.
 pub(super) struct Storage {
@@ -50,6 +49,11 @@ impl Storage {
         Ok(Self { path: path.to_owned(), _lock: Box::new(file) })
     }
 
+    /// Returns its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Makes a folder below this one and returns its path.
     pub(super) async fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
@@ -66,33 +70,42 @@ impl Storage {
         let path = self.path.join(KEY);
         match fs::read_to_string(&path).await {
             Ok(text) => read_key(&path, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.make_key(&path).await,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.make_key().await,
             Err(error) => Err(unusable(&path, error)),
         }
     }
 
-    /// Writes beside and renames, so that a crash leaves a whole key or none.
-    async fn make_key(&self, path: &Path) -> Result<[u8; 32]> {
+    async fn make_key(&self) -> Result<[u8; 32]> {
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| unusable(path, error))?;
+        getrandom::fill(&mut seed).map_err(|error| unusable(&self.path, error))?;
         let node_id = hex::encode(SigningKey::from_bytes(&seed).verifying_key().to_bytes());
         let text = serde_json::to_string_pretty(&KeyFile { secret_key: hex::encode(seed), node_id })
-            .map_err(|error| unusable(path, error))?;
-        let new = self.path.join(NEW_KEY);
-        let _ = fs::remove_file(&new).await; // Left by a crash; the lock says that nobody else writes it.
-        let written = async {
-            let mut options = fs::OpenOptions::new();
-            options.create_new(true).write(true);
-            private(&mut options);
-            let mut file = options.open(&new).await?;
-            file.write_all(text.as_bytes()).await?;
-            file.sync_all().await?;
-            fs::rename(&new, path).await?;
-            fs::File::open(&self.path).await?.sync_all().await
-        };
-        written.await.map_err(|error| unusable(path, error))?;
+            .map_err(|error| unusable(&self.path, error))?;
+        write_private(&self.path, KEY, &text).await?;
         Ok(seed)
     }
+}
+
+/// Writes a file of a folder that this process has for itself; for its user only. Beside, and renamed, so that a
+/// crash leaves the new content as a whole or the old one.
+///
+/// # Errors
+///
+/// IO if it cannot be written.
+pub(super) async fn write_private(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let (path, new) = (folder.join(name), folder.join(format!(".{name}.new")));
+    let _ = fs::remove_file(&new).await; // Left by a crash; the lock says that nobody else writes it.
+    let written = async {
+        let mut options = fs::OpenOptions::new();
+        options.create_new(true).write(true);
+        private(&mut options);
+        let mut file = options.open(&new).await?;
+        file.write_all(text.as_bytes()).await?;
+        file.sync_all().await?;
+        fs::rename(&new, &path).await?;
+        fs::File::open(folder).await?.sync_all().await
+    };
+    written.await.map_err(|error| unusable(&path, error))
 }
 
 fn read_key(path: &Path, text: &str) -> Result<[u8; 32]> {
@@ -104,7 +117,12 @@ fn read_key(path: &Path, text: &str) -> Result<[u8; 32]> {
     if id.eq_ignore_ascii_case(&file.node_id) { Ok(seed) } else { Err(broken()) }
 }
 
-async fn make_folder(path: &Path) -> Result<()> {
+/// Makes a folder that only its user may enter, and those above it.
+///
+/// # Errors
+///
+/// IO if it cannot be made.
+pub(super) async fn make_folder(path: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -71,6 +71,10 @@ impl Connection for QuicConnection {
         self.0.close_reason().map(|error| close_cause(&error))
     }
 
+    fn datagrams_received(&self) -> Option<u64> {
+        Some(self.0.stats().udp_rx.datagrams)
+    }
+
     fn close(&self, code: u32, reason: &str) {
         self.0.close(VarInt::from_u32(code), reason.as_bytes());
     }

@@ -9,9 +9,10 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::task::TaskTracker;
 
 use super::budget::Budget;
+use super::failover::Routes;
 use super::inbound::Failure;
 use super::transport::{Connection, Dialer};
-use super::{exchange, session_client};
+use super::{exchange, failover, session_client};
 use crate::clock::Clock;
 use crate::codec::Source;
 use crate::engine::{
@@ -25,7 +26,7 @@ use crate::wire::{self, CallHeader, Choice, Mode, StreamHeader, metadata};
 /// Submits calls to one server over a connection that is shared and dialled again when it was lost.
 pub struct Caller {
     runtime: Handle,
-    dialer: Arc<dyn Dialer>,
+    way: Way,
     clock: Arc<dyn Clock>,
     current: Mutex<Option<Arc<Link>>>,
     sessions: Mutex<TicketMap<Weak<ClientSession>>>,
@@ -35,6 +36,14 @@ pub struct Caller {
     closed: AtomicBool,
     id_prefix: String,
     calls: AtomicU64,
+}
+
+/// Where calls go.
+enum Way {
+    /// To one server.
+    One(Arc<dyn Dialer>),
+    /// To one of several.
+    Many(Arc<dyn Routes>),
 }
 
 /// A connection and what its streams share.
@@ -98,11 +107,20 @@ impl Caller {
         clock: Arc<dyn Clock>,
         first: Option<Arc<dyn Connection>>,
     ) -> Arc<Self> {
+        Self::make(runtime, Way::One(dialer), clock, first)
+    }
+
+    /// Makes a caller of several servers: calls move on when one of them fails.
+    pub fn routed(runtime: Handle, routes: Arc<dyn Routes>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::make(runtime, Way::Many(routes), clock, None)
+    }
+
+    fn make(runtime: Handle, way: Way, clock: Arc<dyn Clock>, first: Option<Arc<dyn Connection>>) -> Arc<Self> {
         let mut id_prefix = crate::ids::random_uuid();
         id_prefix.truncate(18);
         Arc::new(Self {
             runtime,
-            dialer,
+            way,
             clock,
             current: Mutex::new(first.map(Link::new)),
             sessions: Mutex::default(),
@@ -237,6 +255,7 @@ impl Caller {
             deadline: remaining.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
             header,
             credit: options.credit,
+            keeps: matches!(self.way, Way::Many(_)),
             signal: session.map_or_else(Arc::default, |session| session.signal().clone()),
         })
     }
@@ -248,7 +267,13 @@ impl Caller {
                 let (caller, call) = (self.clone(), call.clone());
                 submission.queue.submit(Errand::Start(Box::new(move || {
                     let (tasks, runtime) = (caller.tasks.clone(), caller.runtime.clone());
-                    tasks.spawn_on(async move { exchange::run(&caller, call).await }, &runtime);
+                    let work = async move {
+                        match &caller.way {
+                            Way::One(_) => exchange::run(&caller, call).await,
+                            Way::Many(routes) => failover::run(routes.as_ref(), call).await,
+                        }
+                    };
+                    tasks.spawn_on(work, &runtime);
                 })));
             }
         }
@@ -288,6 +313,10 @@ impl Caller {
 
     /// Returns the shared connection, dialled again if it was lost.
     pub(crate) async fn link(&self) -> Result<Arc<Link>, Failure> {
+        let dialer = match &self.way {
+            Way::One(dialer) => dialer,
+            Way::Many(routes) => return failover::link(routes.as_ref()).await,
+        };
         let usable = |link: &Arc<Link>| link.connection.close_cause().is_none();
         if let Some(link) = self.current_link().filter(usable) {
             return Ok(link);
@@ -302,12 +331,20 @@ impl Caller {
         }
         let closed = self.current_link().and_then(|link| link.connection.close_cause());
         if closed.is_some_and(|cause| cause.code == Some(wire::CLOSE_NOT_ADMITTED.into())) {
-            self.dialer.readmit().await.map_err(|error| Failure::of_dial(&error))?;
+            dialer.readmit().await.map_err(|error| undialled(&error))?;
         }
-        let dialled = self.dialer.dial().await.map_err(|error| Failure::of_dial(&error))?;
+        let dialled = dialer.dial().await.map_err(|error| undialled(&error))?;
         let link = Link::new(dialled);
         *lock(&self.current) = Some(link.clone());
         Ok(link)
+    }
+}
+
+/// Returns why a call ends whose server could not be dialled.
+fn undialled(error: &Error) -> Failure {
+    match error.kind() {
+        ErrorKind::AdmissionDenied => wire::not_admitted().into(),
+        _ => Failure::lost(error.message()),
     }
 }
 

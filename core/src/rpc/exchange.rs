@@ -18,26 +18,50 @@ use crate::limits;
 use crate::status::RpcStatus;
 use crate::wire;
 
+/// What becomes of a call that a server fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// It ends.
+    Only,
+    /// It may go on elsewhere, as long as nothing of the answer was handed over, and after this time of dialling.
+    MayMove(Duration),
+}
+
+/// Time in which a server that may be replaced acknowledges that a call arrived, or else is given up.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Runs a call from the stream to its terminal event.
 pub(crate) async fn run(caller: &Caller, call: Arc<ClientCall>) {
+    if let Some(failure) = attempt(caller, &call, Attempt::Only).await {
+        call.finish(failure.status, failure.connection_lost);
+    }
+}
+
+/// Runs a call at one server. `Some`: it has not ended yet, because the server could not be reached or, if the call
+/// may move, failed it.
+pub(crate) async fn attempt(caller: &Caller, call: &Arc<ClientCall>, attempt: Attempt) -> Option<Failure> {
     let deadline = call.deadline();
     let opened = async {
         let cancelled = |cx: &Context<'_>| call.signal().poll_raised(cx) && call.is_ended();
-        let link = guard(deadline, limits::CONNECT_TIMEOUT, caller.link(), cancelled).await?;
+        let patience = match attempt {
+            Attempt::Only => limits::CONNECT_TIMEOUT,
+            Attempt::MayMove(patience) => patience,
+        };
+        let link = guard(deadline, patience, caller.link(), cancelled).await?;
         let Some(link) = link.transpose()? else { return Ok(None) };
         let stream = guard(deadline, limits::STREAM_WAIT, link.connection.open_bi(), cancelled).await?;
         let Some(stream) = stream.transpose()? else { return Ok(None) };
         Ok::<_, Failure>(Some((link, stream)))
     };
     match opened.await {
-        Ok(Some((link, stream))) => Exchange::new(caller, link, stream, call).talk().await,
-        Ok(None) => {}
-        Err(failure) => call.finish(failure.status, failure.connection_lost),
+        Ok(Some((link, stream))) => Exchange::new(caller, link, stream, call.clone(), attempt).talk().await,
+        Ok(None) => None,
+        Err(failure) => Some(failure),
     }
 }
 
 /// Runs a step before the stream is open, at most until the deadline. `None`: the call was cancelled meanwhile.
-async fn guard<T>(
+pub(crate) async fn guard<T>(
     deadline: Option<Instant>,
     at_most: Duration,
     step: impl Future<Output = T>,
@@ -86,16 +110,46 @@ struct Exchange<'a> {
     call: Arc<ClientCall>,
     alarm: Alarm,
     outbox_waits: bool,
+    watch: Option<Watch>,
+}
+
+/// A look-out for signs of life of a server that may be replaced.
+struct Watch {
+    datagrams: u64,
+    until: Instant,
 }
 
 impl<'a> Exchange<'a> {
-    fn new(caller: &'a Caller, link: Arc<Link>, stream: BiStream, call: Arc<ClientCall>) -> Self {
+    fn new(caller: &'a Caller, link: Arc<Link>, stream: BiStream, call: Arc<ClientCall>, attempt: Attempt) -> Self {
         let mut io = FrameStream::new(stream);
         io.share_budget(Share::new(link.budget.clone(), next_ticket()));
-        Self { caller, link, io, call, alarm: Alarm::default(), outbox_waits: false }
+        let mut exchange = Self { caller, link, io, call, alarm: Alarm::default(), outbox_waits: false, watch: None };
+        if attempt != Attempt::Only {
+            exchange.watch = exchange.look_out();
+        }
+        exchange
     }
 
-    async fn talk(mut self) {
+    /// Begins to look out; `None` if the transport does not tell.
+    fn look_out(&self) -> Option<Watch> {
+        let datagrams = self.link.connection.datagrams_received()?;
+        Some(Watch { datagrams, until: Instant::now() + SILENCE })
+    }
+
+    /// Tells whether the server has been silent since the look-out began, which begins again if it was not: a
+    /// connection without traffic is kept alive, and tells by that.
+    fn is_silent(&mut self) -> bool {
+        match (&self.watch, self.look_out()) {
+            (Some(watch), Some(now)) if watch.until <= Instant::now() => {
+                let silent = watch.datagrams == now.datagrams;
+                self.watch = Some(Watch { until: now.until + limits::KEEP_ALIVE, ..now });
+                silent
+            }
+            _ => false,
+        }
+    }
+
+    async fn talk(mut self) -> Option<Failure> {
         let mut inbound = Inbound::new(self.call.clone(), true, self.link.connection.window_bytes());
         let mut aborted = self.send_outbox(&mut inbound).map_err(Failure::from);
         while aborted.is_ok() {
@@ -103,10 +157,17 @@ impl<'a> Exchange<'a> {
             aborted = match step {
                 ClientStep::Host if self.call.is_ended() => {
                     self.io.abort(wire::ABORT_CANCELLED);
-                    return;
+                    return None;
                 }
                 ClientStep::Host => self.send_outbox(&mut inbound).map_err(Failure::from),
-                ClientStep::TimedOut => Err(wire::deadline_exceeded().into()),
+                ClientStep::TimedOut if self.is_late() => Err(wire::deadline_exceeded().into()),
+                ClientStep::TimedOut if self.is_silent() => {
+                    // Its other calls need not find out by themselves.
+                    self.link.connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
+                    inbound.fail(Failure::lost("no sign of life"));
+                    Ok(())
+                }
+                ClientStep::TimedOut => Ok(()),
                 ClientStep::Read(Ok(Some(frame))) => self.read(&mut inbound, frame).map_err(Failure::from),
                 ClientStep::Read(Ok(None)) => {
                     inbound.fail(Failure::early_end());
@@ -117,19 +178,31 @@ impl<'a> Exchange<'a> {
                     Ok(())
                 }
             };
+            if aborted.is_ok()
+                && self.watch.is_some()
+                && let Some(failure) = inbound.setback()
+            {
+                self.io.abort(wire::ABORT_CANCELLED);
+                return Some(failure.clone());
+            }
             if aborted.is_ok() && inbound.deliver() {
                 // Cancelled meanwhile, or answered: FIN mostly came along, and reading it spares the server a STOP.
                 poll_fn(|cx| Poll::Ready(self.io.poll_frame(cx).is_ready())).await;
                 if !inbound.input_ended {
                     self.io.abort(wire::ABORT_DONE);
                 }
-                return;
+                return None;
             }
         }
         if let Err(failure) = aborted {
             self.io.abort(wire::ABORT_CANCELLED);
             self.call.finish(failure.status, failure.connection_lost);
         }
+        None
+    }
+
+    fn is_late(&self) -> bool {
+        self.call.deadline().is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// Takes a frame, and those that have arrived with it.
@@ -173,7 +246,10 @@ impl<'a> Exchange<'a> {
     }
 
     async fn step(&mut self, reading: bool) -> ClientStep {
-        let deadline = self.call.deadline();
+        let deadline = match (self.call.deadline(), self.watch.as_ref().map(|watch| watch.until)) {
+            (Some(deadline), Some(until)) => Some(deadline.min(until)),
+            (deadline, until) => deadline.or(until),
+        };
         poll_fn(|cx| {
             if self.io.holds_back() && self.call.signal().poll_raised(cx) {
                 self.io.let_go();

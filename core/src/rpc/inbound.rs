@@ -8,7 +8,6 @@ use super::driver::received_body;
 use super::stream::ReadError;
 use super::transport::{CloseCause, Connection, StreamError};
 use crate::engine::{Body, ClientCall, Event};
-use crate::error::{Error, ErrorKind};
 use crate::frame::{self, Frame, FrameKind};
 use crate::status::{RpcStatus, StatusCode};
 use crate::wire;
@@ -23,14 +22,6 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn lost(reason: &str) -> Self {
         CloseCause::lost(reason).into()
-    }
-
-    /// Returns why a call ends whose server could not be dialled, or refused admission.
-    pub(crate) fn of_dial(error: &Error) -> Self {
-        match error.kind() {
-            ErrorKind::AdmissionDenied => wire::not_admitted().into(),
-            _ => Self::lost(error.message()),
-        }
     }
 
     /// Returns why a call ends whose answer cannot be read (`wire.md` section 10).
@@ -91,6 +82,8 @@ pub(crate) struct Inbound {
     ending: Option<Ending>,
     /// Whether the server has ended the call; it may have ended here before.
     complete: bool,
+    /// Whether an item was handed over.
+    has_delivered: bool,
 }
 
 impl Inbound {
@@ -107,6 +100,7 @@ impl Inbound {
             window,
             ending: None,
             complete: false,
+            has_delivered: false,
         }
     }
 
@@ -170,10 +164,19 @@ impl Inbound {
         self.end(Ending::Finished(failure));
     }
 
+    /// Returns why the call failed, if it did before its first item: another server may answer it.
+    pub(crate) fn setback(&self) -> Option<&Failure> {
+        match &self.ending {
+            Some(Ending::Finished(failure)) if !self.has_delivered && self.backlog.is_empty() => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Hands over items while there is credit, then the end. True once the call has ended.
     pub(crate) fn deliver(&mut self) -> bool {
         if !self.backlog.is_empty() {
             let delivered = self.call.deliver(&mut self.backlog);
+            self.has_delivered |= delivered > 0;
             self.backlog_bytes = self.backlog_bytes.saturating_sub(delivered);
         }
         if self.backlog.is_empty() {

@@ -116,6 +116,10 @@ pub trait Connection: Send + Sync {
     fn window_bytes(&self) -> usize {
         if self.passes_objects() { limits::OBJECT_WINDOW_BYTES } else { limits::WINDOW_BYTES }
     }
+    /// Returns how many datagrams have arrived; `None` if the transport does not count them.
+    fn datagrams_received(&self) -> Option<u64> {
+        None
+    }
     /// Closes the connection.
     fn close(&self, code: u32, reason: &str);
 }

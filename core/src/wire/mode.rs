@@ -86,6 +86,15 @@ impl Mode {
         }
     }
 
+    /// Returns the token under which servers list the mode.
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Xlang => XLANG_TOKEN,
+            Self::Json => JSON_TOKEN,
+            Self::Native | Self::Row => self.name(),
+        }
+    }
+
     /// Returns the mode of a header if a service with these contract modes accepts it: XLANG and JSON always,
     /// NATIVE where enabled. ROW is for streams of rows, which this version does not have.
     pub fn accepted(number: u8, contract_modes: &[String]) -> Option<Self> {

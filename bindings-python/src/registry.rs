@@ -1,0 +1,186 @@
+//! Registries: what a server publishes, and what a client finds (`registry.md`). All of it is core's.
+
+use std::time::Duration;
+
+use aster_core::error::Result;
+use aster_core::limits;
+use aster_core::node::{ClientRegistry as CoreClientRegistry, ServerRegistry as CoreServerRegistry};
+use aster_core::registry::{self, ArtifactRef, Bundle, EndpointLease, Query, Strategy};
+use pyo3::prelude::*;
+
+use crate::client::Client;
+use crate::errors;
+use crate::plan::Plan;
+use crate::caller::BoundService;
+use crate::passing::Passing;
+use crate::queue::{Operation, Queue};
+use crate::runtime::ProcessBound;
+
+/// The registry in which a server publishes.
+#[pyclass(frozen, module = "aster._aster")]
+pub struct ServerRegistry(pub(crate) ProcessBound<CoreServerRegistry>);
+
+/// The registry of the producer that admitted a client.
+#[pyclass(frozen, module = "aster._aster")]
+pub struct ClientRegistry(ProcessBound<CoreClientRegistry>);
+
+fn raised<T>(py: Python<'_>, outcome: Result<T>) -> PyResult<T> {
+    outcome.map_err(|error| errors::exception(py, &error))
+}
+
+/// Service, version, channel, tag, contract id, strategy, modes and realm of a query.
+type Wish = (String, Option<i32>, Option<String>, Option<String>, Option<String>, String, Vec<String>, Option<String>);
+
+fn query((service, version, channel, tag, contract_id, strategy, modes, realm): Wish) -> Result<Query> {
+    let strategy = Strategy::parse(&strategy)?;
+    Ok(Query { service, version, channel, tag, contract_id, strategy, modes, realm })
+}
+
+fn texts(leases: Vec<EndpointLease>) -> Vec<String> {
+    leases.iter().map(EndpointLease::to_json).collect()
+}
+
+#[pymethods]
+impl ServerRegistry {
+    /// Id of its document, 64 hex digits.
+    #[getter]
+    fn namespace(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(raised(py, self.0.get())?.namespace())
+    }
+
+    /// The server's author, 64 hex digits.
+    #[getter]
+    fn author_id(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(raised(py, self.0.get())?.author_id())
+    }
+
+    /// Whether something could not be published yet.
+    #[getter]
+    fn is_failing(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(raised(py, self.0.get())?.is_failing())
+    }
+
+    /// Makes a ticket.
+    fn share(&self, py: Python<'_>, queue: &Queue, mode: &str) -> PyResult<Operation> {
+        let work = raised(py, self.0.get())?.share(mode);
+        queue.spawn(py, work, |py, ticket| Ok(ticket.into_pyobject(py)?.into_any().unbind()), |_| ())
+    }
+
+    /// Lets another author write.
+    fn allow_author(&self, py: Python<'_>, queue: &Queue, id: &str) -> PyResult<Operation> {
+        let work = raised(py, self.0.get())?.allow_author(id);
+        queue.spawn(py, work, |py, ()| Ok(py.None()), |()| ())
+    }
+
+    /// Says how the server feels.
+    fn set_health(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        let done = raised(py, self.0.get())?.set_health(name);
+        raised(py, done)
+    }
+}
+
+#[pymethods]
+impl ClientRegistry {
+    /// Id of its document, 64 hex digits.
+    #[getter]
+    fn namespace(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(raised(py, self.0.get())?.namespace().to_owned())
+    }
+
+    /// Gives the leases that can be used as JSON texts, the best first.
+    fn resolve_all(&self, py: Python<'_>, queue: &Queue, wish: Wish) -> PyResult<Operation> {
+        let work = raised(py, self.0.get())?.resolve_all(raised(py, query(wish))?);
+        queue.spawn(py, work, |py, leases| Ok(texts(leases).into_pyobject(py)?.into_any().unbind()), |_| ())
+    }
+
+    /// Returns every lease of a contract: endpoint, and why it was dropped, if it was.
+    fn explain(&self, py: Python<'_>, wish: Wish) -> PyResult<Vec<(String, Option<String>)>> {
+        let seen = raised(py, self.0.get())?.explain(&raised(py, query(wish))?);
+        Ok(seen.into_iter().map(|lease| (lease.endpoint_id, lease.dropped)).collect())
+    }
+
+    /// Returns the artefacts of all contracts as JSON texts.
+    fn artifacts(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(raised(py, self.0.get())?.artifacts().iter().map(ArtifactRef::to_json).collect())
+    }
+
+    /// Waits for a change; gives the number to wait with next.
+    fn changed(&self, py: Python<'_>, queue: &Queue, seen: u64) -> PyResult<Operation> {
+        let work = raised(py, self.0.get())?.changed(seen);
+        queue.spawn(py, work, |py, seen| Ok(seen.into_pyobject(py)?.into_any().unbind()), |_| ())
+    }
+}
+
+#[pymethods]
+impl Client {
+    /// Joins the registry of the producer. The operation gives a [`ClientRegistry`].
+    fn registry(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
+        let work = self.core(py)?.registry();
+        let finish = |py: Python<'_>, joined| Ok(Py::new(py, ClientRegistry(ProcessBound::new(joined)))?.into_any());
+        queue.spawn(py, work, finish, |_| ())
+    }
+
+    /// Finds the verified contract of a service; gives its manifest and its description, as JSON.
+    fn contract(
+        &self,
+        py: Python<'_>,
+        queue: &Queue,
+        service: &str,
+        version: Option<i32>,
+        within: Option<f64>,
+    ) -> PyResult<Operation> {
+        let within = within.map_or(limits::DISCOVERY_TIMEOUT, |within| {
+            Duration::try_from_secs_f64(within.max(0.0)).unwrap_or(limits::GENERATION_TIMEOUT)
+        });
+        let work = self.core(py)?.contract(service, version, within);
+        let finish = |py: Python<'_>, bundle: Bundle| Ok(bundle.manifest.as_ref().into_pyobject(py)?.into_any().unbind());
+        queue.spawn(py, work, finish, |_| ())
+    }
+
+    /// Gives the producers of a service that can be used, as JSON texts of their leases.
+    fn producers(&self, py: Python<'_>, queue: &Queue, service: &str, version: Option<i32>) -> PyResult<Operation> {
+        let work = self.core(py)?.producers(service, version);
+        queue.spawn(py, work, |py, leases| Ok(texts(leases).into_pyobject(py)?.into_any().unbind()), |_| ())
+    }
+
+    /// Binds a service to all of its producers. The operation gives a [`BoundService`].
+    fn bind_routed(&self, plan: Bound<'_, Plan>, queue: Bound<'_, Queue>, strategy: &str) -> PyResult<Operation> {
+        let py = plan.py();
+        let work = self.core(py)?.bind_routed(&plan.get().plan, raised(py, Strategy::parse(strategy))?);
+        let (of_plan, of_queue) = (plan.unbind(), queue.clone().unbind());
+        let finish = move |py: Python<'_>, service| {
+            Ok(Py::new(py, BoundService::new(service, of_plan, of_queue, Passing::Typed))?.into_any())
+        };
+        queue.get().spawn(py, work, finish, |_| ())
+    }
+}
+
+/// Checks a lease and returns it as it is written.
+#[pyfunction]
+pub fn checked_lease(py: Python<'_>, text: &str) -> PyResult<String> {
+    let parsed = EndpointLease::parse(text.as_bytes());
+    let refused = |reason: &str| aster_core::error::Error::new(aster_core::error::ErrorKind::Contract, reason);
+    raised(py, parsed.map(|lease| lease.to_json()).map_err(refused))
+}
+
+/// Returns the key of something in a registry's document.
+#[pyfunction]
+pub fn registry_key(py: Python<'_>, kind: &str, names: Vec<String>) -> PyResult<String> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let bad = || aster_core::error::Error::new(aster_core::error::ErrorKind::InvalidArgument, format!("no key '{kind}'"));
+    let key = match (kind, names.as_slice()) {
+        ("contract", [id]) => registry::contract_key(id),
+        ("manifest", [id]) => registry::manifest_key(id),
+        ("version", [service, version]) => {
+            let version = version.parse().map_err(|_| errors::exception(py, &bad()))?;
+            registry::version_key(service, version)
+        }
+        ("channel", [service, channel]) => registry::channel_key(service, channel),
+        ("tag", [service, tag]) => registry::tag_key(service, tag),
+        ("lease", [service, id, endpoint]) => registry::lease_key(service, id, endpoint),
+        ("acl", [list]) => registry::acl_key(list),
+        ("config", [key]) => registry::config_key(key),
+        _ => return Err(errors::exception(py, &bad())),
+    };
+    Ok(key)
+}
