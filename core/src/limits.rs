@@ -237,6 +237,26 @@ pub const REJECT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 pub const PRESENT_INTERVAL: Duration = Duration::from_secs(12 * 3600);
 /// One-time tokens of which a process remembers that it has sent them.
 pub const MAX_SENT_TOKENS: usize = 4096;
+/// Bytes of a proof or challenge of delegated admission.
+pub const MAX_DELEGATED_PROOF: usize = 4096;
+/// Time for the proof of delegated admission.
+pub const DELEGATED_PROOF_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a message of the mesh.
+pub const MAX_MESH_MESSAGE: usize = 65_536;
+/// Time that a producer has to answer one that wants to join.
+pub const MESH_JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shortest and longest pause between attempts to join a mesh.
+pub const MESH_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Interval in which a producer joins its mesh afresh and introduces itself.
+pub const MESH_REFRESH: Duration = Duration::from_secs(6 * 3600);
+/// Pause between introductions to new neighbours.
+pub const MESH_INTRODUCE_PAUSE: Duration = Duration::from_secs(10);
+/// Members of a mesh.
+pub const MAX_MESH_MEMBERS: usize = 10_000;
+/// Orders of messages that a mesh remembers.
+pub const MAX_MESH_FLOORS: usize = 100_000;
+/// Ids that producer admission tells.
+pub const MAX_ACCEPTED_PRODUCERS: usize = 900;
 /// Bytes of a document of an instance's identity.
 pub const MAX_IID_TOKEN: usize = 16_384;
 

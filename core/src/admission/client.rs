@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use bytes::BytesMut;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::streams::{read_to_end, write_all};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
+use crate::mesh::Accepted;
 use crate::rpc::{CloseCause, Connection};
 use crate::trust::{ConsumerAnswer, ConsumerRequest, Credential, CredentialKind};
 use crate::wire;
@@ -82,13 +84,13 @@ pub async fn request(
     let resume = ConsumerRequest::default();
     let token = presentation.token();
     if token.is_some_and(|token| was_sent(&token)) {
-        return ask(connection, &resume, None, deadline).await;
+        return ask(connection, resume, None, deadline).await;
     }
     let Presentation { credential_json, iid_token } = presentation.clone();
-    let answered = ask(connection, &ConsumerRequest { credential_json, iid_token }, token, deadline).await;
+    let answered = ask(connection, ConsumerRequest { credential_json, iid_token }, token, deadline).await;
     match answered {
         Err(error) if token.is_some() && error.kind() == ErrorKind::AdmissionDenied => {
-            ask(connection, &resume, None, deadline).await.map_err(|_| error)
+            ask(connection, resume, None, deadline).await.map_err(|_| error)
         }
         answered => answered,
     }
@@ -96,20 +98,11 @@ pub async fn request(
 
 async fn ask(
     connection: &dyn Connection,
-    request: &ConsumerRequest,
+    request: ConsumerRequest,
     token: Option<[u8; 32]>,
     deadline: Instant,
 ) -> Result<ConsumerAnswer> {
-    let exchange = async {
-        let mut stream = connection.open_bi().await.map_err(|cause| refused(&cause))?;
-        // From the first byte on nobody knows whether the server has spent it.
-        token.inspect(|token| note_sent(*token));
-        let sent = write_all(stream.send.as_mut(), request.to_json().as_bytes()).await;
-        sent.map_err(|()| lost(connection))?;
-        let read = read_to_end(stream.recv.as_mut(), limits::MAX_ADMISSION_ANSWER).await;
-        read.map_err(|too_large| if too_large { unusable("answer is too large") } else { lost(connection) })
-    };
-    let exchanged = timeout_at(deadline, exchange).await;
+    let exchanged = timeout_at(deadline, exchange(connection, request, token)).await;
     if let (Some(token), Ok(Err(error))) = (token, &exchanged)
         && error.detail("busy").is_some()
     {
@@ -123,15 +116,44 @@ async fn ask(
     }
 }
 
+/// Presents a producer's credential to another producer.
+///
+/// # Errors
+///
+/// ADMISSION_DENIED if it refuses, CONNECT if its answer is unusable, late or absent.
+pub async fn request_producer(
+    connection: &dyn Connection,
+    presentation: &Presentation,
+    within: Duration,
+) -> Result<Accepted> {
+    let Presentation { credential_json, iid_token } = presentation.clone();
+    let responder = connection.remote().ok_or_else(|| unusable("no endpoint"))?;
+    let exchange = exchange(connection, ConsumerRequest { credential_json, iid_token }, None);
+    let bytes = timeout(within, exchange).await.map_err(|_| unusable("no answer in time"))??;
+    let accepted = Accepted::parse(&bytes, &responder)?;
+    accepted.ok_or_else(|| Error::new(ErrorKind::AdmissionDenied, "producer admission denied"))
+}
+
+/// Sends a request and reads the answer.
+async fn exchange(connection: &dyn Connection, request: ConsumerRequest, token: Option<[u8; 32]>) -> Result<BytesMut> {
+    let mut stream = connection.open_bi().await.map_err(|cause| refused(&cause))?;
+    // From the first byte on nobody knows whether the server has spent it.
+    token.inspect(|token| note_sent(*token));
+    let sent = write_all(stream.send.as_mut(), request.to_json().as_bytes()).await;
+    sent.map_err(|()| lost(connection))?;
+    let read = read_to_end(stream.recv.as_mut(), limits::MAX_ADMISSION_ANSWER).await;
+    read.map_err(|too_large| if too_large { unusable("answer is too large") } else { lost(connection) })
+}
+
 fn unusable(reason: &str) -> Error {
     Error::new(ErrorKind::Connect, format!("unusable admission reply: {reason}"))
 }
 
-fn lost(connection: &dyn Connection) -> Error {
+pub(super) fn lost(connection: &dyn Connection) -> Error {
     refused(&connection.close_cause().unwrap_or_else(|| CloseCause::lost("stream ended")))
 }
 
-fn refused(cause: &CloseCause) -> Error {
+pub(super) fn refused(cause: &CloseCause) -> Error {
     if cause.code == Some(wire::CLOSE_NOT_ADMITTED.into()) {
         return Error::new(ErrorKind::AdmissionDenied, "consumer admission denied");
     }

@@ -85,7 +85,7 @@ impl Doorkeeper {
     }
 
     /// Takes what one request costs. False: too many.
-    fn may_ask(&self, peer: EndpointId, source: Source) -> bool {
+    pub(super) fn may_ask(&self, peer: EndpointId, source: Source) -> bool {
         let now = std::time::Instant::now();
         let of_source = source == Source::Exempt || lock(&self.sources).take(source, now);
         of_source && lock(&self.peers).take(peer, now)
@@ -97,7 +97,7 @@ impl Doorkeeper {
     }
 
     /// Waits for one of the places for verification; `None`: too many wait.
-    async fn verification(&self) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn verification(&self) -> Option<SemaphorePermit<'_>> {
         if let Ok(permit) = self.verifications.try_acquire() {
             return Some(permit);
         }

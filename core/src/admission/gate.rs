@@ -236,10 +236,15 @@ impl Gate {
         was_there
     }
 
-    /// Takes away a grant for a service that did not reach its peer.
-    pub fn withdraw(&self, peer: EndpointId, service: &str) {
+    /// Returns the admission of a peer for one service only.
+    pub(super) fn grant_of(&self, peer: &EndpointId, service: &str) -> Option<Admission> {
+        self.read()?.peers.grant_of(&(*peer).into(), service).cloned()
+    }
+
+    /// Takes away a grant for a service that did not reach its peer; what it replaced holds again.
+    pub(super) fn withdraw(&self, peer: EndpointId, service: &str, previous: Option<Admission>) {
         if let Some(mut state) = self.write() {
-            state.peers.withdraw(&peer.into(), service);
+            state.peers.withdraw(&peer.into(), service, previous);
             if !self.passes(&state, &peer) {
                 close(&mut state, &peer.into());
             }

@@ -5,23 +5,27 @@
 mod client;
 mod connections;
 mod consumer;
+mod delegated;
 mod desk;
 mod gate;
 mod nonces;
 mod peers;
+mod producer;
 mod rates;
 mod rejects;
 mod revocations;
 mod streams;
 mod verifier;
 
-pub use client::{Presentation, request};
+pub use client::{Presentation, request, request_producer};
 pub use connections::LiveConnection;
 pub use consumer::{ConsumerAdmission, Directory};
+pub use delegated::{DelegatedAdmission, Delegation};
 pub use desk::{Desk, Doorkeeper};
 pub use gate::Gate;
 pub use nonces::{MemoryNonces, NONCE_LEN, NonceStore, Nonces, nonce};
 pub use peers::{Admission, AdmissionPath, Attributes, PeerList, PeerName, Standing};
+pub use producer::ProducerAdmission;
 pub use rates::Source;
 use rejects::Rejects;
 pub use revocations::{Revocations, Revoked};

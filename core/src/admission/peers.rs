@@ -267,10 +267,21 @@ impl PeerList {
         self.entries.remove(peer).is_some()
     }
 
-    /// Takes away a grant for a service that did not reach its peer.
-    pub fn withdraw(&mut self, peer: &PeerName, service: &str) {
+    /// Returns the admission of a peer for one service only.
+    pub fn grant_of(&self, peer: &PeerName, service: &str) -> Option<&Admission> {
+        self.entries.get(peer)?.services.get(service).map(|grant| &grant.admission)
+    }
+
+    /// Takes away a grant for a service that did not reach its peer; what it replaced holds again.
+    pub fn withdraw(&mut self, peer: &PeerName, service: &str, previous: Option<Admission>) {
         let Some(entry) = self.entries.get_mut(peer) else { return };
-        entry.services.remove(service);
+        match previous {
+            Some(admission) => {
+                let attributes = Arc::new(admission.attributes.clone());
+                entry.services.insert(service.to_owned(), Grant { attributes, admission });
+            }
+            None => drop(entry.services.remove(service)),
+        }
         if entry.grants().next().is_none() {
             self.remove(peer);
         }

@@ -54,11 +54,15 @@ fn grants_for_a_service_are_for_that_service() {
     assert_eq!(list.standing(&name(1), "S", 0).unwrap().attributes[0].1, "100");
     assert_eq!(list.standing(&name(1), "T", 0).unwrap().attributes[0].1, "200");
     assert_eq!(list.standing(&name(1), "S", 150).unwrap().attributes[0].1, "200");
-    list.withdraw(&name(1), "S");
+    list.withdraw(&name(1), "S", None);
     assert!(list.admits(&name(1), 0), "the other grant stays");
-    list.admit(name(2), special, 0, NOBODY);
-    list.withdraw(&name(2), "S");
+    list.admit(name(2), special.clone(), 0, NOBODY);
+    list.withdraw(&name(2), "S", None);
     assert!(!list.admits(&name(2), 0));
+    list.admit(name(2), special.clone(), 0, NOBODY);
+    list.admit(name(2), Admission { deadline_ms: 300, ..special.clone() }, 0, NOBODY);
+    list.withdraw(&name(2), "S", Some(special));
+    assert!(list.admits(&name(2), 99) && !list.admits(&name(2), 100), "what was replaced holds again");
 }
 
 #[test]

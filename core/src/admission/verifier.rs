@@ -83,7 +83,7 @@ impl Verifier {
     }
 
     /// Returns the admission that a verified credential gives now.
-    pub(super) fn admission(&self, credential: &Credential, path: AdmissionPath) -> Admission {
+    pub(crate) fn admission(&self, credential: &Credential, path: AdmissionPath) -> Admission {
         let now_ms = self.gate.now_ms();
         let expiry_ms = i64::try_from(credential.expires_at).unwrap_or(i64::MAX).saturating_mul(1000);
         Admission {

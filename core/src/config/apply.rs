@@ -6,7 +6,7 @@ use super::credential::{self, CredentialFile};
 use super::identity::{self, IdentityFile};
 use super::settle::{Level, Setting};
 use super::sources::{File, Role, Sources};
-use super::{Config, entry, parse, wrong};
+use super::{Config, entry, parse, trust, wrong};
 use crate::error::{Error, Result};
 use crate::trust::Credential;
 
@@ -60,6 +60,7 @@ impl Application<'_> {
         self.root_key()?;
         if self.sources.role == Some(Role::Producer) {
             self.config.iid = self.config.read_key_files(self.sources)?;
+            self.config.published = identity.as_ref().map(trust::published).transpose()?.unwrap_or_default();
         }
         self.credential(presented, entry);
         Ok(self.config)

@@ -117,7 +117,7 @@ fields! {
 }
 
 /// Fields that are read but have no effect yet; whoever sets one is told.
-pub(super) const WITHOUT_EFFECT: &[&str] = &["mesh_bootstrap", "mesh_state_dir"];
+pub(super) const WITHOUT_EFFECT: &[&str] = &[];
 
 /// Returns a field by its name.
 pub(super) fn find(name: &str) -> Option<&'static Field> {

@@ -28,7 +28,7 @@ pub use sources::{File, FileFacts, IDENTITY_FILE, Role, Sources, TomlFile};
 pub use trust::TrustConfig;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::trust::{Credential, GateDecision, GateFlag, IidSettings, decide_gate};
+use crate::trust::{Credential, DelegatedPolicy, GateDecision, GateFlag, IidSettings, decide_gate};
 use apply::{Application, node_key_path};
 use settle::{Settings, settle};
 
@@ -40,6 +40,7 @@ pub struct Config {
     ephemeral_root: Option<[u8; 32]>,
     credential: Option<Result<Presented>>,
     producer: Option<Credential>,
+    published: Vec<DelegatedPolicy>,
     iid: IidSettings,
     flag: GateFlag,
     home: Option<String>,

@@ -1,9 +1,13 @@
 //! Settings of trust beyond the gate (`config.md` section 2, `[trust]` and `[mesh]`).
 
+use serde_json::Value;
+
+use super::identity::IdentityFile;
+use super::parse::root_key;
 use super::sources::{File, Sources, expand};
 use super::{Config, wrong};
 use crate::error::Result;
-use crate::trust::{Credential, IidSettings};
+use crate::trust::{Credential, DelegatedPolicy, IidSettings};
 
 /// How a server admits, and how a node takes part in a deployment.
 #[derive(Clone, Default)]
@@ -22,8 +26,12 @@ pub struct TrustConfig {
     pub mesh_bootstrap: Vec<String>,
     /// Folder of the mesh's state, if it is not the storage's.
     pub mesh_state_dir: Option<String>,
+    /// The user's own folder of Aster, where states go that have no other place.
+    pub home_folder: Option<String>,
     /// The server's own credential.
     pub producer: Option<Credential>,
+    /// Services whose consumers others may admit.
+    pub published: Vec<DelegatedPolicy>,
 }
 
 impl std::fmt::Debug for TrustConfig {
@@ -35,6 +43,30 @@ impl std::fmt::Debug for TrustConfig {
 
 /// Fields that name key files of clouds.
 const KEY_FILES: [&str; 3] = ["iid_aws_certificates", "iid_gcp_jwks", "iid_azure_jwks"];
+
+/// Reads `[published_services]` of an identity file: whose consumers are admitted to which service.
+///
+/// # Errors
+///
+/// CONFIG for a table that names no service, contract, handle or key.
+pub(super) fn published(file: &IdentityFile) -> Result<Vec<DelegatedPolicy>> {
+    let Some(tables) = file.published().and_then(Value::as_object) else { return Ok(Vec::new()) };
+    let mut policies = Vec::new();
+    for (name, table) in tables {
+        let text = |field: &str| table.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+        // A service that is published without an authority of its own is for everybody who is admitted.
+        let (Some(handle), Some(root)) = (text("handle"), text("aster_root_pubkey")) else { continue };
+        let place = || format!("{}: published_services.\"{}\"", file.path, name.escape_debug());
+        let contract = text("contract_id").ok_or_else(|| wrong(format!("{}: expected 'contract_id'", place())))?;
+        policies.push(DelegatedPolicy {
+            target_handle: handle.to_owned(),
+            target_service: text("service_name").unwrap_or(name).to_owned(),
+            target_contract_id: contract.to_owned(),
+            root_pubkey: root_key("aster_root_pubkey", root).map_err(|error| wrong(format!("{}: {error}", place())))?,
+        });
+    }
+    Ok(policies)
+}
 
 impl Config {
     fn list(&self, field: &str) -> Vec<String> {
@@ -85,7 +117,9 @@ impl Config {
             iid_token: self.text("enrollment_credential_iid").unwrap_or_default().to_owned(),
             mesh_bootstrap: self.list("mesh_bootstrap"),
             mesh_state_dir: self.text("mesh_state_dir").map(|path| expand(path, self.home.as_deref())),
+            home_folder: self.home.as_ref().map(|home| format!("{home}/.aster")),
             producer: self.producer.clone(),
+            published: self.published.clone(),
         }
     }
 }

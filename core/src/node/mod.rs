@@ -6,6 +6,7 @@
 //! A [`Node`] owns an endpoint with blobs, documents and gossip, in memory or in a folder; [`Server`] and
 //! [`Client`] are built on it. [`Net`] gives raw connections.
 
+mod admission;
 mod blobs;
 mod book;
 mod client;
@@ -24,6 +25,7 @@ mod home;
 mod hooks;
 mod inbox;
 mod ledger;
+mod mesh;
 mod monitor;
 mod net;
 #[expect(clippy::module_inception, reason = "the node itself is one noun of its folder")]
@@ -70,3 +72,4 @@ pub use publication::{RegistryOptions, ServerRegistry};
 pub use registry::ClientRegistry;
 pub use server::{Server, ServerOptions};
 pub use stream::{ReceiveStream, SendStream, TakenBytes};
+pub use trust::MeshOptions;

@@ -7,20 +7,24 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use iroh::Endpoint;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, broadcast};
 use tracing::{debug, warn};
 
+use super::admission;
 use super::endpoint;
-use super::handler::{AdmissionHandler, CallHandler, Guarded};
+use super::handler::{CallHandler, Guarded};
+use super::mesh::MeshRun;
 use super::node::{Hosting, Node, NodeOptions, Protocol};
 use super::publication::{Publication, RegistryOptions, ServerRegistry};
-use super::trust::{Trust, TrustSettings};
+use super::trust::{MeshOptions, Trust, TrustSettings, check_answer};
 use crate::addr::NodeAddr;
-use crate::admission::{ConsumerAdmission, Gate, NonceStore, PeerName, Revoked};
+use crate::admission::{Gate, NonceStore, PeerName, Revoked};
 use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::EndpointId;
 use crate::limits;
+use crate::mesh::Notice;
 use crate::registry::Offer;
 use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Load, Service};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
@@ -37,6 +41,8 @@ pub struct ServerOptions {
     pub max_sessions_per_connection: u32,
     /// How it is found by others.
     pub registry: RegistryOptions,
+    /// Its part in the producers' mesh.
+    pub mesh: MeshOptions,
 }
 
 impl Default for ServerOptions {
@@ -46,6 +52,7 @@ impl Default for ServerOptions {
             max_concurrent_streams: limits::MAX_CONCURRENT_STREAMS,
             max_sessions_per_connection: limits::MAX_SESSIONS_PER_CONNECTION,
             registry: RegistryOptions::default(),
+            mesh: MeshOptions::default(),
         }
     }
 }
@@ -80,6 +87,7 @@ struct Running {
     node: Node,
     dispatcher: Arc<Dispatcher>,
     publication: Arc<Publication>,
+    mesh: Option<Arc<MeshRun>>,
     /// Ends with the server.
     _trust: Trust,
 }
@@ -107,7 +115,8 @@ impl Server {
         }
         let (open, warnings) = (gate.open, gate.warnings);
         let gate = Gate::new(open);
-        let trust = TrustSettings::new(config, gate.clone(), root_pubkey, network.storage_path.as_deref());
+        let storage = network.storage_path.as_deref();
+        let trust = TrustSettings::new(config, gate.clone(), root_pubkey, storage, options.mesh.clone());
         Ok(Self(Arc::new(Inner {
             network,
             gate,
@@ -203,6 +212,9 @@ impl Server {
             if first && let Some(running) = inner.running() {
                 running.publication.publisher().drain();
                 running.dispatcher.drain(Duration::ZERO).await;
+                if let Some(mesh) = &running.mesh {
+                    mesh.leave().await;
+                }
                 running.publication.close().await;
                 running.node.close().await;
             }
@@ -309,6 +321,21 @@ impl Server {
         Box::pin(async move { inner.trust.revoke(what, until).await })
     }
 
+    /// Returns the other producers of the mesh.
+    pub fn mesh_members(&self) -> Vec<EndpointId> {
+        self.0.running().and_then(|running| Some(running.mesh?.members())).unwrap_or_default()
+    }
+
+    /// Returns what other producers tell registries from now on; `None` without a mesh.
+    pub fn mesh_notices(&self) -> Option<broadcast::Receiver<(EndpointId, Notice)>> {
+        Some(self.0.running()?.mesh?.notices())
+    }
+
+    /// Tells the other producers something for their registries. False: there is no mesh, or too much waits.
+    pub fn tell_mesh(&self, notice: Notice) -> bool {
+        self.0.running().and_then(|running| running.mesh).is_some_and(|mesh| mesh.tell(notice))
+    }
+
     /// Tells whether every peer is admitted.
     pub fn is_open(&self) -> bool {
         self.0.gate.is_open()
@@ -363,9 +390,21 @@ impl Inner {
                 return Err(error);
             }
         };
+        let mesh = match self.join_mesh(&trust, &node) {
+            Ok(mesh) => mesh,
+            Err(error) => {
+                node.close().await;
+                return Err(error);
+            }
+        };
         let mode = if self.gate.is_open() { "open-gate" } else { "trusted" };
         debug!(target: "aster::server", services = ?names, mode, "server started");
-        Ok(Running { node, dispatcher, publication, _trust: trust })
+        Ok(Running { node, dispatcher, publication, mesh, _trust: trust })
+    }
+
+    fn join_mesh(&self, trust: &Trust, node: &Node) -> Result<Option<Arc<MeshRun>>> {
+        check_answer(&ConsumerAnswer { services: self.summaries(&node.addr()), ..ConsumerAnswer::denial() })?;
+        self.trust.join_mesh(trust, node)
     }
 
     async fn publish(
@@ -380,14 +419,12 @@ impl Inner {
 
     /// Opens the node of the server, with calls and admission beside its content.
     async fn host(self: &Arc<Self>, calls: u32, dispatcher: Arc<Dispatcher>, trust: &Trust) -> Result<Node> {
-        let (server, Trust { verifier, doorkeeper, .. }) = (self.clone(), trust.clone());
+        let (server, trust) = (self.clone(), trust.clone());
         let protocols = move |endpoint: &Endpoint| -> Vec<Protocol> {
-            let consumers = ConsumerAdmission::new(verifier, server.directory(endpoint));
-            let consumers = AdmissionHandler(doorkeeper, consumers);
-            vec![
-                (wire::ALPN_RPC.to_vec(), Box::new(Guarded(CallHandler(dispatcher)))),
-                (wire::ALPN_CONSUMER_ADMISSION.to_vec(), Box::new(Guarded(consumers))),
-            ]
+            let hosted = server.summaries(&endpoint::node_addr(endpoint));
+            let mut protocols = admission::protocols(&trust, endpoint, server.directory(endpoint), &hosted);
+            protocols.push((wire::ALPN_RPC.to_vec(), Box::new(Guarded(CallHandler(dispatcher)))));
+            protocols
         };
         let hosting = Hosting { gate: Some(self.gate.clone()), calls, protocols: Box::new(protocols) };
         let options = NodeOptions { network: self.network.clone(), key_folder: None, alpns: Vec::new(), content: true };
@@ -408,6 +445,7 @@ impl Inner {
             ConsumerAnswer {
                 admitted: true,
                 services: server.summaries(&endpoint::node_addr(&endpoint)),
+                gossip_topic: server.running().and_then(|r| Some(r.mesh?.topic())).unwrap_or_default(),
                 registry_namespace: server.running().map(|r| r.publication.namespace()).unwrap_or_default(),
                 root_pubkey: hex::encode(server.root_pubkey),
                 ..ConsumerAnswer::denial()

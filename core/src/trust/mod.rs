@@ -5,6 +5,7 @@
 mod cause;
 mod consumer;
 mod credential;
+mod delegated;
 mod enrollment;
 mod gate;
 mod iid;
@@ -15,8 +16,10 @@ mod verify;
 pub use cause::Cause;
 pub use consumer::{ConsumerAnswer, ConsumerRequest, ServiceSummary};
 pub use credential::{Credential, CredentialKind, canonical_attributes};
+pub use delegated::{DelegatedGrant, DelegatedHello, DelegatedPolicy, ProofContext, delegated_canonical, proof_bytes};
 pub use enrollment::{Enrollment, EnrollmentKind, Offline};
 pub use gate::{GateDecision, GateFlag, decide_gate};
 pub use iid::{IidKeys, IidSettings};
+pub(crate) use json::parse as strict_json;
 pub use signature::Grant;
 pub use verify::{Expectation, verify_credential};
