@@ -33,9 +33,7 @@ def untyped_method(name: str, pattern: RpcPattern) -> MethodInfo:
 def dynamic_method(described: dict[str, Any]) -> MethodInfo:
     """Return what stubs need to know of a method of a description, with messages as dicts."""
     found = _method(described["name"], RpcPattern(described["pattern"]), dict, dict)
-    return dataclasses.replace(
-        found, timeout=described.get("timeout_s"), idempotent=bool(described.get("idempotent"))
-    )
+    return dataclasses.replace(found, timeout=described.get("timeout_s"), idempotent=bool(described.get("idempotent")))
 
 
 def handled_service(

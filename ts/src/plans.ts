@@ -282,13 +282,13 @@ class Description {
   }
 
   #text(methods: object[], types: string[]): string {
-    const { name, version, scope, modes, requires, public: open, metadata } = this.#info;
+    const { name, version, scope, modes, producerLanguage, requires, public: open, metadata } = this.#info;
     const head = JSON.stringify({
       service: name,
       version,
       scoped: scope,
       serialization_modes: modes,
-      producer_language: modes?.includes("native") ? "typescript" : undefined,
+      producer_language: modes?.includes("native") ? (producerLanguage ?? "typescript") : undefined,
       requires,
       public: open,
       methods,

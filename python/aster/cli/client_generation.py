@@ -8,12 +8,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aster._identifiers import python_name
 from aster.cli import output
 from aster.cli.calling import find_service
 from aster.cli.dialling import connected, dialling, is_peer
 from aster.cli.failures import CommandError
 from aster.cli.generate import generate, write
-from aster.cli.generate._names import javascript_name, python_name
+from aster.cli.generate._names import javascript_name
 from aster.cli.manifests import contract_or_fail, load
 from aster.cli.running import complete
 from aster.cli.settings import Settings, current
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from aster.contract import ContractManifest
 
+_SECONDS = 30.0  # `registry.md` section 9: without the contract there is nothing to generate.
 _TICKET = "aster1"
 _NAME_CHARACTERS = 8
 _SUFFIXES = (".json", ".aster")
@@ -60,7 +62,7 @@ async def _fetched(peer: str, services: Sequence[str] | None, settings: Settings
         names = services or sorted({summary.name for summary in client.services})
         summaries = [find_service(client, name) for name in names]
         with output.progress("reading contracts", settings):
-            return list(await asyncio.gather(*(contract_or_fail(client, summary) for summary in summaries)))
+            return list(await asyncio.gather(*(contract_or_fail(client, summary, _SECONDS) for summary in summaries)))
 
 
 def default_package(source: str) -> str:
@@ -95,8 +97,8 @@ def _show(
 
 def _usage(manifest: ContractManifest, package: str, language: str) -> list[str]:
     if language == "typescript":
-        client = f"{javascript_name(manifest.service)}Client"
+        client = javascript_name(f"{manifest.service}Client")
         module = f"./{package}/index.js"
         return [f'import {{ {client} }} from "{module}";', f"const service = await {client}.fromConnection(client);"]
-    client = f"{python_name(manifest.service)}Client"
+    client = python_name(f"{manifest.service}Client")
     return [f"from {package} import {client}", f"service = await {client}.from_connection(aster_client)"]

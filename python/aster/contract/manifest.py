@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aster import _aster
 from aster.contract._export import export_of, manifest_of_export
-from aster.service import ServiceInfo, info_of
+from aster.service import info_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
