@@ -6,6 +6,7 @@ import {
   AsterServer,
   ContractManifest,
   type EndpointLease,
+  InvalidStateError,
   type RegistryClient,
   Rpc,
   RegistryACL,
@@ -124,6 +125,19 @@ test("the iteration over changes ends", async (t) => {
   const others = client.registry.onChange();
   await client.close();
   for await (const _ of others);
+});
+
+test("a client connects afresh", async (t) => {
+  const { client } = await pair(t, [new Plain()]);
+  const proxy = client.proxy<"twice">("Plain");
+  assert.equal(await proxy.twice(1), 2);
+  const before = client.registry;
+  await client.reconnect();
+  assert.notEqual(client.registry, before);
+  assert.equal(await proxy.twice(2), 4);
+  assert.equal((await client.registry.fetchContract("Plain")).service, "Plain");
+  await client.close();
+  await failure(client.reconnect(), InvalidStateError);
 });
 
 class Who extends wireType("registry/Who", { name: f.string() }) {}
