@@ -79,6 +79,19 @@ impl Client {
         let id = shared.adopt(Node::Client(client.clone()));
         Self { connection: Rc::new(Connection { client, shared: shared.clone(), id }) }
     }
+
+    pub(crate) fn core(&self) -> &node::Client {
+        &self.connection.client
+    }
+
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
+        &self.connection.shared
+    }
+
+    /// Makes what calls a service that was bound with a plan.
+    pub(crate) fn stub(&self, service: BoundService, plan: &Plan) -> Stub {
+        Stub { service, bound: plan.bound.clone(), connection: self.connection.clone(), session: None }
+    }
 }
 
 #[napi]
@@ -103,8 +116,7 @@ impl Client {
     pub fn bind(&self, env: &Env, plan: &Plan, channel: Option<String>) -> Js {
         let scope = Scope::new(env);
         let bound = self.connection.client.bind(&plan.bound.plan, channel.as_deref()).and_then(|service| {
-            let (bound, connection) = (plan.bound.clone(), self.connection.clone());
-            let stub = Stub { service, bound, connection, session: None };
+            let stub = self.stub(service, plan);
             // SAFETY: the environment is that of the running function.
             unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value())
         });
@@ -118,7 +130,7 @@ impl Client {
         let scope = Scope::new(env);
         let choice = wire::choose(&[]);
         let service = BoundService::new(self.connection.client.caller().clone(), plan.bound.plan.clone(), choice);
-        let stub = Stub { service, bound: plan.bound.clone(), connection: self.connection.clone(), session: None };
+        let stub = self.stub(service, plan);
         // SAFETY: the environment is that of the running function.
         let made = unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value());
         self.connection.shared.errors.either(scope, made)

@@ -18,6 +18,7 @@ use crate::engine::{Completed, Engine, Outcome, Running, Shared};
 use crate::errors::no_value;
 use crate::js::{Js, Scope, Thrown};
 use crate::plan::BoundPlan;
+use crate::registry::{ClientRegistry, Routed};
 use crate::window::Window;
 
 /// Kinds of the entries that `drain` returns; the package has the same list.
@@ -87,14 +88,23 @@ impl Shared {
     }
 
     fn outcome(self: &Rc<Self>, scope: Scope, outcome: Outcome) -> Result<Js> {
-        match outcome {
-            Outcome::Nothing => Ok(scope.undefined()),
-            Outcome::Client(client) => {
-                let client = Client::new(client, self);
-                // SAFETY: the environment is that of the running function.
-                unsafe { Client::to_napi_value(scope.env(), client) }.map(Js).map_err(|_| no_value())
-            }
+        fn object<T: ToNapiValue>(scope: Scope, made: T) -> Option<Js> {
+            // SAFETY: the environment is that of the running function.
+            unsafe { T::to_napi_value(scope.env(), made) }.map(Js).ok()
         }
+        let made = match outcome {
+            Outcome::Nothing => Some(scope.undefined()),
+            Outcome::Text(text) => scope.text(&text),
+            Outcome::Texts(texts) => {
+                let texts: Option<Vec<Js>> = texts.iter().map(|text| scope.text(text)).collect();
+                texts.and_then(|texts| scope.list(texts))
+            }
+            Outcome::Number(number) => scope.number(number as f64),
+            Outcome::Client(client) => object(scope, Client::new(client, self)),
+            Outcome::Registry(registry) => object(scope, ClientRegistry::new(registry, self)),
+            Outcome::Service(service) => object(scope, Routed::new(service)),
+        };
+        made.ok_or_else(no_value)
     }
 
     /// Decodes what a call of this side got. No table is borrowed meanwhile, as building values runs JavaScript.

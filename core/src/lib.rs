@@ -6,7 +6,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | L3, iroh | [`node`] |
-//! | L2, tokio | [`admission`], [`registry`], [`rpc`], [`engine`] |
+//! | L2, tokio | [`admission`], [`mesh`], [`registry`], [`rpc`], [`engine`] |
 //! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`], [`keys`] below them |
 //! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`] |
 //!
@@ -24,6 +24,7 @@ pub mod frame;
 pub mod ids;
 pub mod keys;
 pub mod limits;
+pub mod mesh;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod registry;

@@ -200,8 +200,65 @@ pub const ADMISSION_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 pub const DENIAL_GRID: Duration = Duration::from_millis(250);
 /// Admission connections of one endpoint id at once.
 pub const MAX_ADMISSION_CONNECTIONS_PER_PEER: usize = 4;
-/// Admission connections served at once, and as many again waiting are refused.
-pub const MAX_ADMISSION_CONNECTIONS: usize = 256;
+/// Admission connections at once; each is read from for seconds only.
+pub const MAX_ADMISSION_CONNECTIONS: usize = 4096;
+/// Presentations that are verified at once.
+pub const MAX_VERIFICATIONS: usize = 64;
+/// Presentations that wait for their verification; further ones are refused as busy.
+pub const MAX_WAITING_VERIFICATIONS: usize = 256;
+/// Time that stores and backends of the host have for an answer.
+pub const HOST_DECISION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests that one endpoint id may make at once, and how many it regains in a second.
+pub const PEER_RATE: (f64, f64) = (20.0, 1.0);
+/// Requests that one network may make at once, and how many it regains in a second.
+pub const SOURCE_RATE: (f64, f64) = (1000.0, 100.0);
+/// What a denied request costs its endpoint id.
+pub const DENIAL_COST: f64 = 5.0;
+/// Endpoint ids and networks whose rates are remembered; a full bucket need not be.
+pub const MAX_RATE_BUCKETS: usize = 65_536;
+/// Admission answer that legacy peers can read.
+pub const LEGACY_ADMISSION_ANSWER: usize = 65_536;
+
+/// Peers on the allowlist.
+pub const MAX_ALLOWED_PEERS: usize = 65_536;
+/// Anonymous peers of an open gate that are remembered for display.
+pub const MAX_ANONYMOUS_PEERS: usize = 4096;
+/// Entries of a revocation list.
+pub const MAX_REVOCATIONS: usize = 100_000;
+/// Spent one-time tokens that are remembered; then every token is denied.
+pub const MAX_NONCES: usize = 100_000;
+/// Bytes of a file that keeps trust state.
+pub const MAX_TRUST_FILE: u64 = 64 * 1024 * 1024;
+/// Longest time between two looks at the wall clock.
+pub const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
+/// Time that rejections of one peer are summed for before they are logged again.
+pub const REJECT_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Interval in which a client presents a policy again.
+pub const PRESENT_INTERVAL: Duration = Duration::from_secs(12 * 3600);
+/// One-time tokens of which a process remembers that it has sent them.
+pub const MAX_SENT_TOKENS: usize = 4096;
+/// Bytes of a proof or challenge of delegated admission.
+pub const MAX_DELEGATED_PROOF: usize = 4096;
+/// Time for the proof of delegated admission.
+pub const DELEGATED_PROOF_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a message of the mesh.
+pub const MAX_MESH_MESSAGE: usize = 65_536;
+/// Time that a producer has to answer one that wants to join.
+pub const MESH_JOIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shortest and longest pause between attempts to join a mesh.
+pub const MESH_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Interval in which a producer joins its mesh afresh and introduces itself.
+pub const MESH_REFRESH: Duration = Duration::from_secs(6 * 3600);
+/// Pause between introductions to new neighbours.
+pub const MESH_INTRODUCE_PAUSE: Duration = Duration::from_secs(10);
+/// Members of a mesh.
+pub const MAX_MESH_MEMBERS: usize = 10_000;
+/// Orders of messages that a mesh remembers.
+pub const MAX_MESH_FLOORS: usize = 100_000;
+/// Ids that producer admission tells.
+pub const MAX_ACCEPTED_PRODUCERS: usize = 900;
+/// Bytes of a document of an instance's identity.
+pub const MAX_IID_TOKEN: usize = 16_384;
 
 /// Connections that a node has accepted for the application and that were not taken yet; further ones are closed.
 pub const MAX_INCOMING_CONNECTIONS: usize = 256;

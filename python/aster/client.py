@@ -193,14 +193,13 @@ class AsterClient(LoopBound, HasNode):
         Raises `ValueError` if the server has no such service, `TypeError` if it is session-scoped.
         """
         self._check_loop()
-        native, queue = self._connected()
         summary = self._offered(name)
         if summary.pattern == RpcScope.SESSION.value:
             raise TypeError(
                 f"'{name}' is session-scoped. Use 'await client.session(\"{name}\")' "
                 f"instead of 'client.proxy(\"{name}\")'."
             )
-        return ProxyClient(ProxyCalls(native, queue, summary, Chain.of(self._interceptors)))
+        return ProxyClient(self._calls_of(summary))
 
     def session(self, name: str) -> SessionOpener[SessionProxyClient]:
         """Open a session of a service that needs no class: `async with`, or `await`.
@@ -208,16 +207,19 @@ class AsterClient(LoopBound, HasNode):
         Raises `ValueError` if the server has no such service, `TypeError` if it is not session-scoped.
         """
         self._check_loop()
-        native, queue = self._connected()
         summary = self._offered(name)
         if summary.pattern != RpcScope.SESSION.value:
             raise TypeError(f"'{name}' is not session-scoped. Use 'client.proxy(\"{name}\")'.")
-        calls = ProxyCalls(native, queue, summary, Chain.of(self._interceptors))
+        calls = self._calls_of(summary)
 
         async def opened() -> SessionProxyClient:
             return await SessionProxyClient.open(calls)
 
         return SessionOpener(opened)
+
+    def _calls_of(self, summary: ServiceSummary) -> ProxyCalls:
+        native, queue = self._connected()
+        return ProxyCalls(native, queue, summary, Chain.of(self._interceptors))
 
     def _offered(self, name: str) -> ServiceSummary:
         services = self.services

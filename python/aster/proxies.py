@@ -115,6 +115,15 @@ class ProxyCalls:
         except LookupError as error:
             logger.warning("contract of '%s' v%d is unavailable: using JSON (%s)", summary.name, summary.version, error)
             return
+        self._declare(described)
+
+    def know(self, manifest: str | None) -> None:
+        """Use this verified manifest, or none and JSON, instead of looking for the contract."""
+        self._is_ready = True
+        if manifest is not None:
+            self._declare(_aster.description_of_manifest(manifest))
+
+    def _declare(self, described: str) -> None:
         self._plan = _aster.Plan(described, {}, {})
         self._declared = {
             method.name: (index, method) for index, method in enumerate(map(dynamic_method, _methods(described)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent / "manifest"
-PYTHON = "import shop, sys; from aster.contract import ContractManifest as M; print(M.from_service(shop.Shop).to_json(), end='')"
+PYTHON = "import aster.contract, shop; print(aster.contract.ContractManifest.from_service(shop.Shop).to_json(), end='')"
 
 
 def manifest(command: list[str]) -> str:

@@ -31,7 +31,7 @@ class Order extends wireType("shop/Order", {
 
 class Receipt extends wireType("shop/Receipt", { id: f.string(), done: f.bool() }) {}
 
-const params = { id: f.string({ default: "" }), reason: f.optional(f.string()) };
+const params = { order_id: f.string({ default: "" }), reason: f.optional(f.string()) };
 
 const Shop = defineService({
   name: "Shop",

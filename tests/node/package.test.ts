@@ -52,6 +52,9 @@ test("the exports", () => {
     "NativeLoadError",
     "ProxyClient",
     "RateLimitInterceptor",
+    "RegistryACL",
+    "RegistryClient",
+    "RegistryPublisher",
     "RetryInterceptor",
     "Rpc",
     "RpcError",
@@ -74,11 +77,14 @@ test("the exports", () => {
     "contractIdFromService",
     "defineService",
     "f",
+    "fetchContract",
+    "publishContract",
     "statusName",
     "verifyManifestOrFatal",
     "version",
     "wireGeneric",
     "wireType",
+    "withOptions",
   ]);
 });
 

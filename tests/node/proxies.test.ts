@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import {
+  type BidiChannel,
+  BidiStream,
+  type CallContext,
+  type CallOptions,
   CancelledError,
   ContractManifest,
   ContractViolationError,
@@ -12,11 +16,14 @@ import {
   InvalidStateError,
   type PlainMessage,
   ProxyClient,
+  Rpc,
+  Service,
   ServiceNotFoundError,
   SessionProxy,
   UnimplementedError,
+  withOptions,
 } from "@aster/rpc";
-import { Everything, Leaf, Plain, PlainSession, everything } from "./plain-service.js";
+import { Count, Everything, Leaf, Plain, PlainSession, everything } from "./plain-service.js";
 import { failure, pair, root } from "./support.js";
 
 interface Discovery {
@@ -294,4 +301,54 @@ test("proxies of a closed client", async (t) => {
   await client.close();
   await assert.rejects(proxy.twice(1), InvalidStateError);
   assert.throws(() => client.proxy("Plain"), InvalidStateError);
+});
+
+test("siblings with other defaults", async (t) => {
+  const seen: object[] = [];
+  const note = (ctx: CallContext): void => void seen.push({ ...ctx.metadata, limited: ctx.deadline !== null });
+  const methods = { note: Rpc({ request: Count, response: Count }), talk: BidiStream({ request: Count, response: Count }) };
+  const Noting = Service({ name: "Noting", methods })(
+    class {
+      async note(count: Count, ctx: CallContext): Promise<Count> {
+        note(ctx);
+        return count;
+      }
+      async *talk(counts: AsyncIterable<Count>, ctx: CallContext): AsyncGenerator<Count> {
+        note(ctx);
+        yield* counts;
+      }
+    },
+  );
+  const { client } = await pair(t, [new Noting()]);
+  (client as unknown as { discovery: Discovery }).discovery = new Discovery(engine().native, async () => {
+    return ContractManifest.fromService(Noting).toJson();
+  });
+  type Calls = { note(value: unknown, options?: CallOptions): Promise<unknown>; talk(...args: unknown[]): AsyncIterable<unknown> };
+  const stub = (await client.client(Noting)) as unknown as Calls;
+  const proxy = client.proxy<"note" | "talk">("Noting");
+  const ofStub = (from: Calls): Calls => from;
+  const ofProxy = (from: typeof proxy): Calls => ({
+    note: (value, options) => from.note(value, options),
+    talk: (...args) => from.talk.bidi(...(args as [])),
+  });
+  const second = <S extends object>(of: S): [S, S] => {
+    const first = withOptions(of, { metadata: { a: "1", b: "1" } });
+    return [first, withOptions(first, { timeout: 5000, metadata: { b: "2" } })];
+  };
+  for (const [one, two] of [second(stub).map(ofStub), second(proxy).map(ofProxy)] as [Calls, Calls][]) {
+    seen.length = 0;
+    await one.note({ value: 1n });
+    await two.note({ value: 1n }, { metadata: { c: "3" }, timeout: undefined as never });
+    assert.equal((await collected(two.talk([{ value: 1n }], { metadata: { c: "4" } }))).length, 1);
+    const channel = two.talk({ metadata: { c: "5" } }) as BidiChannel<object, object>;
+    await channel.close();
+    const limited = true;
+    assert.deepEqual(seen, [
+      { a: "1", b: "1", limited: false },
+      ...["3", "4", "5"].map((c) => ({ a: "1", b: "2", c, limited })),
+    ]);
+  }
+  assert.throws(() => withOptions({}, {}), TypeError);
+  assert.throws(() => withOptions(stub, { prefetch: 1 } as never), TypeError);
+  assert.throws(() => withOptions(stub, { metadata: 3 } as never), TypeError);
 });

@@ -86,17 +86,25 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(module="cli_server", *arguments, **env):
-    """Run a server in another process; it ends when its standard input does."""
+def _running(command_line, env, stop):
     settings = {"ASTER_LOG_LEVEL": "error", "ASTER_RELAY_MODE": "disabled", "ASTER_BIND_ADDR": "127.0.0.1:0", **env}
-    program = [sys.executable, "-m", module, *map(str, arguments)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(program, env=environment(**settings), **pipes) as process:
+    with subprocess.Popen(command_line, env=environment(**settings), **pipes) as process:
         try:
             yield Server(process)
         finally:
-            process.stdin.close()
+            stop(process)
             assert process.wait(timeout=SECONDS) == 0
+
+
+def server(module="cli_server", **env):
+    """Run a server in another process; it ends when its standard input does."""
+    return _running([sys.executable, "-m", module], env, lambda process: process.stdin.close())
+
+
+def program(path, *, interpreter=sys.executable, **env):
+    """Run a server that is a program of its own, which ends when it is told to."""
+    return _running([interpreter, str(path)], env, subprocess.Popen.terminate)
 
 
 def know_contracts():

@@ -11,7 +11,7 @@ import identities
 from aster import _aster
 from cli_support import aster, failed, know_contracts, server, succeeded
 
-UNREACHABLE = identities.OTHER_ROOT
+UNREACHABLE = identities.ROOT
 SEED = bytes.fromhex(identities.NODE["seed"])
 OURS = identities.NODE["public"]
 
@@ -23,8 +23,8 @@ def _contracts(home):
 
 @pytest.fixture(scope="module")
 def gated(tmp_path_factory):
-    """A server that admits nobody without a credential of the vectors' root."""
-    with server(HOME=str(tmp_path_factory.mktemp("gated")), ASTER_ROOT_PUBKEY=identities.ROOT) as running:
+    """A server that trusts another root key than the credentials of these tests have, so that it says who asked."""
+    with server(HOME=str(tmp_path_factory.mktemp("gated")), ASTER_ROOT_PUBKEY=identities.OTHER_ROOT) as running:
         yield running
 
 
@@ -53,7 +53,7 @@ def test_timeout():
     _, public = _aster.ed25519_generate_keypair()
     peer = _aster.addr_text((public.hex(), None, ["192.0.2.1:9"]))
     told = failed("service", "ls", peer, "--timeout", "0.3")
-    assert told.startswith(f"error: could not reach {peer}: ")
+    assert told == f"error: could not reach {peer}: no answer within 0.3 s\n"
 
 
 def test_credentials_in_tickets_are_not_shown():
@@ -107,6 +107,21 @@ def test_configured_keys_beat_that_of_the_user(lab, home, tmp_path):
     assert ".aster-identity" in aster("call", lab.address, "Lab.whoami", "-v").stderr
 
 
+def test_missing_files(lab):
+    for option in ("--rcan", "--identity"):
+        assert failed("service", "ls", lab.address, option, "nope").startswith("error: nope: no such file")
+
+
+def test_credential_of_an_identity_file(gated, tmp_path):
+    """It brings its node key; an identity that lies around does not count."""
+    identities.write(tmp_path / "edge.cred", identities.node(), identities.consumer())
+    identities.write(tmp_path / ".aster-identity", "[node]\n")
+    for options in ([], ["--peer", "edge-1"]):
+        assert denied_node(gated.address, "--rcan", "edge.cred", *options) == ["edge.cred", f"{OURS[:16]}..."]
+    told = failed("service", "ls", gated.address, "--rcan", "edge.cred", "--peer", "nobody")
+    assert "nobody" in told
+
+
 def test_bad_node_keys(lab, home):
     path = node_key(home / ".aster", "{}")
     assert failed("service", "ls", lab.address) == f"error: {path}: not a node key\n"
@@ -138,9 +153,7 @@ def denied_node(*arguments):
 def test_node_key_that_goes_with_a_credential(gated, home, tmp_path):
     folder = tmp_path / "credentials"
     folder.mkdir()
-    # It has expired: the denial tells who asked.
-    signed = json.loads(identities.credential("policy-unbound")["credential_json"])
-    identities.write(folder / "mine.cred", json.dumps({**signed, "expires_at": 1}))
+    identities.write(folder / "mine.cred", identities.credential("policy-unbound")["credential_json"])
     users, public = _aster.ed25519_generate_keypair()
     node_key(home / ".aster", {"secret_key": users.hex()})
     given = [gated.address, "--rcan", "credentials/mine.cred"]

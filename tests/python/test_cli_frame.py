@@ -62,10 +62,13 @@ def test_entry_point_of_the_package():
         (["contract", "gen"], "Missing option '--service'"),
     ],
 )
-def test_wrong_usage_is_status_2(arguments, message):
-    told = failed(*arguments, status=2)
-    assert told.startswith(f"error: {message}"), told
-    as_json = json.loads(failed(*arguments, "--json", status=2))
+def test_wrong_usage_is_status_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"error: {message}"), told
+    assert main([*arguments, "--json"]) == 2
+    as_json = json.loads(capsys.readouterr().err)
     assert as_json["error"]["message"].startswith(message)
     assert (as_json["error"]["code"], as_json["error"]["number"], as_json["error"]["details"]) == (None, None, {})
 

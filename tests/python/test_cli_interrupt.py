@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from aster import _aster
 from cli_support import SECONDS, command, environment, know_contracts
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to other processes there")
@@ -63,6 +65,30 @@ def test_stream_that_waits_for_its_input(lab):
         process.stdin.flush()
         assert process.stdout.readline() == '{"value":-1}\n'
         assert interrupted(process) == ("", "")
+
+
+def test_reader_that_leaves(lab):
+    with running("call", lab.address, "Lab.forever") as process:
+        assert process.stdout.readline() == '{"value":0}\n'
+        process.stdout.close()
+        assert process.wait(timeout=SECONDS) == 1
+        assert process.stderr.read() == ""
+        lab.wait_for("forever ended")
+
+
+def test_while_connecting():
+    _, public = _aster.ed25519_generate_keypair()
+    # Nobody answers there (RFC 5737).
+    peer = _aster.addr_text((public.hex(), None, ["192.0.2.1:9"]))
+    controller, terminal = os.openpty()
+    with subprocess.Popen(command("service", "ls", peer), env=environment(TERM="xterm"), stderr=terminal) as process:
+        told = b""
+        while b"connecting" not in told:
+            told += os.read(controller, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=SECONDS) == 130
+    os.close(terminal)
+    os.close(controller)
 
 
 def test_session(lab):

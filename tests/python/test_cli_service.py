@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -14,6 +15,7 @@ from cli_services import Counter, Lab
 from cli_support import failed, know_contracts, succeeded
 
 TYPES = ContractManifest.from_service(Lab).types
+LAB = service_info(Lab).contract_id
 FIELDS = TYPES["lab/Sample"]["fields"]
 
 
@@ -26,6 +28,18 @@ def test_ls(lab):
     assert succeeded("service", "ls", lab.address) == (
         "Service Methods Version Pattern\nCounter 6       v1      session\nLab     12      v2      shared\n"
     )
+
+
+def test_contracts_come_from_the_peer_and_are_kept(lab, home):
+    folder = home / ".aster" / "cache" / "manifests"
+    shutil.rmtree(folder)
+    told = json.loads(succeeded("service", "describe", lab.address, "Lab", "--json"))
+    assert told["contract_id"] == LAB
+    [kept] = folder.iterdir()
+    assert kept.name == LAB
+    assert json.loads(kept.read_text()) == told
+    shutil.rmtree(folder)
+    assert succeeded("call", lab.address, "Lab.count", '{"value":1}') == '{"value":0}\n'
 
 
 def test_ls_json(lab):

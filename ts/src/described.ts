@@ -77,6 +77,8 @@ export function refusing<T>(run: () => T): T {
 export class Shapes {
   readonly #int64: Int64;
   readonly #named: (tag: string) => Shape;
+  /** By text: many fields have the same type. */
+  readonly #known = new Map<string, Shape>();
 
   constructor(int64: Int64, named: (tag: string) => Shape) {
     this.#int64 = int64;
@@ -85,7 +87,12 @@ export class Shapes {
 
   /** Returns the shape of a type text. */
   of(text: string): Shape {
-    return this.#shape(JSON.parse(refusing(() => native().typeTree(text))) as Tree);
+    let shape = this.#known.get(text);
+    if (!shape) {
+      shape = this.#shape(JSON.parse(refusing(() => native().typeTree(text))) as Tree);
+      this.#known.set(text, shape);
+    }
+    return shape;
   }
 
   #shape(tree: Tree): Shape {

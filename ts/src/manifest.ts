@@ -1,5 +1,5 @@
 /** Manifests: contracts as documents that people and tools read (`contract.md` sections 7 and 8). */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Declared, compiled } from "./contract.js";
@@ -137,10 +137,10 @@ export function verifyManifestOrFatal(services: Declared | readonly Declared[], 
   checkLive(file, live);
 }
 
-/** Checks live contracts against a file, which may be absent. */
-export function checkLive(file: string, live: LiveContract[]): void {
+/** Checks live contracts against a file, which may be absent; returns its text. */
+export function checkLive(file: string, live: LiveContract[]): string | undefined {
   const fault = native().checkLiveContracts(file, live);
-  if (!fault) return;
+  if (!fault) return existsSync(file) ? readFileSync(file, "utf8") : undefined;
   const { text, expected, actual } = fault;
   if (!expected || actual === undefined) throw new InvalidStateError(text, { kind: "state" });
   const { service, version, contractId } = expected;

@@ -45,11 +45,50 @@ export interface NativeClient {
   bind(plan: NativePlan, channel?: string): NativeStub | Error;
   /** For a plan whose bodies are made here. */
   bindUntyped(plan: NativePlan): NativeStub | Error;
+  registry(op: number): Error | undefined;
+  contract(op: number, service: string, version?: number, withinMs?: number): Error | undefined;
+  producers(op: number, service: string, version?: number): Error | undefined;
+  /** Completes with what {@link routed} takes. */
+  bindRouted(op: number, plan: NativePlan, strategy?: string): Error | undefined;
+  routed(bound: object, plan: NativePlan): NativeStub | Error;
   close(op: number): Error | undefined;
+}
+
+/** What is looked for in a registry. */
+export interface Wish {
+  readonly service: string;
+  readonly version?: number;
+  readonly channel?: string;
+  readonly tag?: string;
+  readonly contractId?: string;
+  readonly strategy?: string;
+  readonly modes?: readonly string[];
+  readonly realm?: string;
+}
+
+/** The registry that a client has joined. */
+export interface NativeClientRegistry {
+  resolveAll(op: number, wish: Wish): Error | undefined;
+  /** Endpoints and why they were dropped, or an empty text, in turn. */
+  explain(wish: Wish): string[] | Error;
+  artifacts(): string[];
+  changed(op: number, seen: number): Error | undefined;
+}
+
+/** The registry that a server writes. */
+export interface NativeServerRegistry {
+  readonly namespace: string;
+  readonly authorId: string;
+  readonly isFailing: boolean;
+  share(op: number, mode: string): Error | undefined;
+  allowAuthor(op: number, id: string): Error | undefined;
+  setHealth(health: string): Error | undefined;
 }
 
 /** A server. */
 export interface NativeServer {
+  setManifests(text: string): void;
+  registry(): NativeServerRegistry | Error;
   register(plan: NativePlan): number | Error;
   forget(tag: number): void;
   start(op: number): Error | undefined;
@@ -85,7 +124,16 @@ export interface NativeEngine {
   abandon(op: number): void;
   settings(args: string, inline: string, env: string): NativeSettings | Error;
   plan(description: string, declared: string, build: Codec["build"] | ((body: string) => unknown)): NativePlan | Error;
-  server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number, maxSessionsPerConnection?: number): NativeServer | Error;
+  server(
+    settings: NativeSettings,
+    options: {
+      channel?: string;
+      maxConcurrentStreams?: number;
+      maxSessionsPerConnection?: number;
+      registryNamespace?: string;
+      registryTicket?: string;
+    },
+  ): NativeServer | Error;
   connect(
     op: number,
     settings: NativeSettings,

@@ -1,5 +1,6 @@
 /** Clients that need no classes: plain objects in, plain objects out (`node-api.md` section 6). */
 import type { CallOptions } from "./calls.js";
+import { hasSiblings, withDefaults } from "./defaults.js";
 import { InvalidStateError } from "./errors.js";
 import type { ProxyCalls, ProxyForm } from "./proxy-calls.js";
 import type { BidiChannel, ServerStreamCall } from "./stream-calls.js";
@@ -33,13 +34,16 @@ const MOST_KEPT = 1000;
 /** What engines and libraries look for in any object; a method of such a name is called through `$call`. */
 const NO_METHODS = new Set(["then", "catch", "finally", "toJSON", "inspect"]);
 
+/** Calls a method by name and form. */
+type Invoke = (name: string, form: ProxyForm, args: unknown[]) => unknown;
+
 class Base {
   /** Calls a method by its name. */
   readonly $call: ProxyCall;
 
   /** @internal */
-  constructor(calls: ProxyCalls) {
-    const by = (form: ProxyForm) => (name: unknown, ...args: unknown[]): unknown => calls.invoke(methodName(name), form, args);
+  constructor(invoke: Invoke) {
+    const by = (form: ProxyForm) => (name: unknown, ...args: unknown[]): unknown => invoke(methodName(name), form, args);
     this.$call = Object.freeze(Object.assign(by("call"), { stream: by("stream"), bidi: by("bidi") })) as ProxyCall;
   }
 }
@@ -60,13 +64,10 @@ class AnySession extends Base implements AsyncDisposable {
   readonly close: () => Promise<void>;
 
   /** @internal */
-  constructor(calls: ProxyCalls, session: { sessionId: string; close(): Promise<void> }) {
-    super(calls);
-    this.sessionId = session.sessionId;
-    this.close = () => {
-      calls.refuse(new InvalidStateError("session is closed", { kind: "closed" }));
-      return session.close();
-    };
+  constructor(invoke: Invoke, sessionId: string, close: () => Promise<void>) {
+    super(invoke);
+    this.sessionId = sessionId;
+    this.close = close;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -84,29 +85,39 @@ export const SessionProxy: abstract new (...args: never[]) => AnySession = AnySe
 
 /** Makes the proxy of a service. */
 export function makeProxy(calls: ProxyCalls): ProxyClient {
-  return withMethods(new AnyProxy(calls), calls) as ProxyClient;
+  const make = (invoke: Invoke): Base => new AnyProxy(invoke);
+  return withMethods(make, (...call) => calls.invoke(...call)) as ProxyClient;
 }
 
 /** Opens a session. */
 export async function makeSession(calls: ProxyCalls): Promise<SessionProxy> {
-  return withMethods(new AnySession(calls, await calls.openSession()), calls) as SessionProxy;
+  const session = await calls.openSession();
+  const close = (): Promise<void> => {
+    calls.refuse(new InvalidStateError("session is closed", { kind: "closed" }));
+    return session.close();
+  };
+  const make = (invoke: Invoke): Base => new AnySession(invoke, session.sessionId, close);
+  return withMethods(make, (...call) => calls.invoke(...call)) as SessionProxy;
 }
 
-function withMethods(base: Base, calls: ProxyCalls): Base {
+function withMethods(make: (invoke: Invoke) => Base, invoke: Invoke): Base {
   const methods = new Map<string, ProxyMethod>();
   const method = (name: string): ProxyMethod => {
-    const by = (form: ProxyForm) => (...args: unknown[]): unknown => calls.invoke(name, form, args);
+    const by = (form: ProxyForm) => (...args: unknown[]): unknown => invoke(name, form, args);
     const made = Object.freeze(Object.assign(by("call"), { stream: by("stream"), bidi: by("bidi") })) as ProxyMethod;
     if (methods.size >= MOST_KEPT) methods.clear();
     methods.set(name, made);
     return made;
   };
-  return new Proxy(Object.freeze(base), {
+  const proxy = new Proxy(Object.freeze(make(invoke)), {
     get(target, name) {
       if (typeof name === "symbol" || name in target || name.startsWith("_") || NO_METHODS.has(name)) {
         return Reflect.get(target, name, target) as unknown;
       }
       return methods.get(name) ?? method(name);
     },
+  });
+  return hasSiblings(proxy, (defaults) => {
+    return withMethods(make, (name, form, args) => invoke(name, form, withDefaults(args, form === "bidi", defaults)));
   });
 }

@@ -8,6 +8,7 @@ import { Host, type ServiceInput, objectsOf } from "./handlers.js";
 import { checkLive } from "./manifest.js";
 import type { LiveContract, NativeServer, NativeSettings } from "./native.js";
 import { planOf } from "./plans.js";
+import { RegistryPublisher } from "./registry.js";
 import { checkKeys } from "./services.js";
 import { type ServiceSummary, summaries } from "./summary.js";
 
@@ -26,6 +27,10 @@ export interface ServerOptions {
   maxConcurrentStreams?: number;
   /** Sessions at once on one connection; default 1024. */
   maxSessionsPerConnection?: number;
+  /** A registry that `storagePath` keeps; default: the one that was in use last, else a new one. */
+  registryNamespace?: string;
+  /** A ticket to write in the registry of another server. */
+  registryTicket?: string;
 }
 
 const OPTIONS = [
@@ -39,6 +44,8 @@ const OPTIONS = [
   "maxConcurrentStreams",
   "maxSessionsPerConnection",
   "interceptors",
+  "registryNamespace",
+  "registryTicket",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "allowAllConsumers", "allowAllProducers", "exposeErrors"] as const;
 
@@ -73,10 +80,9 @@ export class AsterServer implements AsyncDisposable {
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, args);
-    const { channelName, maxConcurrentStreams, maxSessionsPerConnection } = options;
-    this.#native = checked(
-      this.#engine.native.server(this.#settings, channelName, maxConcurrentStreams, maxSessionsPerConnection),
-    );
+    const { channelName: channel, maxConcurrentStreams, maxSessionsPerConnection, registryNamespace, registryTicket } = options;
+    const hosting = { channel, maxConcurrentStreams, maxSessionsPerConnection, registryNamespace, registryTicket };
+    this.#native = checked(this.#engine.native.server(this.#settings, hosting));
     for (const host of hosts) {
       const tag = checked(this.#native.register(host.plan.native));
       this.#tags.push(tag);
@@ -105,7 +111,8 @@ export class AsterServer implements AsyncDisposable {
   }
 
   async #start(): Promise<this> {
-    checkLive(resolve(".aster/manifest.json"), this.#live);
+    const manifests = checkLive(resolve(".aster/manifest.json"), this.#live);
+    if (manifests !== undefined) this.#native.setManifests(manifests);
     for (const warning of this.#native.warnings()) process.emitWarning(warning, { type: "AsterWarning" });
     await this.#engine.operate((op) => this.#native.start(op));
     if (!this.#closing) {
@@ -215,6 +222,11 @@ export class AsterServer implements AsyncDisposable {
   /** Services as they are announced. */
   get services(): readonly ServiceSummary[] {
     return summaries(JSON.parse(checked(this.#started().services())));
+  }
+
+  /** The registry in which the server publishes. */
+  get registry(): RegistryPublisher {
+    return new RegistryPublisher(this.#engine, checked(this.#started().registry()));
   }
 
   get running(): boolean {

@@ -1,10 +1,32 @@
-//! Who gets in: the gate, and consumer admission on both sides (`trust.md` sections 5 to 7).
+//! Who gets in: the gate with its allowlist, and admission on both sides (`trust.md` sections 4 to 9).
 //!
-//! This version decides for open gates. A closed gate cannot verify a credential yet and denies, as does every
-//! credential that is presented: nothing is admitted that core cannot prove.
+//! Nothing is admitted that core cannot prove: whatever is late, broken or full denies.
 
+mod client;
+mod connections;
 mod consumer;
+mod delegated;
+mod desk;
 mod gate;
+mod nonces;
+mod peers;
+mod producer;
+mod rates;
+mod rejects;
+mod revocations;
+mod streams;
+mod verifier;
 
-pub use consumer::{ConsumerAdmission, Directory, request};
+pub use client::{Presentation, request, request_producer};
+pub use connections::LiveConnection;
+pub use consumer::{ConsumerAdmission, Directory};
+pub use delegated::{DelegatedAdmission, Delegation};
+pub use desk::{Desk, Doorkeeper};
 pub use gate::Gate;
+pub use nonces::{MemoryNonces, NONCE_LEN, NonceStore, Nonces, nonce};
+pub use peers::{Admission, AdmissionPath, Attributes, PeerList, PeerName, Standing};
+pub use producer::ProducerAdmission;
+pub use rates::Source;
+use rejects::Rejects;
+pub use revocations::{Revocations, Revoked};
+pub use verifier::Verifier;

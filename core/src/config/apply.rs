@@ -6,7 +6,7 @@ use super::credential::{self, CredentialFile};
 use super::identity::{self, IdentityFile};
 use super::settle::{Level, Setting};
 use super::sources::{File, Role, Sources};
-use super::{Config, entry, parse, wrong};
+use super::{Config, entry, parse, trust, wrong};
 use crate::error::{Error, Result};
 use crate::trust::Credential;
 
@@ -58,6 +58,10 @@ impl Application<'_> {
             (None, None) => None,
         };
         self.root_key()?;
+        if self.sources.role == Some(Role::Producer) {
+            self.config.iid = self.config.read_key_files(self.sources)?;
+            self.config.published = identity.as_ref().map(trust::published).transpose()?.unwrap_or_default();
+        }
         self.credential(presented, entry);
         Ok(self.config)
     }
@@ -114,7 +118,12 @@ impl Application<'_> {
                 None => (None, None),
             },
             Some(Role::Producer) => match file.select(peer, Role::Producer)? {
-                Some(selected) => (Some(self.check(file, selected)?.root_pubkey), None),
+                Some(selected) => {
+                    let credential = self.check(file, selected)?;
+                    let root = credential.root_pubkey;
+                    self.config.producer = credential.is_producer().then_some(credential);
+                    (Some(root), None)
+                }
                 None => (self.common_root(file)?, None),
             },
             None => {

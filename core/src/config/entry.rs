@@ -49,12 +49,10 @@ pub(super) fn verified(file: &IdentityFile, entry: &Entry) -> Result<Credential>
 
 fn read(fields: &Map<String, Value>, is_producer: bool) -> Result<Credential> {
     let policy = Value::from("policy");
-    let kind = if is_producer { None } else { fields.get("type") };
-    let credential = Credential::from_fields(fields, Some(kind.unwrap_or(&policy)))?;
-    if is_producer && credential.endpoint_id.is_none() {
-        return Err(wrong("malformed: endpoint_id"));
+    match is_producer {
+        true => Credential::producer_from_fields(fields),
+        false => Credential::from_fields(fields, Some(fields.get("type").unwrap_or(&policy))),
     }
-    Ok(credential)
 }
 
 /// Returns the attributes as stored, then with role, with name, with both. What is stored wins.

@@ -117,17 +117,7 @@ fields! {
 }
 
 /// Fields that are read but have no effect yet; whoever sets one is told.
-pub(super) const WITHOUT_EFFECT: &[&str] = &[
-    "enrollment_credential_iid",
-    "require_bound_credentials",
-    "iid_aws_certificates",
-    "iid_gcp_jwks",
-    "iid_azure_jwks",
-    "iid_azure_tenants",
-    "iid_azure_audience",
-    "mesh_bootstrap",
-    "mesh_state_dir",
-];
+pub(super) const WITHOUT_EFFECT: &[&str] = &[];
 
 /// Returns a field by its name.
 pub(super) fn find(name: &str) -> Option<&'static Field> {

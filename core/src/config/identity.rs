@@ -101,6 +101,11 @@ impl IdentityFile {
         Some(fields.into())
     }
 
+    /// Returns the tables `[published_services]`.
+    pub(super) fn published(&self) -> Option<&Value> {
+        self.published.as_ref()
+    }
+
     fn find(&self, peer: Option<&str>, role: Option<Role>) -> Option<&Entry> {
         let has_role = |entry: &&Entry| role.is_none_or(|role| entry.has_role(role));
         match peer {

@@ -16,6 +16,7 @@ mod print;
 mod settle;
 mod sources;
 mod toml;
+mod trust;
 
 use serde_json::Value;
 
@@ -24,9 +25,10 @@ pub use endpoint::load_endpoint;
 pub use identity::IdentityFile;
 pub use network::{NetworkConfig, RelayMode};
 pub use sources::{File, FileFacts, IDENTITY_FILE, Role, Sources, TomlFile};
+pub use trust::TrustConfig;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::trust::{GateDecision, GateFlag, decide_gate};
+use crate::trust::{Credential, DelegatedPolicy, GateDecision, GateFlag, IidSettings, decide_gate};
 use apply::{Application, node_key_path};
 use settle::{Settings, settle};
 
@@ -37,6 +39,9 @@ pub struct Config {
     root_pubkey: Option<[u8; 32]>,
     ephemeral_root: Option<[u8; 32]>,
     credential: Option<Result<Presented>>,
+    producer: Option<Credential>,
+    published: Vec<DelegatedPolicy>,
+    iid: IidSettings,
     flag: GateFlag,
     home: Option<String>,
     warnings: Vec<String>,
@@ -82,6 +87,9 @@ impl Config {
         .into_iter()
         .flatten()
         .collect();
+        if sources.role == Some(Role::Producer) {
+            paths.extend(config.key_files());
+        }
         paths.sort();
         paths.dedup();
         Ok(paths)

@@ -145,8 +145,10 @@ mod tests {
     fn every_outcome() -> std::result::Result<(), Box<dyn StdError>> {
         let (text, id) = manifest()?;
         let other = "f".repeat(64);
-        let live = |contract_id| [LiveContract { service: "Echo", version: 2, contract_id }];
-        let fault = |text: &str, id: &str| compare("p", text, &live(id)).err().map(|fault| fault.to_string());
+        let fault = |text: &str, contract_id: &str| {
+            let live = [LiveContract { service: "Echo", version: 2, contract_id }];
+            compare("p", text, &live).err().map(|fault| fault.to_string())
+        };
         assert_eq!(fault(&text, &id), None);
         assert_eq!(fault(&format!("[{text}]"), &id), None);
         assert_eq!(fault("[]", &id), None);

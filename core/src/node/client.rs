@@ -6,28 +6,25 @@ use std::time::Duration;
 use iroh::EndpointAddr;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::task::JoinHandle;
 use tracing::warn;
 
+use super::dialer::{QuicDialer, keep_presenting};
 use super::endpoint;
-use super::fleet::{Dialers, Fleet};
+use super::fleet::Fleet;
 use super::node::{Node, NodeOptions};
 use super::registry::ClientRegistry;
-use super::transport::QuicConnection;
 use crate::addr::Address;
-use crate::admission;
+use crate::admission::Presentation;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::engine::ServicePlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
-use crate::rpc::{BoundService, BoxFuture, Caller, Connection, Dialer};
+use crate::rpc::{BoundService, BoxFuture, Caller};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire;
-
-/// Waits before an admission that was refused as busy is tried again (`trust.md` section 14).
-const BUSY_RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// What a client takes beside its configuration.
 #[derive(Clone, Debug)]
@@ -74,13 +71,13 @@ pub struct ClientInfo {
 pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    info: Mutex<Arc<ClientInfo>>,
+    first: Arc<ClientInfo>,
     options: ClientOptions,
-    root_pubkey: Option<[u8; 32]>,
     caller: Arc<Caller>,
     dialer: Arc<QuicDialer>,
     node: Node,
     warned: Mutex<Vec<(String, i32)>>,
+    _presenting: Option<Presenting>,
     pub(super) runtime: Handle,
     /// Joined at the first use, and left when the client connects afresh.
     pub(super) registry: AsyncMutex<Option<ClientRegistry>>,
@@ -100,33 +97,12 @@ impl Inner {
     }
 }
 
-struct QuicDialer {
-    node: Node,
-    target: EndpointAddr,
-    timeout: Duration,
-}
+/// Presents a policy again while the client lives.
+struct Presenting(JoinHandle<()>);
 
-impl QuicDialer {
-    async fn connect(&self, alpn: &[u8], deadline: Instant) -> Result<QuicConnection> {
-        let dialled = timeout_at(deadline, self.node.0.endpoint.connect(self.target.clone(), alpn)).await;
-        let unreachable = |cause: String| {
-            let id = self.target.id.fmt_short();
-            Error::new(ErrorKind::Connect, format!("could not reach {id}: {cause}"))
-        };
-        match dialled {
-            Ok(Ok(connection)) => Ok(QuicConnection::new(connection)),
-            Ok(Err(error)) => Err(unreachable(format!("{error:#}"))),
-            Err(_) => Err(unreachable(format!("no answer within {:.1} s", self.timeout.as_secs_f64()))),
-        }
-    }
-}
-
-impl Dialer for QuicDialer {
-    fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
-        Box::pin(async {
-            let connection = self.connect(wire::ALPN_RPC, Instant::now() + self.timeout).await?;
-            Ok(Arc::new(connection) as Arc<dyn Connection>)
-        })
+impl Drop for Presenting {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -144,6 +120,8 @@ impl Client {
     /// folder is in use.
     pub fn connect(runtime: Handle, config: &Config, options: ClientOptions) -> BoxFuture<'static, Result<Self>> {
         let prepared = prepare(config, &options);
+        let presentation =
+            Presentation { credential_json: options.credential_json.clone(), iid_token: config.trust().iid_token };
         Box::pin(async move {
             let (network, target, root_pubkey) = prepared?;
             let persists = network.storage_path.is_some();
@@ -151,41 +129,33 @@ impl Client {
             let node = OpenedNode(Some(Node::open(options_of_node).await?));
             node.get()?.0.book.add(&target);
             let timeout = options.connect_timeout;
-            let dialer = QuicDialer { node: node.get()?.clone(), target, timeout };
-            let admitted = match admit(&dialer, &options).await {
-                Ok(answer) => check_root(&answer, root_pubkey).map(|()| answer),
-                Err(error) => Err(error),
-            };
+            let dialer = Arc::new(QuicDialer::new(node.get()?.clone(), target, timeout, presentation, root_pubkey));
+            let admitted = dialer.admit().await;
             let id = node.get()?.id();
             if admitted.is_err() && persists {
                 // Whoever tries again must find the folder free.
                 node.get()?.close().await;
             }
-            let answer = admitted.map_err(|error| error.with_detail("our_endpoint_id", id.clone()))?;
+            let first = admitted.map_err(|error| error.with_detail("our_endpoint_id", id))?;
             let node = node.keep()?;
-            let info = ClientInfo {
-                endpoint_id: id,
-                server_id: dialer.target.id.to_string(),
-                open_gate: options.credential_json.is_empty(),
-                answer,
-            };
-            let dialer = Arc::new(dialer);
+            let presenting = dialer.presentation.is_policy().then(|| {
+                let dialer = dialer.clone();
+                let present = async move || dialer.admit().await.map(drop);
+                Presenting(runtime.spawn(keep_presenting(present)))
+            });
             let caller = Caller::new(runtime.clone(), dialer.clone(), Arc::new(SystemClock), None);
             let home = (EndpointId(*dialer.target.id.as_bytes()), caller.clone());
-            let fleet = Fleet::new(runtime.clone(), dialers(&dialer, &options, root_pubkey), home);
-            let info = Mutex::new(Arc::new(info));
-            let warned = Mutex::default();
-            let registry = AsyncMutex::default();
+            let fleet = Fleet::new(runtime.clone(), dialer.to_others(), home);
             Ok(Self(Arc::new(Inner {
-                info,
+                first,
                 options,
-                root_pubkey,
                 caller,
                 dialer,
                 node,
-                warned,
+                warned: Mutex::default(),
+                _presenting: presenting,
                 runtime,
-                registry,
+                registry: AsyncMutex::default(),
                 fleet,
             })))
         })
@@ -198,7 +168,7 @@ impl Client {
 
     /// Returns what the server told at admission.
     pub fn info(&self) -> Arc<ClientInfo> {
-        self.0.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.dialer.info().unwrap_or_else(|| self.0.first.clone())
     }
 
     /// Returns what calls of any service go through.
@@ -219,11 +189,8 @@ impl Client {
             inner.leave_registry().await;
             for wait in limits::RECONNECT_WAITS {
                 tokio::time::sleep(wait).await;
-                match admit(&inner.dialer, &inner.options).await {
-                    Ok(answer) => {
-                        check_root(&answer, inner.root_pubkey)?;
-                        let mut info = inner.info.lock().unwrap_or_else(PoisonError::into_inner);
-                        *info = Arc::new(ClientInfo { answer, ..(**info).clone() });
+                match inner.dialer.admit().await {
+                    Ok(_) => {
                         inner.warned.lock().unwrap_or_else(PoisonError::into_inner).clear();
                         return Ok(());
                     }
@@ -328,32 +295,6 @@ impl Drop for OpenedNode {
     }
 }
 
-/// Makes what dials other producers of our services: admission with our credential and the check of the root key come
-/// first, once per connection.
-fn dialers(own: &Arc<QuicDialer>, options: &ClientOptions, root_pubkey: Option<[u8; 32]>) -> Dialers {
-    let (own, options) = (own.clone(), options.clone());
-    Box::new(move |target| {
-        let dialer = QuicDialer { node: own.node.clone(), target, timeout: own.timeout };
-        Arc::new(AdmittedDialer { dialer, options: options.clone(), root_pubkey })
-    })
-}
-
-struct AdmittedDialer {
-    dialer: QuicDialer,
-    options: ClientOptions,
-    root_pubkey: Option<[u8; 32]>,
-}
-
-impl Dialer for AdmittedDialer {
-    fn dial(&self) -> BoxFuture<'_, Result<Arc<dyn Connection>>> {
-        Box::pin(async {
-            let answer = admit(&self.dialer, &self.options).await?;
-            check_root(&answer, self.root_pubkey)?;
-            self.dialer.dial().await
-        })
-    }
-}
-
 type Prepared = (crate::config::NetworkConfig, EndpointAddr, Option<[u8; 32]>);
 
 fn prepare(config: &Config, options: &ClientOptions) -> Result<Prepared> {
@@ -364,33 +305,6 @@ fn prepare(config: &Config, options: &ClientOptions) -> Result<Prepared> {
         .ok_or_else(|| Error::new(ErrorKind::Config, "a client requires an endpoint address"))?;
     let target = endpoint::dial_target(&Address::parse(text)?)?;
     Ok((config.network()?, target, config.root_pubkey()))
-}
-
-async fn admit(dialer: &QuicDialer, options: &ClientOptions) -> Result<ConsumerAnswer> {
-    let deadline = Instant::now() + options.connect_timeout;
-    let mut waits = BUSY_RETRIES.iter();
-    loop {
-        let connection = dialer.connect(wire::ALPN_CONSUMER_ADMISSION, deadline).await?;
-        let within = deadline.saturating_duration_since(Instant::now());
-        let answered = admission::request(&connection, &options.credential_json, within).await;
-        connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
-        match answered {
-            Err(error) if error.detail("busy").is_some() => match waits.next() {
-                Some(wait) if Instant::now() + *wait < deadline => tokio::time::sleep(*wait).await,
-                _ => return Err(error),
-            },
-            answered => return answered,
-        }
-    }
-}
-
-fn check_root(answer: &ConsumerAnswer, ours: Option<[u8; 32]>) -> Result<()> {
-    match ours {
-        Some(key) if !answer.root_pubkey.eq_ignore_ascii_case(&hex::encode(key)) => {
-            Err(Error::new(ErrorKind::Credential, "the server trusts another root key than ours"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn not_offered(name: &str, version: i32, services: &[ServiceSummary]) -> Error {

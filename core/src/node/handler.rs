@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use super::connection::{Incoming, PeerConnection};
 use super::transport::QuicConnection;
-use crate::admission::ConsumerAdmission;
+use crate::admission::{Desk, Doorkeeper};
 use crate::rpc::Dispatcher;
 use crate::wire;
 
@@ -50,13 +50,18 @@ impl ProtocolHandler for CallHandler {
     }
 }
 
-/// Serves consumer admission.
-#[derive(Debug)]
-pub(super) struct AdmissionHandler(pub(super) Arc<ConsumerAdmission>);
+/// Serves one kind of admission.
+pub(super) struct AdmissionHandler<D>(pub(super) Arc<Doorkeeper>, pub(super) D);
 
-impl ProtocolHandler for AdmissionHandler {
+impl<D> std::fmt::Debug for AdmissionHandler<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AdmissionHandler").finish_non_exhaustive()
+    }
+}
+
+impl<D: Desk + 'static> ProtocolHandler for AdmissionHandler<D> {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        self.0.serve(Arc::new(QuicConnection::new(connection))).await;
+        self.0.serve(&self.1, &QuicConnection::new(connection)).await;
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! Handshake hooks: Gate 0 (`trust.md` section 7), and after it the application's own say (`config.md` section 6).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{AfterHandshakeOutcome, Connection, EndpointHooks, Side, VarInt};
+use iroh::endpoint::{AfterHandshakeOutcome, Connection, EndpointHooks, Side, VarInt, WeakConnectionHandle};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -11,12 +12,16 @@ use tracing::info;
 
 use super::failure;
 use super::inbox::{Inbox, Taken};
-use crate::admission::Gate;
+use crate::admission::{Gate, LiveConnection};
 use crate::error::Result;
 use crate::ids::EndpointId;
 use crate::limits::MAX_PENDING_HANDSHAKES;
 use crate::rpc::BoxFuture;
 use crate::wire;
+
+/// Protocols that everybody may speak: what they are for is to be let in.
+const ADMISSION_ALPNS: [&[u8]; 3] =
+    [wire::ALPN_CONSUMER_ADMISSION, wire::ALPN_PRODUCER_ADMISSION, wire::ALPN_DELEGATED_ADMISSION];
 
 /// Filters inbound connections by the gate; outbound ones are not its concern.
 #[derive(Debug)]
@@ -31,15 +36,37 @@ fn not_admitted() -> AfterHandshakeOutcome {
 
 impl EndpointHooks for GateHook {
     async fn after_handshake<'a>(&'a self, connection: &'a Connection) -> AfterHandshakeOutcome {
-        if connection.side() != Side::Server || connection.alpn() == wire::ALPN_CONSUMER_ADMISSION {
+        if connection.side() != Side::Server {
             return AfterHandshakeOutcome::accept();
+        }
+        // A panic refuses.
+        let passes = catch_unwind(AssertUnwindSafe(|| self.passes(connection))).unwrap_or(false);
+        if passes { AfterHandshakeOutcome::accept() } else { not_admitted() }
+    }
+}
+
+impl GateHook {
+    fn passes(&self, connection: &Connection) -> bool {
+        if ADMISSION_ALPNS.contains(&connection.alpn()) {
+            return true; // The router refuses those that are not registered.
         }
         let peer = EndpointId(*connection.remote_id().as_bytes());
-        if self.0.admits(&peer) {
-            return AfterHandshakeOutcome::accept();
+        self.0.enter(peer, Box::new(Inbound(connection.weak_handle())))
+    }
+}
+
+/// A connection that the gate may close; it is not kept alive by that.
+struct Inbound(WeakConnectionHandle);
+
+impl LiveConnection for Inbound {
+    fn is_open(&self) -> bool {
+        self.0.upgrade().is_some_and(|connection| connection.close_reason().is_none())
+    }
+
+    fn close(&self, code: u32, reason: &str) {
+        if let Some(connection) = self.0.upgrade() {
+            connection.close(VarInt::from_u32(code), reason.as_bytes());
         }
-        info!(target: "aster::gate", event = "gate.reject", peer = peer.short());
-        not_admitted()
     }
 }
 

@@ -6,11 +6,13 @@
 //! A [`Node`] owns an endpoint with blobs, documents and gossip, in memory or in a folder; [`Server`] and
 //! [`Client`] are built on it. [`Net`] gives raw connections.
 
+mod admission;
 mod blobs;
 mod book;
 mod client;
 mod collection;
 mod connection;
+mod dialer;
 mod discovery;
 mod docs;
 mod document;
@@ -23,18 +25,24 @@ mod home;
 mod hooks;
 mod inbox;
 mod ledger;
+mod mesh;
 mod monitor;
 mod net;
 #[expect(clippy::module_inception, reason = "the node itself is one noun of its folder")]
 mod node;
+mod nonce_file;
+mod private_file;
 mod publication;
 mod registry;
+#[cfg(test)]
+mod scratch;
 mod server;
 mod shelf;
 mod storage;
 mod store;
 mod stream;
 mod transport;
+mod trust;
 
 /// Tasks that a thread of the host's runtime may run before it looks at its sockets again (`event_interval` of
 /// tokio's builder).
@@ -59,7 +67,9 @@ pub use inbox::Taken;
 pub use monitor::{ConnectionFacts, RemoteFacts};
 pub use net::Net;
 pub use node::{Node, NodeOptions};
+pub use nonce_file::FileNonces;
 pub use publication::{RegistryOptions, ServerRegistry};
 pub use registry::ClientRegistry;
 pub use server::{Server, ServerOptions};
 pub use stream::{ReceiveStream, SendStream, TakenBytes};
+pub use trust::MeshOptions;

@@ -7,19 +7,24 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use iroh::Endpoint;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, broadcast};
 use tracing::{debug, warn};
 
+use super::admission;
 use super::endpoint;
-use super::handler::{AdmissionHandler, CallHandler, Guarded};
+use super::handler::{CallHandler, Guarded};
+use super::mesh::MeshRun;
 use super::node::{Hosting, Node, NodeOptions, Protocol};
 use super::publication::{Publication, RegistryOptions, ServerRegistry};
+use super::trust::{MeshOptions, Trust, TrustSettings, check_answer};
 use crate::addr::NodeAddr;
-use crate::admission::{ConsumerAdmission, Gate};
+use crate::admission::{Gate, NonceStore, PeerName, Revoked};
 use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::EndpointId;
 use crate::limits;
+use crate::mesh::Notice;
 use crate::registry::Offer;
 use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Load, Service};
 use crate::trust::{ConsumerAnswer, ServiceSummary};
@@ -36,6 +41,8 @@ pub struct ServerOptions {
     pub max_sessions_per_connection: u32,
     /// How it is found by others.
     pub registry: RegistryOptions,
+    /// Its part in the producers' mesh.
+    pub mesh: MeshOptions,
 }
 
 impl Default for ServerOptions {
@@ -45,6 +52,7 @@ impl Default for ServerOptions {
             max_concurrent_streams: limits::MAX_CONCURRENT_STREAMS,
             max_sessions_per_connection: limits::MAX_SESSIONS_PER_CONNECTION,
             registry: RegistryOptions::default(),
+            mesh: MeshOptions::default(),
         }
     }
 }
@@ -56,6 +64,7 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     network: NetworkConfig,
     gate: Arc<Gate>,
+    trust: TrustSettings,
     root_pubkey: [u8; 32],
     warnings: Vec<String>,
     options: ServerOptions,
@@ -80,6 +89,9 @@ struct Running {
     node: Node,
     dispatcher: Arc<Dispatcher>,
     publication: Arc<Publication>,
+    mesh: Option<Arc<MeshRun>>,
+    /// Ends with the server.
+    _trust: Trust,
 }
 
 impl Server {
@@ -103,15 +115,20 @@ impl Server {
         {
             return Err(Error::new(ErrorKind::Config, "secret_key: the root key is never a node key"));
         }
+        let (open, warnings) = (gate.open, gate.warnings);
+        let gate = Gate::new(open);
+        let storage = network.storage_path.as_deref();
+        let trust = TrustSettings::new(config, gate.clone(), root_pubkey, storage, options.mesh.clone());
         Ok(Self(Arc::new(Inner {
             network,
-            gate: Gate::new(gate.open),
+            gate,
+            trust,
             root_pubkey,
-            warnings: gate.warnings,
+            warnings,
             dispatcher_options: DispatcherOptions {
                 max_concurrent_streams: options.max_concurrent_streams,
                 max_sessions_per_connection: options.max_sessions_per_connection,
-                expose_errors: config.expose_errors().unwrap_or(gate.open),
+                expose_errors: config.expose_errors().unwrap_or(open),
                 ..DispatcherOptions::default()
             },
             options,
@@ -204,6 +221,9 @@ impl Server {
             if first && let Some(running) = inner.running() {
                 running.publication.publisher().drain();
                 running.dispatcher.drain(Duration::ZERO).await;
+                if let Some(mesh) = &running.mesh {
+                    mesh.leave().await;
+                }
                 running.publication.close().await;
                 running.node.close().await;
             }
@@ -276,6 +296,55 @@ impl Server {
         &self.0.warnings
     }
 
+    /// Takes the host's own store of spent one-time tokens instead of core's.
+    ///
+    /// # Errors
+    ///
+    /// STATE once the server is started.
+    pub fn set_nonce_store(&self, store: Arc<dyn NonceStore>) -> Result<()> {
+        if self.0.running().is_some() {
+            return Err(Error::new(ErrorKind::State, "the nonce store is given before the start"));
+        }
+        *self.0.trust.own_nonces() = Some(store);
+        Ok(())
+    }
+
+    /// Returns the gate with its allowlist.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.0.gate
+    }
+
+    /// Ends the admission of a peer and its connections within a second; it may be admitted again. False: it had none.
+    pub fn remove_peer(&self, peer: &PeerName) -> bool {
+        self.0.gate.remove(peer)
+    }
+
+    /// Refuses an endpoint or a credential until a second since 1970, or for ever; what it has ends within a second.
+    ///
+    /// # Errors
+    ///
+    /// LIMIT if the list is full, INVALID_ARGUMENT for a time that has passed, IO if it could not be written and holds
+    /// in memory only.
+    pub fn revoke(&self, what: Revoked, until: Option<u64>) -> BoxFuture<'static, Result<()>> {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.trust.revoke(what, until).await })
+    }
+
+    /// Returns the other producers of the mesh.
+    pub fn mesh_members(&self) -> Vec<EndpointId> {
+        self.0.running().and_then(|running| Some(running.mesh?.members())).unwrap_or_default()
+    }
+
+    /// Returns what other producers tell registries from now on; `None` without a mesh.
+    pub fn mesh_notices(&self) -> Option<broadcast::Receiver<(EndpointId, Notice)>> {
+        Some(self.0.running()?.mesh?.notices())
+    }
+
+    /// Tells the other producers something for their registries. False: there is no mesh, or too much waits.
+    pub fn tell_mesh(&self, notice: Notice) -> bool {
+        self.0.running().and_then(|running| running.mesh).is_some_and(|mesh| mesh.tell(notice))
+    }
+
     /// Tells whether every peer is admitted.
     pub fn is_open(&self) -> bool {
         self.0.gate.is_open()
@@ -321,7 +390,8 @@ impl Inner {
         let options = self.dispatcher_options.clone();
         let calls = options.max_concurrent_streams;
         let dispatcher = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), options)?;
-        let node = self.host(calls, dispatcher.clone()).await?;
+        let trust = self.trust.open().await?;
+        let node = self.host(calls, dispatcher.clone(), &trust).await?;
         let publication = match self.publish(&node, (dispatcher.clone(), calls), offers).await {
             Ok(publication) => publication,
             Err(error) => {
@@ -329,9 +399,21 @@ impl Inner {
                 return Err(error);
             }
         };
+        let mesh = match self.join_mesh(&trust, &node) {
+            Ok(mesh) => mesh,
+            Err(error) => {
+                node.close().await;
+                return Err(error);
+            }
+        };
         let mode = if self.gate.is_open() { "open-gate" } else { "trusted" };
         debug!(target: "aster::server", services = ?names, mode, "server started");
-        Ok(Running { node, dispatcher, publication })
+        Ok(Running { node, dispatcher, publication, mesh, _trust: trust })
+    }
+
+    fn join_mesh(&self, trust: &Trust, node: &Node) -> Result<Option<Arc<MeshRun>>> {
+        check_answer(&ConsumerAnswer { services: self.summaries(&node.addr()), ..ConsumerAnswer::denial() })?;
+        self.trust.join_mesh(trust, node)
     }
 
     async fn publish(
@@ -347,14 +429,13 @@ impl Inner {
     }
 
     /// Opens the node of the server, with calls and admission beside its content.
-    async fn host(self: &Arc<Self>, calls: u32, dispatcher: Arc<Dispatcher>) -> Result<Node> {
-        let server = self.clone();
+    async fn host(self: &Arc<Self>, calls: u32, dispatcher: Arc<Dispatcher>, trust: &Trust) -> Result<Node> {
+        let (server, trust) = (self.clone(), trust.clone());
         let protocols = move |endpoint: &Endpoint| -> Vec<Protocol> {
-            let admission = ConsumerAdmission::new(server.gate.clone(), server.directory(endpoint));
-            vec![
-                (wire::ALPN_RPC.to_vec(), Box::new(Guarded(CallHandler(dispatcher)))),
-                (wire::ALPN_CONSUMER_ADMISSION.to_vec(), Box::new(Guarded(AdmissionHandler(Arc::new(admission))))),
-            ]
+            let hosted = server.summaries(&endpoint::node_addr(endpoint));
+            let mut protocols = admission::protocols(&trust, endpoint, server.directory(endpoint), &hosted);
+            protocols.push((wire::ALPN_RPC.to_vec(), Box::new(Guarded(CallHandler(dispatcher)))));
+            protocols
         };
         let hosting = Hosting { gate: Some(self.gate.clone()), calls, protocols: Box::new(protocols) };
         let options = NodeOptions { network: self.network.clone(), key_folder: None, alpns: Vec::new(), content: true };
@@ -375,6 +456,7 @@ impl Inner {
             ConsumerAnswer {
                 admitted: true,
                 services: server.summaries(&endpoint::node_addr(&endpoint)),
+                gossip_topic: server.running().and_then(|r| Some(r.mesh?.topic())).unwrap_or_default(),
                 registry_namespace: server.running().map(|r| r.publication.namespace()).unwrap_or_default(),
                 root_pubkey: hex::encode(server.root_pubkey),
                 ..ConsumerAnswer::denial()

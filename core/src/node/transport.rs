@@ -5,10 +5,12 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
+use iroh::TransportAddr;
 use iroh::endpoint::{
     Connection as IrohConnection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError,
 };
 
+use crate::admission::Source;
 use crate::ids::EndpointId;
 use crate::rpc::{BiStream, BoxFuture, CloseCause, Connection, RecvHalf, SendHalf, StreamError};
 
@@ -39,6 +41,17 @@ fn bi_stream((send, recv): (SendStream, RecvStream)) -> BiStream {
 impl Connection for QuicConnection {
     fn remote(&self) -> Option<EndpointId> {
         Some(EndpointId(*self.0.remote_id().as_bytes()))
+    }
+
+    fn source(&self) -> Source {
+        let paths = self.0.paths();
+        let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
+        match path.map(|path| path.remote_addr().clone()) {
+            Some(TransportAddr::Ip(addr)) => Source::of_ip(addr.ip()),
+            Some(TransportAddr::Relay(url)) => Source::Relay(url.to_string()),
+            // Nobody knows: it shares one rate with all of its kind.
+            _ => Source::Relay(String::new()),
+        }
     }
 
     fn open_bi(&self) -> BoxFuture<'_, Result<BiStream, CloseCause>> {

@@ -136,7 +136,7 @@ impl Mirror {
         for prefix in FOLLOWED {
             for (key, entries) in seen.snapshot.beginning(prefix) {
                 let max = size_limit(key);
-                let lacks = entries.iter().filter(|entry| max > 0 && entry.value.is_none() && entry.len <= max);
+                let lacks = entries.iter().filter(|entry| max > 0 && entry.is_stale && entry.len <= max);
                 now_missing.extend(lacks.map(|entry| (entry.hash.clone(), max)));
             }
         }
@@ -210,9 +210,9 @@ impl Mirror {
         let now = self.clock.epoch_ms();
         for prefix in FOLLOWED {
             for record in self.ledger.records(prefix).await? {
-                let value = self.value(&before.snapshot, &record).await?;
+                let (value, is_stale) = self.value(&before.snapshot, &record).await?;
                 let Record { key, author, timestamp, hash, len } = record;
-                snapshot.add(key, Entry { author, timestamp, hash, len, value }, now);
+                snapshot.add(key, Entry { author, timestamp, hash, len, value, is_stale }, now);
             }
         }
         let circle = Circle::new(&snapshot, self.ledger.namespace(), self.standing);
@@ -223,20 +223,25 @@ impl Mirror {
         Ok(())
     }
 
-    /// Returns a value that is small enough and here, from the look before if it is the same.
-    async fn value(&self, before: &Snapshot, record: &Record) -> Result<Option<Bytes>> {
+    /// Returns a value that is small enough and here, from the look before if it is the same. Until a new one is here
+    /// the author's old one counts, and is marked as stale: a list that is rewritten must not be empty for a moment.
+    async fn value(&self, before: &Snapshot, record: &Record) -> Result<(Option<Bytes>, bool)> {
         if record.len > size_limit(&record.key) {
-            return Ok(None);
+            return Ok((None, false));
         }
-        let same = before.under(&record.key).iter().find(|entry| entry.hash == record.hash);
-        if let Some(value) = same.and_then(|entry| entry.value.clone()) {
-            return Ok(Some(value));
+        let ours = |entry: &&Entry| entry.author == record.author && entry.value.is_some();
+        let known = before.under(&record.key).iter().find(ours);
+        if let Some(same) = known.filter(|entry| entry.hash == record.hash && !entry.is_stale) {
+            return Ok((same.value.clone(), false));
         }
         // Who withdraws a lease is often gone before its four bytes could be fetched.
         if record.hash == hex::encode(crate::keys::digest(b"null")) {
-            return Ok(Some(Bytes::from_static(b"null")));
+            return Ok((Some(Bytes::from_static(b"null")), false));
         }
-        self.ledger.read(&record.hash).await
+        match self.ledger.read(&record.hash).await? {
+            Some(value) => Ok((Some(value), false)),
+            None => Ok((known.and_then(|entry| entry.value.clone()), true)),
+        }
     }
 
     pub(super) fn seen(&self) -> Arc<Seen> {

@@ -44,8 +44,10 @@ pub struct Entry {
     pub hash: String,
     /// Bytes of the value.
     pub len: u64,
-    /// The value; `None` for manifests, which are read when they are wanted, and for what is not here yet.
+    /// The value; `None` for manifests, which are read when they are wanted, and for what never was here.
     pub value: Option<Bytes>,
+    /// Whether the value is still the one before, because this one has not arrived.
+    pub is_stale: bool,
 }
 
 /// The entries of a document by key.
@@ -97,6 +99,7 @@ mod tests {
             hash: String::new(),
             len: 1,
             value: Some(Bytes::from(vec![author])),
+            is_stale: false,
         }
     }
 

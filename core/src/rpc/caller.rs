@@ -21,7 +21,6 @@ use crate::engine::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TicketMap;
 use crate::limits;
-use crate::status::{RpcStatus, StatusCode};
 use crate::wire::{self, CallHeader, Choice, Mode, StreamHeader, metadata};
 
 /// Submits calls to one server over a connection that is shared and dialled again when it was lost.
@@ -335,6 +334,10 @@ impl Caller {
         if self.closed.load(Ordering::Acquire) {
             return Err(Failure::lost("closed"));
         }
+        let closed = self.current_link().and_then(|link| link.connection.close_cause());
+        if closed.is_some_and(|cause| cause.code == Some(wire::CLOSE_NOT_ADMITTED.into())) {
+            dialer.readmit().await.map_err(|error| undialled(&error))?;
+        }
         let dialled = dialer.dial().await.map_err(|error| undialled(&error))?;
         let link = Link::new(dialled);
         *lock(&self.current) = Some(link.clone());
@@ -345,7 +348,7 @@ impl Caller {
 /// Returns why a call ends whose server could not be dialled.
 fn undialled(error: &Error) -> Failure {
     match error.kind() {
-        ErrorKind::AdmissionDenied => RpcStatus::new(StatusCode::PERMISSION_DENIED, wire::NOT_ADMITTED_TEXT).into(),
+        ErrorKind::AdmissionDenied => wire::not_admitted().into(),
         _ => Failure::lost(error.message()),
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::capability;
 use super::dispatcher::{Counted, Scope, Service, Slot};
+use crate::admission::{Attributes, Standing};
 use crate::contract::ScopeKind;
 use crate::status::RpcStatus;
 use crate::wire::{self, CallHeader, Mode, StreamHeader, metadata};
@@ -40,7 +41,8 @@ pub(crate) struct OpenedCall {
     pub(crate) method: usize,
     pub(crate) call_id: String,
     pub(crate) metadata: Vec<(String, String)>,
-    pub(crate) attributes: Arc<Vec<(String, String)>>,
+    pub(crate) attributes: Attributes,
+    pub(crate) is_admitted: bool,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -144,8 +146,14 @@ fn open_call(
 ) -> Result<OpenedCall, Refused> {
     let now = scope.dispatcher.clock.epoch_ms();
     let remaining = wire::remaining_ms(now, deadline_epoch_ms, timeout_ms)?;
-    let attributes = scope.peer.map(|peer| scope.dispatcher.gate.attributes(&peer)).unwrap_or_default();
     let description = service.plan.contract().description();
+    let Standing { attributes, is_admitted } = match scope.peer {
+        Some(peer) => {
+            let standing = scope.dispatcher.gate.standing(&peer, &description.service);
+            standing.ok_or_else(wire::not_admitted)?
+        }
+        None => Standing::default(),
+    };
     let plan = &service.plan.methods()[method].description;
     capability::check(
         (&description.service, description.requires.as_ref()),
@@ -157,6 +165,7 @@ fn open_call(
         call_id: if call_id.is_empty() { crate::ids::random_uuid() } else { call_id },
         metadata,
         attributes,
+        is_admitted,
         deadline: remaining.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
     })
 }

@@ -97,6 +97,8 @@ pub(crate) struct Scope {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) connection: Arc<dyn Connection>,
     pub(crate) peer: Option<EndpointId>,
+    /// Lowered when the peer's admission ends.
+    live: Option<Arc<AtomicBool>>,
     streams: AtomicU32,
     sessions: AtomicU32,
     signals: Mutex<TicketMap<Arc<Signal>>>,
@@ -159,6 +161,7 @@ impl Dispatcher {
         let id = next_ticket();
         let scope = Arc::new(Scope {
             peer: connection.remote(),
+            live: connection.remote().map(|peer| self.gate.liveness(peer)),
             dispatcher: self.clone(),
             connection,
             streams: AtomicU32::new(0),
@@ -254,6 +257,11 @@ impl Scope {
                 }
             }
         }
+    }
+
+    /// Tells whether the peer's admission has not ended since it connected.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.as_ref().is_none_or(|live| live.load(Ordering::Acquire))
     }
 
     /// Closes the connection of a peer that is not admitted, or no longer.

@@ -66,6 +66,9 @@ impl Driver {
     /// Waits for the next thing to happen, flushing what is queued meanwhile.
     pub(crate) async fn step(&mut self, reading: bool, until: Option<Instant>) -> Step {
         poll_fn(|cx| {
+            if !self.scope.is_live() {
+                return Poll::Ready(Step::Stopped);
+            }
             if self.io.holds_back() && self.signal.poll_raised(cx) {
                 self.io.let_go();
                 self.input_first = true;
@@ -221,7 +224,7 @@ impl Driver {
             peer: self.scope.peer,
             metadata: opened.metadata,
             attributes: opened.attributes,
-            has_credential: self.scope.peer.is_some_and(|peer| self.scope.dispatcher.gate.has_credential(&peer)),
+            has_credential: opened.is_admitted,
             deadline: opened.deadline,
             objects: self.scope.connection.passes_objects(),
             session,

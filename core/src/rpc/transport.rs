@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::admission::Source;
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
@@ -95,6 +96,10 @@ pub struct BiStream {
 pub trait Connection: Send + Sync {
     /// Returns the endpoint id that the handshake proved; `None` in process.
     fn remote(&self) -> Option<EndpointId>;
+    /// Returns the network that the peer is in, as far as rates are concerned.
+    fn source(&self) -> Source {
+        Source::Exempt
+    }
     /// Opens a stream; pending while the peer allows no more.
     fn open_bi(&self) -> BoxFuture<'_, Result<BiStream, CloseCause>>;
     /// Accepts the next stream of the peer.
@@ -127,4 +132,12 @@ pub trait Dialer: Send + Sync {
     ///
     /// CONNECT if the server cannot be reached.
     fn dial(&self) -> BoxFuture<'_, crate::error::Result<std::sync::Arc<dyn Connection>>>;
+    /// Runs admission again, after the server closed a connection as not admitted.
+    ///
+    /// # Errors
+    ///
+    /// ADMISSION_DENIED if it refuses, CONNECT if it cannot be asked.
+    fn readmit(&self) -> BoxFuture<'_, crate::error::Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

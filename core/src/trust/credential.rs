@@ -1,4 +1,4 @@
-//! Credentials of consumers, read strictly (`trust.md` sections 3 and 4, checks 1 and 2).
+//! Credentials of consumers and producers, read strictly (`trust.md` sections 3 and 4, checks 1 and 2).
 //!
 //! Not here: whom a credential admits.
 
@@ -21,9 +21,11 @@ const SIGNATURE_LEN: usize = 64;
 /// Bytes of the nonce of a one-time token.
 const NONCE_LEN: usize = 32;
 
-/// What a consumer's credential is.
+/// What a credential is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
+    /// A producer's: always bound.
+    Producer,
     /// Valid until it expires.
     Policy,
     /// Spent when it is used.
@@ -33,7 +35,7 @@ pub enum CredentialKind {
     },
 }
 
-/// A consumer's credential that is well formed. Nothing about it has been proved.
+/// A credential that is well formed. Nothing about it has been proved.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// Its kind.
@@ -54,6 +56,7 @@ impl fmt::Debug for CredentialKind {
     /// Leaves out the nonce.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Producer => "Producer",
             Self::Policy => "Policy",
             Self::OneTime { .. } => "OneTime",
         })
@@ -86,6 +89,28 @@ impl Credential {
         Self::from_fields(&fields, fields.get("credential_type"))
     }
 
+    /// Parses a producer's credential strictly.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn parse_producer(bytes: &[u8]) -> Result<Self> {
+        Self::producer_from_fields(&object(bytes)?)
+    }
+
+    /// Reads the fields of a producer's document or of an entry that has the same ones.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn producer_from_fields(fields: &Map<String, Value>) -> Result<Self> {
+        let credential = Self::with_kind(fields, CredentialKind::Producer)?;
+        match credential.endpoint_id {
+            Some(_) => Ok(credential),
+            None => Err(malformed("endpoint_id")),
+        }
+    }
+
     /// Parses a credential file, whose type may be under `type` (`config.md` section 8).
     ///
     /// # Errors
@@ -102,6 +127,21 @@ impl Credential {
     ///
     /// As for [`parse`](Self::parse).
     pub fn from_fields(fields: &Map<String, Value>, kind: Option<&Value>) -> Result<Self> {
+        let mut credential = Self::with_kind(fields, CredentialKind::Policy)?;
+        let one_time = match kind.and_then(Value::as_str) {
+            Some("policy") => false,
+            Some("ott") => true,
+            _ => return Err(malformed("credential_type")),
+        };
+        credential.kind = match (one_time, hex_field(fields, "nonce")?) {
+            (false, None) => CredentialKind::Policy,
+            (true, Some(nonce)) => CredentialKind::OneTime { nonce },
+            _ => return Err(Error::new(ErrorKind::Credential, "structure: only one-time tokens have a nonce")),
+        };
+        Ok(credential)
+    }
+
+    fn with_kind(fields: &Map<String, Value>, kind: CredentialKind) -> Result<Self> {
         let root_pubkey = required(fields, "root_pubkey")?;
         let expires_at = match fields.get("expires_at").and_then(Value::as_u64) {
             Some(seconds) if seconds <= limits::MAX_EXPIRES_AT => seconds,
@@ -110,17 +150,17 @@ impl Credential {
         let attributes = attributes(fields)?;
         let endpoint_id = endpoint_id(fields)?;
         let signature = required(fields, "signature")?;
-        let one_time = match kind.and_then(Value::as_str) {
-            Some("policy") => false,
-            Some("ott") => true,
-            _ => return Err(malformed("credential_type")),
-        };
-        let kind = match (one_time, hex_field(fields, "nonce")?) {
-            (false, None) => CredentialKind::Policy,
-            (true, Some(nonce)) => CredentialKind::OneTime { nonce },
-            _ => return Err(Error::new(ErrorKind::Credential, "structure: only one-time tokens have a nonce")),
-        };
         Ok(Self { kind, endpoint_id, root_pubkey, expires_at, attributes, signature })
+    }
+
+    /// Tells whether it is a producer's.
+    pub fn is_producer(&self) -> bool {
+        self.kind == CredentialKind::Producer
+    }
+
+    /// Returns what revocation lists know it by: the BLAKE3 hash of its signature.
+    pub fn revocation_id(&self) -> [u8; 32] {
+        *blake3::hash(&self.signature).as_bytes()
     }
 
     /// Tells whether its root key signed it, as a consumer's credential or as a producer's.
@@ -129,7 +169,7 @@ impl Credential {
         let grant = Grant { root_pubkey, expires_at: *expires_at, attributes };
         let id = self.endpoint_id.map(|id| id.to_string());
         let signed = match (as_producer, &self.kind) {
-            (true, _) => grant.producer_bytes(&id.unwrap_or_default()),
+            (true, _) | (_, CredentialKind::Producer) => grant.producer_bytes(&id.unwrap_or_default()),
             (false, CredentialKind::Policy) => grant.consumer_bytes(false, id.as_deref(), None),
             (false, CredentialKind::OneTime { nonce }) => grant.consumer_bytes(true, id.as_deref(), Some(nonce)),
         };
@@ -138,7 +178,9 @@ impl Credential {
 
     /// Returns the document that is presented: no spaces, ASCII, keys in the order of `trust.md` section 3.
     pub fn to_json(&self) -> String {
+        let id = self.endpoint_id.map(|id| id.to_string());
         let (kind, nonce) = match &self.kind {
+            CredentialKind::Producer => return self.producer_json(id),
             CredentialKind::Policy => ("policy", Value::Null),
             CredentialKind::OneTime { nonce } => ("ott", hex::encode(nonce).into()),
         };
@@ -147,8 +189,19 @@ impl Credential {
             "root_pubkey": hex::encode(self.root_pubkey),
             "expires_at": self.expires_at,
             "attributes": self.attributes,
-            "endpoint_id": self.endpoint_id.map(|id| id.to_string()),
+            "endpoint_id": id,
             "nonce": nonce,
+            "signature": hex::encode(self.signature),
+        });
+        json::ascii(&document.to_string())
+    }
+
+    fn producer_json(&self, endpoint_id: Option<String>) -> String {
+        let document = serde_json::json!({
+            "endpoint_id": endpoint_id,
+            "root_pubkey": hex::encode(self.root_pubkey),
+            "expires_at": self.expires_at,
+            "attributes": self.attributes,
             "signature": hex::encode(self.signature),
         });
         json::ascii(&document.to_string())

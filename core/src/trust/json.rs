@@ -13,7 +13,7 @@ use crate::limits::MAX_TRUST_DEPTH;
 /// # Errors
 ///
 /// CREDENTIAL for anything but one well-formed value within the limits.
-pub(super) fn parse(bytes: &[u8]) -> Result<Value> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     parsed.map_err(|error| Error::new(ErrorKind::Credential, format!("malformed: {error}")))

@@ -182,6 +182,11 @@ pub fn deadline_exceeded() -> RpcStatus {
     RpcStatus::new(StatusCode::DEADLINE_EXCEEDED, "deadline exceeded")
 }
 
+/// A grant that is for another service.
+pub fn not_admitted() -> RpcStatus {
+    RpcStatus::new(StatusCode::PERMISSION_DENIED, super::NOT_ADMITTED_TEXT)
+}
+
 /// A service that wants a capability the peer has not.
 pub fn service_capability(service: &str) -> RpcStatus {
     RpcStatus::new(StatusCode::PERMISSION_DENIED, format!("capability check failed for service '{service}'"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -12,17 +13,18 @@ from aster.cli.failures import CommandError
 from aster.cli.manifests import contract_of
 from aster.cli.signatures import required
 from aster.interceptors import Interceptor
+from aster.proxies import SessionProxyClient
 from aster.rpc_types import RpcPattern, RpcScope
 from aster.status import RpcError, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from aster._streams import BidiChannel, ResponseStream
     from aster.client import AsterClient
     from aster.context import CallContext
     from aster.contract import ContractManifest
-    from aster.proxies import ProxyClient, SessionProxyClient
+    from aster.proxies import ProxyCalls
     from aster.service import ServiceSummary
 
 
@@ -60,7 +62,7 @@ class Service:
         self._methods: dict[str, dict[str, Any]] = {}
         self._codec: _aster.Codec | None = None
         if manifest is not None:
-            self._methods = {method["name"]: method for method in manifest.data["methods"]}
+            self._methods = {method["name"]: method for method in manifest.methods}
             if manifest.verified:
                 described = json.loads(_aster.description_of_manifest(manifest.to_json()))
                 self._codec = _aster.Codec(json.dumps(described["types"]), {}, {})
@@ -100,12 +102,22 @@ class Service:
         method = self.method(name)
         return None if method is None else RpcPattern(method["pattern"])
 
-    def check(self, name: str, message: Any) -> Any:
-        """Return a message that fits the contract, or raise `ContractViolationError`."""
+    def request(self, name: str, message: Any) -> Any:
+        """Return a request as calls take it, made of JSON. `ContractViolationError` if it does not fit."""
+        root = self._root(name, "request")
+        return message if root is None else root.decode_json(json.dumps(message, ensure_ascii=False).encode())
+
+    def response(self, name: str, message: Any) -> Any:
+        """Return the JSON of a response."""
+        root = self._root(name, "response")
+        return message if root is None else json.loads(root.encode_json(message))
+
+    def _root(self, name: str, side: str) -> _aster.RootCodec | None:
         method = self.method(name)
-        if method is not None and self._codec is not None and method["request_wire_tag"]:
-            self._codec.root(method["request_wire_tag"]).decode_json(json.dumps(message, ensure_ascii=False).encode())
-        return message
+        if method is None or self._codec is None:
+            return None
+        # A message by its tag, or a bare scalar.
+        return self._codec.root(method[f"{side}_wire_tag"] or method[f"{side}_type"])
 
     def explained(self, error: RpcError, name: str) -> Exception:
         """Add to a refusal what is required and what we have."""
@@ -120,36 +132,58 @@ class Service:
 
 
 class Calls:
-    """Calls of a service through a proxy or a session. Messages are JSON values, checked before they are sent."""
+    """Calls of a service, in a session if it needs one. Messages are JSON values, checked before they are sent."""
 
-    def __init__(self, service: Service, proxy: ProxyClient | SessionProxyClient) -> None:
+    def __init__(self, service: Service, calls: ProxyCalls) -> None:
         self._service = service
-        # Not its attributes: a method may have the name of one that the proxy has itself.
-        self._calls = proxy._calls  # noqa: SLF001 - of this package
+        self._calls = calls
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, service: Service) -> AsyncGenerator[Calls, None]:
+        """Open a session if the service needs one, and close it at the end."""
+        calls = service.client._calls_of(service.summary)  # noqa: SLF001 - of this package
+        manifest = service.manifest
+        calls.know(None if manifest is None or not manifest.verified else manifest.to_json())
+        if not service.is_session:
+            yield cls(service, calls)
+            return
+        async with await SessionProxyClient.open(calls):
+            yield cls(service, calls)
 
     async def unary(self, name: str, message: Any) -> Any:
         """Send a message and return the response."""
-        return await self._calls.method(name, RpcPattern.UNARY)(self._service.check(name, message))
+        request = self._service.request(name, message)
+        response = await self._calls.method(name, RpcPattern.UNARY)(request)
+        return self._service.response(name, response)
 
-    def server_stream(self, name: str, message: Any) -> ResponseStream[Any]:
+    async def server_stream(self, name: str, message: Any) -> AsyncGenerator[Any, None]:
         """Send a message; iterate the responses."""
-        responses: ResponseStream[Any] = self._calls.method(name, RpcPattern.SERVER_STREAM)(
-            self._service.check(name, message)
-        )
-        return responses
+        request = self._service.request(name, message)
+        responses: ResponseStream[Any] = self._calls.method(name, RpcPattern.SERVER_STREAM)(request)
+        try:
+            async for response in responses:
+                yield self._service.response(name, response)
+        finally:
+            await responses.aclose()
 
     async def client_stream(self, name: str, items: AsyncIterator[Any]) -> Any:
         """Send messages and return the response."""
-        return await self._calls.method(name, RpcPattern.CLIENT_STREAM)(self._checked(name, items))
+        response = await self._calls.method(name, RpcPattern.CLIENT_STREAM)(self._requests(name, items))
+        return self._service.response(name, response)
 
-    def bidi(self, name: str, items: AsyncIterator[Any]) -> BidiChannel[Any, Any]:
+    async def bidi(self, name: str, items: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
         """Send messages; iterate the responses meanwhile."""
-        channel: BidiChannel[Any, Any] = self._calls.method(name, RpcPattern.BIDI_STREAM)(self._checked(name, items))
-        return channel
+        channel: BidiChannel[Any, Any] = self._calls.method(name, RpcPattern.BIDI_STREAM)(self._requests(name, items))
+        try:
+            async for response in channel:
+                yield self._service.response(name, response)
+        finally:
+            await channel.cancel()
 
-    async def _checked(self, name: str, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def _requests(self, name: str, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for item in items:
-            yield self._service.check(name, item)
+            yield self._service.request(name, item)
 
 
 def option_pairs(values: Iterable[str]) -> dict[str, str]:

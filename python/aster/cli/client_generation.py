@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aster.contract import ContractManifest
 
+_SECONDS = 30.0  # `registry.md` section 9: without the contract there is nothing to generate.
 _TICKET = "aster1"
 _NAME_CHARACTERS = 8
 _SUFFIXES = (".json", ".aster")
@@ -61,7 +62,7 @@ async def _fetched(peer: str, services: Sequence[str] | None, settings: Settings
         names = services or sorted({summary.name for summary in client.services})
         summaries = [find_service(client, name) for name in names]
         with output.progress("reading contracts", settings):
-            return list(await asyncio.gather(*(contract_or_fail(client, summary) for summary in summaries)))
+            return list(await asyncio.gather(*(contract_or_fail(client, summary, _SECONDS) for summary in summaries)))
 
 
 def default_package(source: str) -> str:

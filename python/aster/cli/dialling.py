@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_REACHED = re.compile(r"^could not reach \w+: ")
 _NODE_KEY = "node.key"
 _IDENTITY = ".aster-identity"
 
@@ -155,7 +157,9 @@ async def connected(
         with progress(f"connecting to {shown_peer(peer)[:24]}", settings):
             await client.connect()
     except IrohConnectionError as error:
-        raise CommandError(f"could not reach {shown_peer(peer)}: {error}") from error
+        # Core names the node in its own words; here the peer is named as it was given.
+        cause = _REACHED.sub("", str(error))
+        raise CommandError(f"could not reach {shown_peer(peer)}: {cause}") from error
     async with client:
         yield client
 
@@ -169,7 +173,8 @@ def _client(peer: str, options: Dialling, interceptors: Sequence[Interceptor]) -
         config=config,
         address=peer,
         peer=options.entry,
-        identity=options.identity,
+        # A credential that is given goes with its own node key, not with an identity that lies around.
+        identity="" if options.identity is None and options.rcan is not None else options.identity,
         enrollment_credential_file=options.rcan,
         interceptors=interceptors,
         connect_timeout=options.timeout,
@@ -188,9 +193,11 @@ def _node_key(config: AsterConfig, options: Dialling) -> bytes | None:
         path = Path(credential).expanduser()
         if not _is_json(path):
             return None  # An identity file, or missing: the client sees to it.
-        beside = path.parent / _IDENTITY
-        if options.rcan is not None and beside.exists():
-            return config.load_identity_from_path(beside)[0]
+        if options.rcan is not None:
+            beside = path.parent / _IDENTITY
+            if beside.exists():
+                return config.load_identity_from_path(beside)[0]
+            config = AsterConfig.from_env(identity_file="")
     if config.secret_key is not None or config.storage_path is not None or config.load_identity()[0] is not None:
         return None
     return _users_key(home() / _NODE_KEY)

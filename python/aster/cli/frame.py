@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import aster
-from aster.cli import failures
+from aster.cli import failures, output
 from aster.cli.settings import Settings, settings_of
-from aster.logging import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "contract": ("contracts:contract", "Contracts: write, share, check and generate from them."),
     "docs": ("docs:docs", "Documents that a peer shares."),
     "gossip": ("gossip:gossip", "Messages among producers."),
+    "init": ("init:init", "A new project: service, server and client."),
     "service": ("services:service", "Services of a peer: list, describe, call."),
 }
 
@@ -125,9 +125,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = _asked(given)
     try:
-        if asked.verbose:
-            configure_logging(level="debug")
-        status = root.main(given, prog_name="aster", standalone_mode=False)
+        with output.log_shown(asked):
+            status = root.main(given, prog_name="aster", standalone_mode=False)
     except click.Abort:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - told to the user

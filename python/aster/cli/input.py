@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from aster.cli.failures import PayloadError
+from aster.cli.output import note
 from aster.json_codec import json_decode
 from aster.limits import MAX_BODY_SIZE
 from aster.status import InvalidArgumentError
@@ -62,6 +63,8 @@ class Payload:
         """Yield the messages of a stream: of an array, of the lines of a file, or of standard input as they come."""
         del fields, types
         if self.text is None:
+            if sys.stdin.isatty():
+                note("one JSON message per line; Ctrl-D ends them")
             async for number, line in InputLines():
                 yield parse(line, f"line {number}: ")
             return

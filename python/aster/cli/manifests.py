@@ -41,13 +41,15 @@ def imported_path(service: str, contract_id: str) -> Path:
     return home() / "contracts" / folder / f"{contract_id[:_SHORT_ID]}.aster.json"
 
 
-async def contract_of(client: AsterClient, summary: ServiceSummary) -> ContractManifest | None:
-    """Return the contract of an announced service; nothing, and a warning, if nobody has it."""
+async def contract_of(
+    client: AsterClient, summary: ServiceSummary, seconds: float | None = None
+) -> ContractManifest | None:
+    """Return the contract of an announced service; nothing, and a warning, if nobody has it within some seconds."""
     found = _kept(summary)
     if found is not None:
         return found
     try:
-        found = await client.registry.fetch_contract(summary.name, summary.version)
+        found = await client.registry.fetch_contract(summary.name, summary.version, timeout=seconds)
     except Exception as error:  # noqa: BLE001 - calls work without
         logger.warning("contract of '%s' v%d is unavailable: %s", summary.name, summary.version, error)
         return None
@@ -56,9 +58,11 @@ async def contract_of(client: AsterClient, summary: ServiceSummary) -> ContractM
     return found
 
 
-async def contract_or_fail(client: AsterClient, summary: ServiceSummary) -> ContractManifest:
+async def contract_or_fail(
+    client: AsterClient, summary: ServiceSummary, seconds: float | None = None
+) -> ContractManifest:
     """Return the contract of an announced service, or raise `CommandError`."""
-    found = await contract_of(client, summary)
+    found = await contract_of(client, summary, seconds)
     if found is None:
         raise CommandError(f"contract of '{summary.name}' v{summary.version} is unavailable")
     return found

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from aster.logging import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -29,12 +32,17 @@ def printable(text: str) -> str:
 
 def compact(value: Any) -> str:
     """Return JSON in one line."""
-    return _safe(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return _safe(json.dumps(value, ensure_ascii=_is_narrow(), separators=(",", ":")))
 
 
 def indented(value: Any) -> str:
     """Return JSON for people."""
-    return _safe(json.dumps(value, ensure_ascii=False, indent=2))
+    return _safe(json.dumps(value, ensure_ascii=_is_narrow(), indent=2))
+
+
+def _is_narrow() -> bool:
+    """Tell whether standard output takes some characters only."""
+    return not (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def _safe(text: str) -> str:
@@ -56,6 +64,28 @@ def raw(data: bytes) -> None:
 def note(text: str) -> None:
     """Write a line that is no result: a hint, a warning, what goes on."""
     click.echo(printable(text), err=True)
+
+
+class _Warnings(logging.Handler):
+    """Shows what the library warns of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(f"warning: {record.getMessage()}")
+
+
+@contextlib.contextmanager
+def log_shown(settings: Settings) -> Generator[None, None, None]:
+    """Show what the library logs: warnings, and everything to those who ask."""
+    if settings.verbose:
+        configure_logging(level="debug")
+        yield
+        return
+    logger, handler = logging.getLogger("aster"), _Warnings(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def document(value: Any, settings: Settings) -> None:

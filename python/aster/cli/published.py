@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,9 +13,11 @@ from aster.errors import BlobNotFound
 
 if TYPE_CHECKING:
     from aster.client import AsterClient
+    from aster.registry.models import ArtifactRef
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _SHORT_ID = 16
+_SYNC_SECONDS = 6.0
 _COLLECTION = "hash_seq"
 
 
@@ -42,9 +46,25 @@ class Content:
                 ref.collection_hash,
                 "raw" if ref.collection_format == "raw" else "collection",
             )
-            for ref in await self._client.registry.artifacts()
+            for ref in await self._artifacts()
         }
         return sorted(found, key=lambda one: (one.name, one.hash))
+
+    async def _artifacts(self) -> list[ArtifactRef]:
+        """Return the artefacts, once those of all announced services have arrived, or after some seconds."""
+        registry, announced = self._client.registry, {summary.contract_id for summary in self._client.services}
+        found: list[ArtifactRef] = []
+
+        async def arrive() -> None:
+            nonlocal found
+            async for _ in registry.on_change():
+                found = await registry.artifacts()
+                if announced <= {ref.contract_id for ref in found}:
+                    return
+
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(arrive(), _SYNC_SECONDS)
+        return found
 
     async def entries(self, one: Published) -> list[tuple[str, str, int]]:
         """Fetch a collection; return name, hash and size of its files."""

@@ -204,16 +204,14 @@ class SessionLines:
 
     async def _stream(self, request: _Request, pattern: RpcPattern) -> None:
         if pattern is RpcPattern.SERVER_STREAM:
-            responses: Any = self._calls.server_stream(request.method, request.message)
-            end = responses.aclose
+            responses = self._calls.server_stream(request.method, request.message)
         else:
             responses = self._calls.bidi(request.method, request.items())
-            end = responses.cancel
         try:
             async for item in responses:
                 self._write(request, item=item)
         finally:
-            await end()
+            await responses.aclose()
         self._write(request, end=True)
 
     def _write(self, request: _Request, **outcome: Any) -> None:

@@ -1,4 +1,4 @@
-"""The service of `test_manifests.py` as a Python program declares it; `tests/node/manifest-scenario.ts` is the other."""
+"""The service of `test_manifests.py` in Python; `tests/node/manifest-scenario.ts` declares it in TypeScript."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Shop:
     async def place(self, order: Order) -> Receipt: ...
 
     @aster.rpc(requires="admin")
-    async def cancel_order(self, id: str, reason: str | None) -> Receipt: ...
+    async def cancel_order(self, order_id: str, reason: str | None) -> Receipt: ...
 
     @aster.server_stream
     async def watch(self, line: Line) -> AsyncIterator[Order]:

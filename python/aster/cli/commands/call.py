@@ -20,7 +20,7 @@ from aster.rpc_types import RpcPattern
 from aster.status import RpcError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from typing import Any
 
     from aster.client import AsterClient
@@ -95,11 +95,8 @@ async def _invoke(request: Request, service_name: str, method: str) -> None:
         service = await Service.of(client, service_name)
         service.method(method)  # Unknown methods are told before a session is opened.
         try:
-            if service.is_session:
-                async with client.session(service_name) as session:
-                    await _Call(service, Calls(service, session), method, request).run()
-            else:
-                await _Call(service, Calls(service, client.proxy(service_name)), method, request).run()
+            async with Calls.opened(service) as calls:
+                await _Call(service, calls, method, request).run()
         except RpcError as error:
             raise service.explained(error, method) from error
 
@@ -126,26 +123,21 @@ class _Call:
             response = await self._calls.client_stream(self._method, self._payload.items(*self._known))
             output.document(response, self._settings)
         elif pattern is RpcPattern.SERVER_STREAM:
-            stream = self._calls.server_stream(self._method, await self._payload.message(*self._known))
-            try:
-                await self._show(stream)
-            finally:
-                await stream.aclose()
+            await self._show(self._calls.server_stream(self._method, await self._payload.message(*self._known)))
         else:
-            channel = self._calls.bidi(self._method, self._payload.items(*self._known))
-            try:
-                await self._show(channel)
-            finally:
-                await channel.cancel()
+            await self._show(self._calls.bidi(self._method, self._payload.items(*self._known)))
 
-    async def _show(self, items: AsyncIterator[Any]) -> None:
+    async def _show(self, items: AsyncGenerator[Any, None]) -> None:
         left = self._max_items
-        async for item in items:
-            output.result(output.compact(item))
-            if left is not None:
-                left -= 1
-                if not left:
-                    return
+        try:
+            async for item in items:
+                output.result(output.compact(item))
+                if left is not None:
+                    left -= 1
+                    if not left:
+                        return
+        finally:
+            await items.aclose()
 
 
 async def _session(peer: str, name: str, options: CallOptions, settings: Settings) -> int:
@@ -157,5 +149,5 @@ async def _session_of(client: AsterClient, name: str) -> int:
     service = await Service.of(client, name)
     if not service.is_session:
         raise CommandError(f"'{name}' is not session-scoped")
-    async with client.session(name) as session:
-        return await SessionLines(service, Calls(service, session)).run()
+    async with Calls.opened(service) as calls:
+        return await SessionLines(service, calls).run()

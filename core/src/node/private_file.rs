@@ -1,0 +1,76 @@
+//! Files that keep trust: private, whole or not there at all (`trust.md` section 2).
+//!
+//! Blocking: callers run these on threads that may wait.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind as IoKind, Read, Write};
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_TRUST_FILE;
+
+pub(super) fn unusable(path: &Path, cause: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Io, format!("{}: {cause}", path.display()))
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// Makes a folder that only its user may enter, with those above it.
+pub(super) fn make_folder(path: &Path) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| unusable(path, error))
+}
+
+/// Opens a file for locking, making it at the first time.
+pub(super) fn lock_file(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    private(options.create(true).truncate(false).write(true)).open(path).map_err(|error| unusable(path, error))
+}
+
+/// Reads a file; `None` if it does not exist.
+///
+/// # Errors
+///
+/// IO if it cannot be read, is too large or is not UTF-8.
+pub(super) fn read(path: &Path) -> Result<Option<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == IoKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(path, error)),
+    };
+    let mut text = String::new();
+    file.take(MAX_TRUST_FILE + 1).read_to_string(&mut text).map_err(|error| unusable(path, error))?;
+    match text.len() as u64 {
+        0..=MAX_TRUST_FILE => Ok(Some(text)),
+        _ => Err(unusable(path, "the file is too large")),
+    }
+}
+
+/// Replaces a file as a whole: written beside it, private from the start, and renamed.
+pub(super) fn replace(path: &Path, content: &str) -> Result<()> {
+    let mut suffix = [0; 8];
+    getrandom::fill(&mut suffix).map_err(|error| unusable(path, error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!(".{name}.{}", hex::encode(suffix)));
+    let write = || {
+        let mut file = private(OpenOptions::new().create_new(true).write(true)).open(&new)?;
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        match path.parent() {
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&new);
+        unusable(path, error)
+    })
+}
