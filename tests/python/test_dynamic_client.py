@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from aster import ContractViolationError, RpcError, rpc, server_stream, service, wire_type, with_options
+from aster.proxies import ProxyCalls, ProxyClient
 from aster.status import UnimplementedError
 from support import asynchronous, raised, served
 
@@ -153,21 +154,9 @@ async def test_what_the_contract_does_not_know_is_refused_unsent_and_as_the_serv
             assert error.details["location"].startswith(location)
         assert server._health() == before, "nothing was sent"
         # The same error comes from the server, when a client that knows no contract sends JSON.
-        from aster.proxies import ProxyCalls, ProxyClient
-
-        class Contractless:
-            def __init__(self, native):
-                self._native = native
-
-            def contract(self, *_):
-                raise LookupError("no contract")
-
-            def caller(self):
-                return self._native.caller()
-
         native, queue = client._connected()
         [summary] = client.services
-        blind = ProxyClient(ProxyCalls(Contractless(native), queue, summary, None))
+        blind = ProxyClient(ProxyCalls(native.caller(), queue, summary, None))
         local, remote = await raised(forest.echo(nam="x")), await raised(blind.echo(nam="x"))
         assert type(local) is type(remote)
         keys = ("unexpected_fields", "location", "expected_class")

@@ -83,10 +83,11 @@ impl std::fmt::Debug for Held {
 impl ProtocolHandler for Held {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
         let mut is_up = self.is_up.clone();
-        match timeout(limits::ADMISSION_REQUEST_TIMEOUT, is_up.wait_for(|is_up| *is_up)).await {
-            Ok(Ok(_)) => self.handler.accept(connection).await,
-            _ => Ok(()),
+        let up = timeout(limits::ADMISSION_REQUEST_TIMEOUT, async { is_up.wait_for(|is_up| *is_up).await.is_ok() });
+        if up.await == Ok(true) {
+            return self.handler.accept(connection).await;
         }
+        Ok(())
     }
 
     async fn shutdown(&self) {

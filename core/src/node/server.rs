@@ -7,12 +7,12 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use iroh::Endpoint;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex as AsyncMutex, watch, broadcast};
+use tokio::sync::{Mutex as AsyncMutex, broadcast, watch};
 use tracing::{debug, warn};
 
 use super::admission;
 use super::endpoint;
-use super::handler::{Held, CallHandler, Guarded};
+use super::handler::{CallHandler, Guarded, Held};
 use super::mesh::MeshRun;
 use super::node::{Hosting, Node, NodeOptions, Protocol};
 use super::publication::{Publication, RegistryOptions, ServerRegistry};
