@@ -24,11 +24,15 @@ def main() -> int:
         "include/aster.h": found("include/aster.h", r'#define ASTER_VERSION "([^"]+)"'),
         "CHANGELOG.md": found("CHANGELOG.md", r"^## ([0-9][^ ]*)"),
     }
+    iroh = found("Cargo.toml", r'^iroh = \{ version = "=([^"]+)"')
+    shown = found("python/aster/cli/frame.py", r'^IROH_VERSION = "([^"]+)"')
     wrong = {path: version for path, version in others.items() if version != cargo}
     for path, version in wrong.items():
         print(f"{path}: version {version}, Cargo.toml has {cargo}")
-    print(f"versions: {cargo}, {len(wrong)} difference(s)")
-    return 1 if wrong else 0
+    if shown != iroh:
+        print(f"python/aster/cli/frame.py: iroh {shown}, Cargo.toml has {iroh}")
+    print(f"versions: {cargo}, {len(wrong) + (shown != iroh)} difference(s)")
+    return 1 if wrong or shown != iroh else 0
 
 
 if __name__ == "__main__":

@@ -161,6 +161,7 @@ fn arguments(options: &aster_server_options_t) -> Result<BTreeMap<String, Value>
 
 fn server_options(options: &aster_server_options_t, channel: Option<&str>) -> ServerOptions {
     let mut read = ServerOptions::default();
+    read.registry.language = "c";
     if let Some(channel) = channel {
         read.channel = channel.to_owned();
     }

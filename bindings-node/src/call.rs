@@ -120,8 +120,10 @@ impl Engine {
         let options = options(scope, timeout_ms, metadata, mode, prefetch, call_id);
         let (mut source, request) = TapeSource::new(scope, &stub.bound.hosts, Handed { slot, text, length, extra });
         let queue = &self.shared.queue;
-        let started =
-            self.shared.submit(|| stub.service.start(method as usize, &options, queue, &mut source, &request));
+        let started = self.shared.submit(|| match stub.bound.raw {
+            false => stub.service.start(method as usize, &options, queue, &mut source, &request),
+            true => stub.service.start_raw(method as usize, &options, queue, source.body(request)?.as_bytes()),
+        });
         self.shared.submitted(scope, stub, started, prefetch.map(Window::new))
     }
 
@@ -153,7 +155,11 @@ impl Engine {
         let found = self.shared.calls.borrow().get(&(ticket as u64)).map(|one| (one.call.clone(), one.bound.clone()));
         let Some((call, bound)) = found else { return scope.undefined() };
         let (mut source, value) = TapeSource::new(scope, &bound.hosts, Handed { slot, text, length, extra });
-        self.shared.sent(scope, call.send(&mut source, &value))
+        let sent = match bound.raw {
+            false => call.send(&mut source, &value),
+            true => source.body(value).and_then(|body| call.send_raw(body.as_bytes())),
+        };
+        self.shared.sent(scope, sent)
     }
 
     /// Ends the requests of a call.

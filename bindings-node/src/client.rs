@@ -7,6 +7,7 @@ use aster_core::config::Config;
 use aster_core::error::Result;
 use aster_core::node::{self, ClientOptions};
 use aster_core::rpc::BoundService;
+use aster_core::wire;
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
@@ -78,6 +79,19 @@ impl Client {
         let id = shared.adopt(Node::Client(client.clone()));
         Self { connection: Rc::new(Connection { client, shared: shared.clone(), id }) }
     }
+
+    pub(crate) fn core(&self) -> &node::Client {
+        &self.connection.client
+    }
+
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
+        &self.connection.shared
+    }
+
+    /// Makes what calls a service that was bound with a plan.
+    pub(crate) fn stub(&self, service: BoundService, plan: &Plan) -> Stub {
+        Stub { service, bound: plan.bound.clone(), connection: self.connection.clone(), session: None }
+    }
 }
 
 #[napi]
@@ -102,12 +116,24 @@ impl Client {
     pub fn bind(&self, env: &Env, plan: &Plan, channel: Option<String>) -> Js {
         let scope = Scope::new(env);
         let bound = self.connection.client.bind(&plan.bound.plan, channel.as_deref()).and_then(|service| {
-            let (bound, connection) = (plan.bound.clone(), self.connection.clone());
-            let stub = Stub { service, bound, connection, session: None };
+            let stub = self.stub(service, plan);
             // SAFETY: the environment is that of the running function.
             unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value())
         });
         self.connection.shared.errors.either(scope, bound)
+    }
+
+    /// Binds a service whose contract is not at hand: bodies are JSON that the package encodes, whatever else the
+    /// server lists; returns it or an error.
+    #[napi]
+    pub fn bind_untyped(&self, env: &Env, plan: &Plan) -> Js {
+        let scope = Scope::new(env);
+        let choice = wire::choose(&[]);
+        let service = BoundService::new(self.connection.client.caller().clone(), plan.bound.plan.clone(), choice);
+        let stub = self.stub(service, plan);
+        // SAFETY: the environment is that of the running function.
+        let made = unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value());
+        self.connection.shared.errors.either(scope, made)
     }
 
     /// Ends everything; completes the operation `op`.
@@ -140,6 +166,18 @@ impl Stub {
     pub fn method(&self, name: String) -> i32 {
         let found = self.bound.plan.method_index(&name);
         found.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1)
+    }
+
+    /// Returns another service of the same server, in the same session if this is in one, or an error.
+    #[napi]
+    pub fn with_plan(&self, env: &Env, plan: &Plan) -> Js {
+        let scope = Scope::new(env);
+        let service = self.service.with_plan(plan.bound.plan.clone());
+        let (bound, connection) = (plan.bound.clone(), self.connection.clone());
+        let stub = Stub { service, bound, connection, session: self.session.clone() };
+        // SAFETY: the environment is that of the running function.
+        let made = unsafe { Stub::to_napi_value(scope.env(), stub) }.map(Js).map_err(|_| no_value());
+        self.connection.shared.errors.either(scope, made)
     }
 
     /// Returns an id for a call that nobody else has.

@@ -18,7 +18,7 @@ use aster_core::engine::{ClientCall, Queue, ServerCall, ServerSession};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
 use aster_core::node;
-use aster_core::rpc::BoxFuture;
+use aster_core::rpc::{BoundService, BoxFuture};
 use napi::Env;
 use napi::sys;
 use napi_derive::napi;
@@ -32,6 +32,7 @@ use crate::js::{Js, Persistent, Scope};
 use crate::plan::{BoundPlan, Plan};
 use crate::queue::Bell;
 use crate::runtime;
+use crate::server::HostOptions;
 use crate::session::OpenSession;
 use crate::window::Window;
 
@@ -41,7 +42,12 @@ const EXIT_GRACE: Duration = Duration::from_millis(200);
 /// What completes a control-plane operation.
 pub(crate) enum Outcome {
     Nothing,
+    Text(String),
+    Texts(Vec<String>),
+    Number(u64),
     Client(node::Client),
+    Registry(node::ClientRegistry),
+    Service(BoundService),
 }
 
 /// The completion of an operation, delivered when it is dropped, so that it cannot be lost.
@@ -321,21 +327,8 @@ impl Engine {
 
     /// Makes a server; returns it or an error.
     #[napi]
-    pub fn server(
-        &self,
-        env: &Env,
-        settings: &Settings,
-        channel: Option<String>,
-        max_concurrent_streams: Option<u32>,
-        max_sessions_per_connection: Option<u32>,
-    ) -> Js {
-        let default = node::ServerOptions::default();
-        let options = node::ServerOptions {
-            channel: channel.unwrap_or(default.channel),
-            max_concurrent_streams: max_concurrent_streams.unwrap_or(default.max_concurrent_streams),
-            max_sessions_per_connection: max_sessions_per_connection.unwrap_or(default.max_sessions_per_connection),
-        };
-        let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options));
+    pub fn server(&self, env: &Env, settings: &Settings, options: HostOptions) -> Js {
+        let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options.complete()));
         self.object(env, server.map(|server| crate::server::Server::new(server, &self.shared)))
     }
 

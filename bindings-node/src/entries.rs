@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aster_core::engine::{Body, CallInfo, ClientCall, Event, ServerCall};
-use aster_core::error::Result;
+use aster_core::engine::{Body, CallInfo, ClientCall, Encoding, Event, ServerCall};
+use aster_core::error::{Error, Result};
 use aster_core::limits;
-use aster_core::status::RpcStatus;
+use aster_core::status::{RpcStatus, StatusCode};
 use napi::Env;
 use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
@@ -16,8 +16,9 @@ use crate::client::Client;
 use crate::convert::TapeSink;
 use crate::engine::{Completed, Engine, Outcome, Running, Shared};
 use crate::errors::no_value;
-use crate::js::{Js, Scope};
+use crate::js::{Js, Scope, Thrown};
 use crate::plan::BoundPlan;
+use crate::registry::{ClientRegistry, Routed};
 use crate::window::Window;
 
 /// Kinds of the entries that `drain` returns; the package has the same list.
@@ -87,23 +88,35 @@ impl Shared {
     }
 
     fn outcome(self: &Rc<Self>, scope: Scope, outcome: Outcome) -> Result<Js> {
-        match outcome {
-            Outcome::Nothing => Ok(scope.undefined()),
-            Outcome::Client(client) => {
-                let client = Client::new(client, self);
-                // SAFETY: the environment is that of the running function.
-                unsafe { Client::to_napi_value(scope.env(), client) }.map(Js).map_err(|_| no_value())
-            }
+        fn object<T: ToNapiValue>(scope: Scope, made: T) -> Option<Js> {
+            // SAFETY: the environment is that of the running function.
+            unsafe { T::to_napi_value(scope.env(), made) }.map(Js).ok()
         }
+        let made = match outcome {
+            Outcome::Nothing => Some(scope.undefined()),
+            Outcome::Text(text) => scope.text(&text),
+            Outcome::Texts(texts) => {
+                let texts: Option<Vec<Js>> = texts.iter().map(|text| scope.text(text)).collect();
+                texts.and_then(|texts| scope.list(texts))
+            }
+            Outcome::Number(number) => scope.number(number as f64),
+            Outcome::Client(client) => object(scope, Client::new(client, self)),
+            Outcome::Registry(registry) => object(scope, ClientRegistry::new(registry, self)),
+            Outcome::Service(service) => object(scope, Routed::new(service)),
+        };
+        made.ok_or_else(no_value)
     }
 
     /// Decodes what a call of this side got. No table is borrowed meanwhile, as building values runs JavaScript.
     fn decoded(&self, scope: Scope, call: &ClientCall, bound: &BoundPlan, body: &Body) -> Result<Js, Js> {
-        let mut sink = TapeSink::new(scope, &bound.hosts);
-        match call.decode_response(body, &mut sink) {
-            Ok(_) => Ok(sink.finish()),
-            Err(error) => Err(self.errors.error(scope, &error)),
-        }
+        let made = match bound.raw {
+            true => call.raw_response(body).and_then(|(encoding, bytes)| parsed(scope, bound, encoding, &bytes)),
+            false => {
+                let mut sink = TapeSink::new(scope, &bound.hosts);
+                call.decode_response(body, &mut sink).map(|_| sink.finish())
+            }
+        };
+        made.map_err(|error| self.errors.error(scope, &error))
     }
 
     fn response(&self, scope: Scope, ticket: u64, body: &Body) -> Option<Js> {
@@ -168,6 +181,19 @@ impl Shared {
         let value = request(scope, call, &bound, body)?;
         self.running.borrow_mut().get_mut(&ticket)?.window.put(body.wire_len());
         entry(scope, Entry::Item, ticket as f64, &[value])
+    }
+}
+
+/// Lets the package decode a body.
+fn parsed(scope: Scope, bound: &BoundPlan, encoding: Encoding, body: &[u8]) -> Result<Js> {
+    let invalid = |reason: String| {
+        let text = format!("the response is not valid JSON: {reason}");
+        Error::rpc(RpcStatus::new(StatusCode::INTERNAL, text))
+    };
+    match (encoding, str::from_utf8(body)) {
+        (Encoding::Json, Ok(text)) => bound.hosts.parse(scope, text).map_err(|Thrown(reason)| invalid(reason)),
+        (Encoding::Json, Err(error)) => Err(invalid(error.to_string())),
+        _ => Err(invalid("it has another encoding".to_owned())),
     }
 }
 

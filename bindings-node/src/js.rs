@@ -75,6 +75,12 @@ impl Scope {
         self.made(|env, out| unsafe { sys::napi_create_double(env, value, out) })
     }
 
+    /// Makes a bigint.
+    pub(crate) fn bigint(self, value: i64) -> Option<Js> {
+        // SAFETY: as above.
+        self.made(|env, out| unsafe { sys::napi_create_bigint_int64(env, value, out) })
+    }
+
     pub(crate) fn text(self, value: &str) -> Option<Js> {
         let length = value.len() as isize;
         // SAFETY: pointer and length are those of live text.

@@ -18,6 +18,7 @@ mod errors;
 mod js;
 mod plan;
 mod queue;
+mod registry;
 mod runtime;
 mod server;
 mod session;

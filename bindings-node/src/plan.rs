@@ -9,6 +9,7 @@ use aster_core::engine::ServicePlan;
 use aster_core::error::{Error, ErrorKind, Result};
 use napi::Env;
 use napi_derive::napi;
+use serde_json::Value;
 
 use crate::convert::{Handed, HostTypes, TapeSink, TapeSource};
 use crate::engine::Shared;
@@ -22,6 +23,8 @@ const FIRST_ROOM: usize = 1024;
 pub(crate) struct BoundPlan {
     pub(crate) plan: Arc<ServicePlan>,
     pub(crate) hosts: HostTypes,
+    /// Whether the package encodes and decodes bodies itself, which are JSON then.
+    pub(crate) raw: bool,
 }
 
 /// A compiled service in the hands of the package.
@@ -34,15 +37,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compiles a description; see [`HostTypes::new`] for the other arguments.
+    /// Compiles a description; see [`HostTypes::new`] for the other arguments. With `"raw": true` bodies are JSON that
+    /// the package encodes, and decodes with `build`.
     pub(crate) fn new(scope: Scope, shared: &Rc<Shared>, description: &str, declared: &str, build: Js) -> Result<Self> {
         let plan = ServicePlan::from_json(description)?;
-        let declared = serde_json::from_str(declared)
+        let declared: Value = serde_json::from_str(declared)
             .map_err(|error| Error::new(ErrorKind::Internal, format!("declarations of the package: {error}")))?;
         let tapes = shared.tapes.clone();
+        let raw = declared["raw"] == true;
         let hosts = HostTypes::new(scope, plan.schema(), &declared, build, tapes).ok_or_else(no_value)?;
         let roots = RefCell::default();
-        Ok(Self { bound: Rc::new(BoundPlan { plan, hosts }), shared: shared.clone(), roots })
+        Ok(Self { bound: Rc::new(BoundPlan { plan, hosts, raw }), shared: shared.clone(), roots })
     }
 
     fn root_at(&self, index: u32) -> Result<RootId> {

@@ -9,12 +9,40 @@ use aster_core::limits;
 use aster_core::node;
 use aster_core::rpc::Service;
 use napi::Env;
+use napi::bindgen_prelude::ToNapiValue;
 use napi_derive::napi;
 
 use crate::engine::{Node, Outcome, Shared};
 use crate::errors::no_value;
 use crate::js::{Js, Scope};
 use crate::plan::Plan;
+use crate::registry::ServerRegistry;
+
+/// What the package may choose for a server; core has the defaults.
+#[napi(object)]
+pub struct HostOptions {
+    pub channel: Option<String>,
+    pub max_concurrent_streams: Option<u32>,
+    pub max_sessions_per_connection: Option<u32>,
+    pub registry_namespace: Option<String>,
+    pub registry_ticket: Option<String>,
+}
+
+impl HostOptions {
+    /// Completes the options with core's defaults.
+    pub(crate) fn complete(self) -> node::ServerOptions {
+        let default = node::ServerOptions::default();
+        let choice = node::RegistryChoice { namespace: self.registry_namespace, ticket: self.registry_ticket };
+        node::ServerOptions {
+            channel: self.channel.unwrap_or(default.channel),
+            max_concurrent_streams: self.max_concurrent_streams.unwrap_or(default.max_concurrent_streams),
+            max_sessions_per_connection: self
+                .max_sessions_per_connection
+                .unwrap_or(default.max_sessions_per_connection),
+            registry: node::RegistryOptions { choice, language: "typescript" },
+        }
+    }
+}
 
 /// A server of services.
 #[napi]
@@ -67,6 +95,12 @@ impl Server {
     #[napi]
     pub fn forget(&self, tag: f64) {
         self.shared.forget(tag as u64);
+    }
+
+    /// Gives the program's manifests as JSON, one or an array.
+    #[napi]
+    pub fn set_manifests(&self, text: String) {
+        self.server.set_manifests(text);
     }
 
     /// Starts serving; completes the operation `op`. It goes on until it is closed, whatever becomes of this object.
@@ -132,6 +166,18 @@ impl Server {
     pub fn services(&self, env: &Env) -> Js {
         let services = self.server.services();
         self.text(env, services.map(|services| serde_json::to_string(&services).unwrap_or_default()))
+    }
+
+    /// Returns the registry in which it publishes, or an error before the start.
+    #[napi]
+    pub fn registry(&self, env: &Env) -> Js {
+        let scope = Scope::new(env);
+        let registry = self.server.registry().and_then(|registry| {
+            let registry = ServerRegistry::new(registry, &self.shared);
+            // SAFETY: the environment is that of the running function.
+            unsafe { ServerRegistry::to_napi_value(scope.env(), registry) }.map(Js).map_err(|_| no_value())
+        });
+        self.shared.errors.either(scope, registry)
     }
 
     /// Returns the public root key.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aster_core::limits;
 use aster_core::node::{Client as CoreClient, ClientOptions};
+use aster_core::registry::{Bundle, Strategy};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -14,6 +16,7 @@ use crate::node::Node;
 use crate::passing::Passing;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
+use crate::registry::{ClientRegistry, texts};
 use crate::runtime::{self, ProcessBound};
 use crate::server::{succeed, summary};
 
@@ -62,6 +65,50 @@ impl Client {
     /// Returns what calls of any service go through.
     fn caller(&self, py: Python<'_>) -> PyResult<Caller> {
         Ok(Caller::new(self.core(py)?.caller().clone(), Passing::Typed))
+    }
+
+    /// Joins the registry of the producer. The operation gives a [`ClientRegistry`].
+    fn registry(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
+        let work = self.core(py)?.registry();
+        let finish = |py: Python<'_>, joined| Ok(Py::new(py, ClientRegistry(ProcessBound::new(joined)))?.into_any());
+        queue.spawn(py, work, finish, |_| ())
+    }
+
+    /// Finds the verified contract of a service; gives its manifest and its description, as JSON.
+    fn contract(
+        &self,
+        py: Python<'_>,
+        queue: &Queue,
+        service: &str,
+        version: Option<i32>,
+        within: Option<f64>,
+    ) -> PyResult<Operation> {
+        let within = within.map_or(limits::DISCOVERY_TIMEOUT, |within| {
+            Duration::try_from_secs_f64(within.max(0.0)).unwrap_or(limits::GENERATION_TIMEOUT)
+        });
+        let work = self.core(py)?.contract(service, version, within);
+        let finish =
+            |py: Python<'_>, bundle: Bundle| Ok(bundle.manifest.as_ref().into_pyobject(py)?.into_any().unbind());
+        queue.spawn(py, work, finish, |_| ())
+    }
+
+    /// Gives the producers of a service that can be used, as JSON texts of their leases.
+    fn producers(&self, py: Python<'_>, queue: &Queue, service: &str, version: Option<i32>) -> PyResult<Operation> {
+        let work = self.core(py)?.producers(service, version);
+        queue.spawn(py, work, |py, leases| Ok(texts(leases).into_pyobject(py)?.into_any().unbind()), |_| ())
+    }
+
+    /// Binds a service to all of its producers. The operation gives a [`BoundService`].
+    fn bind_routed(&self, plan: Bound<'_, Plan>, queue: Bound<'_, Queue>, strategy: &str) -> PyResult<Operation> {
+        let py = plan.py();
+        let work = self
+            .core(py)?
+            .bind_routed(&plan.get().plan, Strategy::parse(strategy).map_err(|error| errors::exception(py, &error))?);
+        let (of_plan, of_queue) = (plan.unbind(), queue.clone().unbind());
+        let finish = move |py: Python<'_>, service| {
+            Ok(Py::new(py, BoundService::new(service, of_plan, of_queue, Passing::Typed))?.into_any())
+        };
+        queue.get().spawn(py, work, finish, |_| ())
     }
 
     /// Connects afresh, admission included.

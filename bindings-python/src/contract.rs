@@ -1,6 +1,8 @@
 //! Contracts as documents: canonical bytes, type graphs, manifests (`contract.md`). All of it is core's.
 
-use aster_core::contract::{self, Contract, ServiceDescription};
+use std::path::PathBuf;
+
+use aster_core::contract::{self, Contract, LiveContract, ManifestFault, ServiceDescription};
 use aster_core::error::Result;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -53,4 +55,29 @@ pub fn verified_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
 #[pyfunction]
 pub fn description_of_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
     Ok(raised(py, Contract::describe_manifest(text))?.1.to_string())
+}
+
+/// A service with another contract than its manifest: name, version, expected and actual id.
+type Mismatch = (String, i32, String, String);
+
+/// Compares live contracts, given as name, version and id, with a manifest file, which may be absent. Returns nothing,
+/// or what to tell and which contract differs; without one the file is at fault.
+#[pyfunction]
+pub fn check_live_contracts(
+    py: Python<'_>,
+    path: PathBuf,
+    live: Vec<(String, i32, String)>,
+) -> Option<(String, Option<Mismatch>)> {
+    let live: Vec<_> = live
+        .iter()
+        .map(|(service, version, contract_id)| LiveContract { service, version: *version, contract_id })
+        .collect();
+    let fault = py.detach(|| contract::check_live(&path, &live)).err()?;
+    let text = fault.to_string();
+    Some(match fault {
+        ManifestFault::Unreadable { .. } => (text, None),
+        ManifestFault::Mismatch { service, version, expected, actual, .. } => {
+            (text, Some((service, version, expected, actual)))
+        }
+    })
 }

@@ -29,6 +29,7 @@ mod passing;
 mod plan;
 mod protocol;
 mod queue;
+mod registry;
 mod runtime;
 mod server;
 mod server_call;
@@ -65,8 +66,8 @@ mod _aster {
     use crate::config::{Config, check_address, endpoint_settings, load_identity};
     #[pymodule_export]
     use crate::contract::{
-        canonical_bytes, contract_identity, description_of_manifest, manifest_of, read_canonical, type_graph,
-        verified_manifest,
+        canonical_bytes, check_live_contracts, contract_identity, description_of_manifest, manifest_of, read_canonical,
+        type_graph, verified_manifest,
     };
     #[pymodule_export]
     use crate::docs::{Docs, Document, DocumentEvents};
@@ -94,6 +95,8 @@ mod _aster {
     };
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
+    #[pymodule_export]
+    use crate::registry::{ClientRegistry, ServerRegistry, checked_hint, checked_lease, registry_key, registry_topic};
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]

@@ -1,18 +1,12 @@
 //! Registries: what a server publishes, and what a client finds (`registry.md`). All of it is core's.
 
-use std::time::Duration;
-
 use aster_core::error::Result;
-use aster_core::limits;
 use aster_core::node::{ClientRegistry as CoreClientRegistry, ServerRegistry as CoreServerRegistry};
-use aster_core::registry::{self, ArtifactRef, Bundle, EndpointLease, Query, Strategy};
+use aster_core::registry::{self, ArtifactRef, EndpointLease, Query, Strategy};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
-use crate::client::Client;
 use crate::errors;
-use crate::plan::Plan;
-use crate::caller::BoundService;
-use crate::passing::Passing;
 use crate::queue::{Operation, Queue};
 use crate::runtime::ProcessBound;
 
@@ -22,7 +16,7 @@ pub struct ServerRegistry(pub(crate) ProcessBound<CoreServerRegistry>);
 
 /// The registry of the producer that admitted a client.
 #[pyclass(frozen, module = "aster._aster")]
-pub struct ClientRegistry(ProcessBound<CoreClientRegistry>);
+pub struct ClientRegistry(pub(crate) ProcessBound<CoreClientRegistry>);
 
 fn raised<T>(py: Python<'_>, outcome: Result<T>) -> PyResult<T> {
     outcome.map_err(|error| errors::exception(py, &error))
@@ -36,7 +30,8 @@ fn query((service, version, channel, tag, contract_id, strategy, modes, realm): 
     Ok(Query { service, version, channel, tag, contract_id, strategy, modes, realm })
 }
 
-fn texts(leases: Vec<EndpointLease>) -> Vec<String> {
+/// Returns leases as JSON texts.
+pub fn texts(leases: Vec<EndpointLease>) -> Vec<String> {
     leases.iter().map(EndpointLease::to_json).collect()
 }
 
@@ -111,50 +106,6 @@ impl ClientRegistry {
     }
 }
 
-#[pymethods]
-impl Client {
-    /// Joins the registry of the producer. The operation gives a [`ClientRegistry`].
-    fn registry(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
-        let work = self.core(py)?.registry();
-        let finish = |py: Python<'_>, joined| Ok(Py::new(py, ClientRegistry(ProcessBound::new(joined)))?.into_any());
-        queue.spawn(py, work, finish, |_| ())
-    }
-
-    /// Finds the verified contract of a service; gives its manifest and its description, as JSON.
-    fn contract(
-        &self,
-        py: Python<'_>,
-        queue: &Queue,
-        service: &str,
-        version: Option<i32>,
-        within: Option<f64>,
-    ) -> PyResult<Operation> {
-        let within = within.map_or(limits::DISCOVERY_TIMEOUT, |within| {
-            Duration::try_from_secs_f64(within.max(0.0)).unwrap_or(limits::GENERATION_TIMEOUT)
-        });
-        let work = self.core(py)?.contract(service, version, within);
-        let finish = |py: Python<'_>, bundle: Bundle| Ok(bundle.manifest.as_ref().into_pyobject(py)?.into_any().unbind());
-        queue.spawn(py, work, finish, |_| ())
-    }
-
-    /// Gives the producers of a service that can be used, as JSON texts of their leases.
-    fn producers(&self, py: Python<'_>, queue: &Queue, service: &str, version: Option<i32>) -> PyResult<Operation> {
-        let work = self.core(py)?.producers(service, version);
-        queue.spawn(py, work, |py, leases| Ok(texts(leases).into_pyobject(py)?.into_any().unbind()), |_| ())
-    }
-
-    /// Binds a service to all of its producers. The operation gives a [`BoundService`].
-    fn bind_routed(&self, plan: Bound<'_, Plan>, queue: Bound<'_, Queue>, strategy: &str) -> PyResult<Operation> {
-        let py = plan.py();
-        let work = self.core(py)?.bind_routed(&plan.get().plan, raised(py, Strategy::parse(strategy))?);
-        let (of_plan, of_queue) = (plan.unbind(), queue.clone().unbind());
-        let finish = move |py: Python<'_>, service| {
-            Ok(Py::new(py, BoundService::new(service, of_plan, of_queue, Passing::Typed))?.into_any())
-        };
-        queue.get().spawn(py, work, finish, |_| ())
-    }
-}
-
 /// Checks a lease and returns it as it is written.
 #[pyfunction]
 pub fn checked_lease(py: Python<'_>, text: &str) -> PyResult<String> {
@@ -167,7 +118,8 @@ pub fn checked_lease(py: Python<'_>, text: &str) -> PyResult<String> {
 #[pyfunction]
 pub fn registry_key(py: Python<'_>, kind: &str, names: Vec<String>) -> PyResult<String> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let bad = || aster_core::error::Error::new(aster_core::error::ErrorKind::InvalidArgument, format!("no key '{kind}'"));
+    let bad =
+        || aster_core::error::Error::new(aster_core::error::ErrorKind::InvalidArgument, format!("no key '{kind}'"));
     let key = match (kind, names.as_slice()) {
         ("contract", [id]) => registry::contract_key(id),
         ("manifest", [id]) => registry::manifest_key(id),
@@ -183,4 +135,16 @@ pub fn registry_key(py: Python<'_>, kind: &str, names: Vec<String>) -> PyResult<
         _ => return Err(errors::exception(py, &bad())),
     };
     Ok(key)
+}
+
+/// Returns the gossip topic of a registry.
+#[pyfunction]
+pub fn registry_topic<'py>(py: Python<'py>, namespace: &str) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(py, &raised(py, registry::topic_of(namespace))?))
+}
+
+/// Returns a hint as it is written; nothing for what is none.
+#[pyfunction]
+pub fn checked_hint(message: &[u8]) -> Option<String> {
+    registry::Hint::parse(message).map(|hint| hint.to_json())
 }

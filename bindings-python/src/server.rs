@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aster_core::error::{Error, Result};
-use aster_core::node::{Server as CoreServer, ServerOptions};
+use aster_core::node::{RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
 use aster_core::rpc::{BoxFuture, Service};
 use aster_core::{limits, trust};
 use pyo3::prelude::*;
@@ -16,6 +16,7 @@ use crate::node::Node;
 use crate::passing::Passing;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
+use crate::registry::ServerRegistry;
 use crate::runtime::{self, ProcessBound};
 
 /// A node that serves.
@@ -72,14 +73,19 @@ impl Server {
 impl Server {
     /// Makes a server; its gate is decided here.
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "core's ServerOptions, one by one")]
     fn new(
         py: Python<'_>,
         config: &Config,
         channel: String,
         max_concurrent_streams: u32,
         max_sessions_per_connection: u32,
+        registry_namespace: Option<String>,
+        registry_ticket: Option<String>,
     ) -> PyResult<Self> {
-        let options = ServerOptions { channel, max_concurrent_streams, max_sessions_per_connection };
+        let choice = RegistryChoice { namespace: registry_namespace, ticket: registry_ticket };
+        let registry = RegistryOptions { choice, language: "python" };
+        let options = ServerOptions { channel, max_concurrent_streams, max_sessions_per_connection, registry };
         let made = CoreServer::new(&config.0, options);
         made.map(|server| Self(ProcessBound::new(server))).map_err(|error| errors::exception(py, &error))
     }
@@ -104,6 +110,12 @@ impl Server {
         let runtime = runtime::handle(py).map_err(failed)?;
         let caller = self.core(py)?.local_caller(runtime, objects).map_err(failed)?;
         Ok(Caller::new(caller, if objects { Passing::Objects } else { Passing::Typed }))
+    }
+
+    /// Gives the program's manifests, a JSON array.
+    fn set_manifests(&self, py: Python<'_>, text: String) -> PyResult<()> {
+        self.core(py)?.set_manifests(text);
+        Ok(())
     }
 
     /// Binds the endpoint and serves.
@@ -161,6 +173,13 @@ impl Server {
     #[getter]
     fn node(&self, py: Python<'_>) -> PyResult<Node> {
         self.core(py)?.node().map(Node::new).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// The registry in which the server publishes.
+    #[getter]
+    fn registry(&self, py: Python<'_>) -> PyResult<ServerRegistry> {
+        let registry = self.core(py)?.registry().map_err(|error| errors::exception(py, &error))?;
+        Ok(ServerRegistry(ProcessBound::new(registry)))
     }
 
     /// The services as they are announced, as tuples.

@@ -322,10 +322,12 @@ pub const MAX_BUNDLE_BYTES: u64 = 64 * 1024 * 1024;
 /// Time for which an endpoint that failed a call goes last.
 pub const FAILED_ENDPOINT_PAUSE: Duration = Duration::from_secs(5);
 /// Time to dial one of several endpoints before a call goes on to the next.
-pub const ROUTE_DIAL: Duration = Duration::from_secs(5);
+pub const ROUTE_DIAL: Duration = Duration::from_secs(3);
 /// Endpoints of a client, beyond which those are forgotten that no lease names.
 pub const MAX_FLEET: usize = 256;
 /// Verified contracts that a process remembers.
 pub const MAX_KNOWN_CONTRACTS: usize = 256;
 /// Time to find a contract for a program that is generated from it.
 pub const GENERATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Values of a document that are fetched because they did not arrive by themselves.
+pub const MAX_MISSING_VALUES: usize = 1000;

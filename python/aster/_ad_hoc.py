@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,12 @@ def untyped_plan(
 def untyped_method(name: str, pattern: RpcPattern) -> MethodInfo:
     """Return what stubs need to know of a method whose types are not at hand."""
     return _method(name, pattern, dict, dict)
+
+
+def dynamic_method(described: dict[str, Any]) -> MethodInfo:
+    """Return what stubs need to know of a method of a description, with messages as dicts."""
+    found = _method(described["name"], RpcPattern(described["pattern"]), dict, dict)
+    return dataclasses.replace(found, timeout=described.get("timeout_s"), idempotent=bool(described.get("idempotent")))
 
 
 def handled_service(

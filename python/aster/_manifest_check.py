@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from aster.service import ServiceInfo
 
 
-def check_manifest(infos: Iterable[ServiceInfo]) -> None:
+def check_manifest(infos: Iterable[ServiceInfo]) -> str | None:
     """Raise `RuntimeError` if a service differs from its manifest below the working directory.
 
-    Services without a manifest are skipped; so is everything if there is no file.
+    Services without a manifest are skipped; so is everything if there is no file. Core compares. Returns the manifests
+    of the services as a JSON array, for publication, or nothing.
     """
-    verify_manifest_or_fatal(infos)
+    manifests = verify_manifest_or_fatal(infos)
+    return f"[{','.join(manifest.to_json() for manifest in manifests)}]" if manifests else None

@@ -15,6 +15,8 @@ from aster.errors import AdmissionDeniedError, DeniedByServer
 from aster.interceptors._chain import Chain
 from aster.node import HasNode
 from aster.proxies import ProxyCalls, ProxyClient, SessionOpener, SessionProxyClient
+from aster.registry.client import RegistryClient
+from aster.registry.models import EndpointLease
 from aster.rpc_types import RpcScope
 from aster.service import ServiceSummary, service_info
 from aster.session import ClientSession, make_stub
@@ -50,6 +52,7 @@ class AsterClient(LoopBound, HasNode):
     _turn: asyncio.Lock | None = None
     _closed = False
     _credential: tuple[str | None, str] = (None, "")
+    _registry: RegistryClient | None = None
 
     def __init__(
         self,
@@ -138,11 +141,18 @@ class AsterClient(LoopBound, HasNode):
         channel: str | None = None,
         codec: object = None,
         interceptors: Sequence[Interceptor] | None = None,
+        resolve: str = "direct",
+        strategy: str = "round_robin",
     ) -> T:
         """Return a stub for a service of the server; for a session service one with a session of its own.
 
         Its methods are those of the class, plus call options. `interceptors` run after those of the client; `codec`
         is accepted and not needed: core encodes. Raises `LookupError` for what the server does not offer.
+
+        `resolve="registry"` calls every producer of the service that the registry knows: each call takes the next by
+        `strategy` (`round_robin`, `least_load`, `random`), and moves on when one is unavailable and the call was not
+        sent or its method is idempotent (`registry.md` section 7). A session stays where it was opened.
+        `LookupError` if nobody serves it, `ValueError` for another word.
         """
         del codec
         self._check_loop()
@@ -150,7 +160,12 @@ class AsterClient(LoopBound, HasNode):
         info = service_info(service_cls)
         if info is None:
             raise TypeError(f"{service_cls} is not @service-decorated (missing __aster_service_info__)")
-        bound = native.bind(info.plan, queue, channel)
+        if resolve == "registry":
+            bound = await settle(native.bind_routed(info.plan, queue, strategy))
+        elif resolve == "direct":
+            bound = native.bind(info.plan, queue, channel)
+        else:
+            raise ValueError(f"resolve is 'direct' or 'registry', not '{resolve}'")
         chain = Chain.of([*self._interceptors, *(interceptors or ())])
         return cast("T", make_stub(info, bound, chain))
 
@@ -178,14 +193,13 @@ class AsterClient(LoopBound, HasNode):
         Raises `ValueError` if the server has no such service, `TypeError` if it is session-scoped.
         """
         self._check_loop()
-        native, queue = self._connected()
         summary = self._offered(name)
         if summary.pattern == RpcScope.SESSION.value:
             raise TypeError(
                 f"'{name}' is session-scoped. Use 'await client.session(\"{name}\")' "
                 f"instead of 'client.proxy(\"{name}\")'."
             )
-        return ProxyClient(ProxyCalls(native.caller(), queue, summary, Chain.of(self._interceptors)))
+        return ProxyClient(self._calls_of(summary))
 
     def session(self, name: str) -> SessionOpener[SessionProxyClient]:
         """Open a session of a service that needs no class: `async with`, or `await`.
@@ -193,16 +207,19 @@ class AsterClient(LoopBound, HasNode):
         Raises `ValueError` if the server has no such service, `TypeError` if it is not session-scoped.
         """
         self._check_loop()
-        native, queue = self._connected()
         summary = self._offered(name)
         if summary.pattern != RpcScope.SESSION.value:
             raise TypeError(f"'{name}' is not session-scoped. Use 'client.proxy(\"{name}\")'.")
-        calls = ProxyCalls(native.caller(), queue, summary, Chain.of(self._interceptors))
+        calls = self._calls_of(summary)
 
         async def opened() -> SessionProxyClient:
-            return SessionProxyClient(calls)
+            return await SessionProxyClient.open(calls)
 
         return SessionOpener(opened)
+
+    def _calls_of(self, summary: ServiceSummary) -> ProxyCalls:
+        native, queue = self._connected()
+        return ProxyCalls(native, queue, summary, Chain.of(self._interceptors))
 
     def _offered(self, name: str) -> ServiceSummary:
         services = self.services
@@ -210,6 +227,20 @@ class AsterClient(LoopBound, HasNode):
             if summary.name == name:
                 return summary
         raise ValueError(f"Service '{name}' not found. Available: {[summary.name for summary in services]}")
+
+    async def producers(self, name: str, version: int | None = None) -> list[EndpointLease]:
+        """Return the producers of a service that can be used now, from the registry; without one none."""
+        self._check_loop()
+        native, queue = self._connected()
+        return [EndpointLease.from_json(text) for text in await settle(native.producers(queue, name, version))]
+
+    @property
+    def registry(self) -> RegistryClient:
+        """The registry of the server, joined at its first use."""
+        native, queue = self._connected()
+        if self._registry is None:
+            self._registry = RegistryClient(native, queue)
+        return self._registry
 
     async def reconnect(self) -> None:
         """Connect afresh, admission included: five tries, with waits of 0, 2, 4, 8 and 16 seconds.
@@ -219,6 +250,7 @@ class AsterClient(LoopBound, HasNode):
         """
         self._check_loop()
         native, queue = self._connected()
+        self._registry = None
         await self._admitted(settle(native.reconnect(queue)))
 
     async def close(self) -> None:

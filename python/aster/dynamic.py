@@ -6,12 +6,12 @@ import dataclasses
 import enum
 import functools
 import json
-import keyword
-import re
 from typing import TYPE_CHECKING, Any, Optional
 
 from aster import _aster, types
 from aster._annotations import SCALARS
+from aster._enums import CONTRACT_NAMES
+from aster._identifiers import python_member
 from aster._messages import CONTRACT_NAME, MessageTable
 from aster._wire_type import assign_tag
 from aster._zero import zero
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["DynamicTypeFactory"]
 
 _MODULE = "aster.dynamic.types"
+
+
+class _TextEnum(str, enum.Enum):
+    """Base of enums whose members have texts."""
+
+
 _ANNOTATIONS: dict[str, Any] = {
     **{host.text: scalar for scalar, host in SCALARS.items()},
     **{mark.name: width for width in vars(types).values() for mark in getattr(width, "__metadata__", ())},
@@ -109,17 +115,27 @@ class DynamicTypeFactory:
 
 def _identifier(name: str, taken: Mapping[str, Any]) -> str:
     """Return a name that Python can spell and that is not taken."""
-    spelled = re.sub(r"\W", "_", name)
-    if not spelled.isidentifier() or keyword.iskeyword(spelled):
-        spelled = f"_{spelled}" if spelled[:1].isdigit() else f"{spelled}_"
+    spelled = python_member(name)
     while spelled in taken:
         spelled += "_"
     return spelled
 
 
 def _make_enum(name: str, entry: Mapping[str, Any]) -> Any:
-    declared = entry["enum"]
-    if isinstance(declared[0], str):
-        texts: Mapping[str, str] = entry.get("texts") or {}
-        return enum.Enum(name, [(member, texts.get(member, member)) for member in declared], type=str)
-    return enum.IntEnum(name, [tuple(member) for member in declared])
+    declared: list[Any] = entry["enum"]
+    is_named = isinstance(declared[0], str)
+    members: dict[str, Any] = {member: member for member in declared} if is_named else dict(declared)
+    texts: dict[str, Any] = entry.get("texts") or {}
+    given = {**members, **texts}
+    # Members go by their names; texts that do not tell them apart are of no use.
+    if len(set(given.values())) == len(members):
+        members = given
+    base: Any = _TextEnum if is_named else enum.IntEnum
+    made = base(name, [(_member(member), value) for member, value in members.items()])
+    setattr(made, CONTRACT_NAMES, {_member(member): member for member in members})
+    return made
+
+
+def _member(name: str) -> str:
+    """Return a name that an enum accepts for a member; all but those with a meaning stay as they are."""
+    return f"x{name}" if name.startswith("_") or name == "mro" else name

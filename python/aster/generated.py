@@ -171,14 +171,15 @@ class GeneratedClient:
         setattr(cls, SERVICE_ATTRIBUTE, info)
 
     @classmethod
-    def from_connection(cls, client: AsterClient | ClientSession) -> SessionOpener[Self]:
+    def from_connection(cls, client: AsterClient | ClientSession, **options: Any) -> SessionOpener[Self]:
         """Return the client of the service that a connected client reaches: `await` it, or `async with`.
 
-        Raises `LookupError` if the server does not offer the service.
+        `options` are those of `AsterClient.client`, such as `interceptors` and `resolve`. Raises `LookupError` if the
+        server does not offer the service.
         """
 
         async def opened() -> Self:
-            return cls(cast("ServiceClient", await client.client(cls)))
+            return cls(cast("ServiceClient", await client.client(cls, **options)))
 
         return SessionOpener(opened)
 

@@ -17,6 +17,7 @@ from aster.handlers import class_of, decorated, host
 from aster.health import HealthServer
 from aster.logging import configure_at_start
 from aster.node import HasNode
+from aster.registry.publisher import RegistryPublisher
 from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class AsterServer(LoopBound, HasNode):
     `async with AsterServer([Hello()]) as server:` starts it, serves, and closes it. `config=None` takes the
     environment; arguments beat the configuration. `interceptors=None` means `[DeadlineInterceptor()]`, which core is
     by itself; a list is taken as it is. `expose_errors=None`: texts of exceptions reach callers with an open gate only.
+    `registry_ticket` is a ticket to write in the registry of another producer, `registry_namespace` one that
+    `storage_path` keeps; else the server has its own, the same one after every start with `storage_path`.
     `endpoint_config` replaces all network settings. `codec` is accepted and not needed: core encodes.
     Raises `ValueError` without services and for settings that contradict each other.
     """
@@ -70,7 +73,10 @@ class AsterServer(LoopBound, HasNode):
         interceptors: Sequence[Interceptor] | None = None,
         expose_errors: bool | None = None,
         max_sessions_per_connection: int = _aster.MAX_SESSIONS_PER_CONNECTION,
+        registry_namespace: str = "",
+        registry_ticket: str | None = None,
     ) -> None:
+        self._registry_choice = registry_namespace or None, registry_ticket
         self._services = list(services)
         if not self._services:
             raise ValueError("AsterServer requires at least one service")
@@ -99,7 +105,7 @@ class AsterServer(LoopBound, HasNode):
         infos = [info for info in map(service_info, map(class_of, self._services)) if info is not None]
         limits = [info.max_concurrent_streams for info in infos if info.max_concurrent_streams is not None]
         calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
-        return _aster.Server(self._config, self._channel, calls, self._max_sessions)
+        return _aster.Server(self._config, self._channel, calls, self._max_sessions, *self._registry_choice)
 
     async def start(self) -> None:
         """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network.
@@ -116,9 +122,9 @@ class AsterServer(LoopBound, HasNode):
             infos = [decorated(service) for service in self._services]
             configure_at_start(self._config)
             tell_warnings(self._config)
-            check_manifest(infos)
+            manifests = check_manifest(infos)
             self._warn_of_open_gate(infos)
-            self._queue = self._host(infos)
+            self._queue = self._host(infos, manifests)
         queue = self._queue
         try:
             await settle(self._native.start(queue))
@@ -140,9 +146,11 @@ class AsterServer(LoopBound, HasNode):
             self._health_server = HealthServer(self, str(setting(self._config, "health_host")))
             await self._health_server.start()
 
-    def _host(self, infos: list[ServiceInfo]) -> _aster.Queue:
+    def _host(self, infos: list[ServiceInfo], manifests: str | None) -> _aster.Queue:
         queue = open_queue()
         try:
+            if manifests is not None:
+                self._native.set_manifests(manifests)
             for target, info in zip(self._services, infos):
                 host(self._native, queue, target, info, self._interceptors)
         except BaseException:
@@ -294,6 +302,13 @@ class AsterServer(LoopBound, HasNode):
             "connections": connections,
             "sessions": sessions,
         }
+
+    @property
+    def registry(self) -> RegistryPublisher:
+        """The registry in which the server publishes. Raises `RuntimeError` before `start()`."""
+        if self._queue is None or not self._started:
+            raise RuntimeError("AsterServer not started; call start() first")
+        return RegistryPublisher(self._native.registry, self._queue)
 
     def _native_node(self) -> _aster.Node:
         return self._running().node

@@ -1,5 +1,18 @@
 /** Declarations of the vectors as wire classes, through the same helpers that programs use. */
-import { type Field, type FieldLike, Rpc, type ServiceDefinition, WireType, defineService, f } from "@aster/rpc";
+import {
+  BidiStream,
+  ClientStream,
+  DynamicTypeFactory,
+  type Field,
+  type FieldLike,
+  Rpc,
+  SerializationMode,
+  ServerStream,
+  type ServiceDefinition,
+  WireType,
+  defineService,
+  f,
+} from "@aster/rpc";
 import { root } from "./support.js";
 
 /** Types of a description. */
@@ -17,7 +30,7 @@ export interface Description {
   types: Types;
   scoped?: string;
   serialization_modes?: string[];
-  requires?: never;
+  requires?: unknown;
   methods: {
     name: string;
     pattern: string;
@@ -25,7 +38,7 @@ export interface Description {
     response: string;
     timeout_s?: number;
     idempotent?: boolean;
-    requires?: never;
+    requires?: unknown;
   }[];
 }
 
@@ -131,20 +144,7 @@ export class Declared {
 
   /** Declares the service. */
   service(description: Description): ServiceDefinition<object> {
-    const { service: name, version, requires } = description;
-    const methods = Object.fromEntries(
-      description.methods.map((method) => [
-        method.name,
-        Rpc({
-          request: this.#payload(method.request),
-          response: this.#payload(method.response),
-          timeout: method.timeout_s === undefined ? undefined : method.timeout_s * 1000,
-          idempotent: method.idempotent,
-          requires: method.requires,
-        }),
-      ]),
-    );
-    return defineService({ name, version, requires, methods });
+    return defined(description, (text) => this.#payload(text));
   }
 
   /** Compiles a service with one root type. */
@@ -153,6 +153,32 @@ export class Declared {
     const service = this.service({ service: "Vectors", version: 1, types: this.#types, methods });
     return compiled(service);
   }
+}
+
+const PATTERNS = { unary: Rpc, server_stream: ServerStream, client_stream: ClientStream, bidi_stream: BidiStream };
+
+function defined(description: Description, payload: (text: string) => never): ServiceDefinition<object> {
+  const { service: name, version, requires, scoped, serialization_modes: modes } = description;
+  const methods = Object.fromEntries(
+    description.methods.map((method) => [
+      method.name,
+      PATTERNS[method.pattern as "unary"]({
+        request: payload(method.request),
+        response: payload(method.response),
+        timeout: method.timeout_s === undefined ? undefined : method.timeout_s * 1000,
+        idempotent: method.idempotent,
+        requires: method.requires as never,
+      }),
+    ]),
+  );
+  const serialization = modes?.map((mode) => SerializationMode[mode.toUpperCase() as "JSON"]);
+  return defineService({ name, version, requires, scoped, serialization, methods } as never);
+}
+
+/** Declares the service with classes that are made of its types. */
+export function dynamic(description: Description): ServiceDefinition<object> {
+  const factory = new DynamicTypeFactory(description.types as never);
+  return defined(description, (text) => (BARE[text] ?? factory.get(text)) as never);
 }
 
 function enumOf(members: ([string, number] | string)[], texts?: Record<string, string>): Record<string, number | string> {

@@ -16,9 +16,14 @@ const prelude = `
   const start = () => AsterServer.start({ services: [new Lab()] });
 `;
 
-test("an example in one process", async (t) => {
-  const { code, out, err } = await run(t, [join(examples, "quickstart.js")]).ended;
-  assert.deepEqual([code, out, err], [0, "Hello, World!\n", ""]);
+test("examples in one process", async (t) => {
+  for (const [file, printed] of [
+    ["quickstart.js", "Hello, World!\n"],
+    ["proxy.js", '{"message":"Hello, World!"}\n'],
+  ] as const) {
+    const { code, out, err } = await run(t, [join(examples, file)]).ended;
+    assert.deepEqual([code, out, err], [0, printed, ""], file);
+  }
 });
 
 test("a server in dev mode says so", async (t) => {

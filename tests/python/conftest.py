@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aster import IrohNode, create_endpoint
+from cli_support import server
 
 VECTORS = Path(os.environ.get("ASTER_VECTORS_DIR", Path(__file__).resolve().parents[3] / "shared" / "vectors"))
 
@@ -37,6 +38,22 @@ def contract_vectors():
 @pytest.fixture(scope="session")
 def codec_vectors():
     return json.loads((VECTORS / "codec.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def home(tmp_path_factory, monkeypatch):
+    """A home folder of this test alone, as the command sees it."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A server of the services in `cli_services`, in another process, for all tests of the command."""
+    with server(HOME=str(tmp_path_factory.mktemp("lab"))) as running:
+        yield running
 
 
 # Nodes belong to no event loop, so that tests may use these in loops of their own.

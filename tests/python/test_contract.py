@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import warnings
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 
 import pytest
 
-from aster import AsterServer, BlobNotFound, all_of, any_of, rpc, server_stream, service, wire_type
+from aster import (
+    AsterServer,
+    BlobNotFound,
+    DeadlineInterceptor,
+    Metadata,
+    SerializationMode,
+    all_of,
+    any_of,
+    rpc,
+    server_stream,
+    service,
+    wire_type,
+)
 from aster.contract import (
     CapabilityKind,
     CapabilityRequirement,
@@ -288,6 +301,77 @@ def test_identifiers_that_mix_scripts(given, scripts):
         assert normalize_identifier("\u043f\u0440") == "\u043f\u0440"  # one script alone
 
 
+# -- what an id commits to -----------------------------------------------------------------------------------------
+
+
+def declare_one(
+    service_options=None, method_options=None, annotation="int", tag="id/Value", member=1, extra=(), default=0, docs=""
+):
+    """Return the id of a service of one method; each argument changes one thing."""
+    level = wire_type("id/Level")(enum.IntEnum("Level", {"LOW": 0, "HIGH": member}))
+    container = {"l": list, "s": set}.get(annotation[0])
+    given = field(default=default) if container is None else field(default_factory=container)
+    fields = [("value", annotation, given), ("level", level, field(default=level.LOW)), *extra]
+    value = wire_type(tag, metadata={"value": Metadata(docs)})(make_dataclass("Value", fields))
+
+    async def call(self, value):
+        """Call."""
+
+    call.__annotations__ = {"value": value, "return": value}
+    method = rpc(**{"name": "call", **(method_options or {})})(call)
+    members = {"method": method, "__init__": lambda self, peer=None: None}
+    return contract_id_from_service(service(**{"name": "Id", **(service_options or {})})(type("Declared", (), members)))
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"service_options": {"metadata": Metadata("text", ["tag"], deprecated=True)}},
+        {"service_options": {"public": True}},
+        {"service_options": {"max_concurrent_streams": 5, "interceptors": [DeadlineInterceptor()]}},
+        {"service_options": {"serialization": SerializationMode.XLANG}},
+        {"method_options": {"metadata": Metadata("text", ["tag"], deprecated=True)}},
+        {"default": 7},
+        {"docs": "text"},
+    ],
+    ids=str,
+)
+def test_what_is_no_identity(same):
+    assert declare_one(**same) == declare_one()
+
+
+def test_what_is_identity():
+    ids = [
+        declare_one(),
+        declare_one({"name": "Other"}),
+        declare_one({"version": 2}),
+        declare_one({"scoped": "session"}),
+        declare_one({"requires": "a"}),
+        declare_one({"requires": any_of("a")}),
+        declare_one({"requires": all_of("a")}),
+        declare_one({"requires": any_of("a", "b")}),
+        declare_one({"serialization": [SerializationMode.XLANG, SerializationMode.JSON]}),
+        declare_one({"serialization": [SerializationMode.JSON, SerializationMode.XLANG]}),
+        declare_one({"serialization": [SerializationMode.NATIVE]}),
+        declare_one(method_options={"name": "other"}),
+        declare_one(method_options={"timeout": 1.0}),
+        declare_one(method_options={"timeout": 2.0}),
+        declare_one(method_options={"idempotent": True}),
+        declare_one(method_options={"requires": "a"}),
+        declare_one(annotation="float"),
+        declare_one(annotation="int | None"),
+        declare_one(annotation="list[int]"),
+        declare_one(annotation="list[int | None]"),
+        declare_one(annotation="set[int]"),
+        declare_one(tag="id/Other"),
+        declare_one(tag="other/Value"),
+        declare_one(member=2),
+        declare_one(extra=[("more", "int", field(default=0))]),
+        declare_one(extra=[("other", "int", field(default=0))]),
+    ]
+    assert len(set(ids)) == len(ids)
+
+
 # -- manifests -----------------------------------------------------------------------------------------------------
 
 
@@ -477,7 +561,8 @@ async def test_the_start_verifies_what_the_manifest_says():
     # The id is that of the service, but not of what the manifest describes.
     write_manifest({**manifest.data, "methods": manifest.methods[:-1]})
     error = await raised(AsterServer([Echo()]).start())
-    assert str(error).startswith(f"Failed to read manifest at {path}: manifest of service `Echo`: "), error
+    assert str(error).startswith(f"Failed to read manifest at {path}: "), error
+    assert "its contract id is" in str(error)
     # The last of two entries does not hide the first one.
     write_manifest({**manifest.data, "contract_id": "f" * 64}, manifest.data)
     assert isinstance(await raised(AsterServer([Echo()]).start()), FatalContractMismatch)

@@ -35,7 +35,9 @@ def test_the_programs_of_the_specification_are_there():
         "data_plane.py",
         "raw_transport.py",
         "errors.py",
+        "config_file.py",
         "drain.py",
+        "failover.py",
     } <= set(PROGRAMS)
 
 

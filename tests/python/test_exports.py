@@ -37,8 +37,9 @@ aster.interceptors.deadline aster.interceptors.auth aster.interceptors.retry ast
 aster.interceptors.audit aster.interceptors.metrics aster.interceptors.capability aster.interceptors.rate_limit
 aster.interceptors.compression aster.transport aster.transport.base aster.transport.iroh aster.transport.local
 aster.service aster.metadata aster.inline_params aster.dynamic aster.framing aster.protocol aster.health aster.limits
-aster.types aster.testing aster.testing.harness aster.contract aster.contract.identity aster.contract.manifest
-aster.contract.publication aster._aster
+aster.types aster.testing aster.testing.harness aster.cli aster.contract aster.contract.identity aster.contract.manifest
+aster.contract.publication aster.generated aster.registry aster.registry.keys aster.registry.models aster.registry.acl
+aster.registry.client aster.registry.gossip aster.registry.publisher aster._aster
 """)
 
 # Names that the specification gives under a module.

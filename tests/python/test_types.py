@@ -375,6 +375,20 @@ def test_what_is_refused(annotation, shown):
         assert message == f"Unsupported type in Made.x: {shown}"
 
 
+@pytest.mark.parametrize("annotation", [typing.Any, typing.Literal["a"], Tuple[int, str], Union[int, str], "Any"])
+@pytest.mark.parametrize("mode", [SerializationMode.XLANG, SerializationMode.JSON, SerializationMode.ROW])
+def test_codecs_refuse_the_same(annotation, mode):
+    made = dataclasses.make_dataclass("Made", [("x", annotation, None)], namespace={"Any": typing.Any})
+    wire_type("types/Made")(made)
+    with pytest.raises(TypeError, match=r"Made\.x: "):
+        ForyCodec(mode, types=[made])
+
+
+def test_bare_containers_hold_texts():
+    found = field_types(dataclasses.make_dataclass("Bare", [("a", List, None), ("b", Dict, None), ("c", list, None)]))
+    assert found == {"a": "list<string>", "b": "map<string,string>", "c": "list<string>"}
+
+
 def test_enums_whose_values_are_beyond_32_bits_are_refused():
     with pytest.raises(TypeError, match="32-bit"):
         declare(x=enum.Enum("Wide", {"A": 2**31}))

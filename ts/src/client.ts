@@ -2,10 +2,15 @@
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
-import { AdmissionDeniedError, InvalidStateError } from "./errors.js";
-import type { NativeClient, NativeSettings } from "./native.js";
-import { planOf } from "./plans.js";
-import { type ServiceLike, checkKeys, requireService } from "./services.js";
+import type { Int64 } from "./described.js";
+import { Discovery } from "./discovery.js";
+import { AdmissionDeniedError, InvalidStateError, ServiceNotFoundError } from "./errors.js";
+import type { NativeClient, NativeSettings, NativeStub } from "./native.js";
+import { type Plan, planOf } from "./plans.js";
+import { type ProxyClient, type SessionProxy, makeProxy, makeSession } from "./proxies.js";
+import { ProxyCalls } from "./proxy-calls.js";
+import { type EndpointLease, RegistryClient, type Strategy, recordOf } from "./registry.js";
+import { RpcScope, type ServiceLike, checkKeys, requireService } from "./services.js";
 import { ClientSession, type Stub, makeStub } from "./stubs.js";
 import { type ServiceSummary, summaries } from "./summary.js";
 
@@ -25,6 +30,17 @@ export interface ClientOptions {
   allowForeignChannels?: boolean;
   /** Run around every call of its stubs. */
   interceptors?: readonly Interceptor[];
+}
+
+/** Options of a stub. */
+export interface StubOptions {
+  channel?: string;
+  /** Run around its calls, behind those of the client. */
+  interceptors?: readonly Interceptor[];
+  /** The server of the client (the default), or all that its registry knows. */
+  resolve?: "direct" | "registry";
+  /** How servers are chosen with `resolve: "registry"`; default: `round_robin`. */
+  strategy?: Strategy;
 }
 
 const OPTIONS = [
@@ -63,6 +79,9 @@ export class AsterClient implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   #operation = 0;
   #sessions = 0;
+  #registry: RegistryClient | undefined;
+  /** @internal */
+  discovery: Discovery;
 
   constructor(options: ClientOptions = {}) {
     checkKeys("AsterClient", options, OPTIONS);
@@ -72,6 +91,7 @@ export class AsterClient implements AsyncDisposable {
     }
     Chain.of(options.interceptors ?? []);
     this.#engine = engine();
+    this.discovery = new Discovery(this.#engine.native, (summary) => this.#manifest(summary));
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, args);
@@ -161,17 +181,42 @@ export class AsterClient implements AsyncDisposable {
     return { native: this.#native, info: this.#info };
   }
 
-  /** Makes a stub of a service that the server offers; of a session service it opens a session. */
-  async client<S extends object>(
-    service: ServiceLike<S>,
-    options: { channel?: string; interceptors?: readonly Interceptor[] } = {},
-  ): Promise<Stub<S>> {
-    checkKeys("client", options, ["channel", "interceptors"]);
+  /**
+   * Makes a stub of a service that the server offers; of a session service it opens a session.
+   *
+   * With `resolve: "registry"` calls go to every server that the registry knows for the service: each call takes the next
+   * by `strategy`, and moves on when one is unavailable and the call was not sent or its method is idempotent. A session
+   * stays where it was opened.
+   *
+   * Rejects with `ServiceNotFoundError` if nobody serves it, a `TypeError` for another word.
+   */
+  async client<S extends object>(service: ServiceLike<S>, options: StubOptions = {}): Promise<Stub<S>> {
+    checkKeys("client", options, ["channel", "interceptors", "resolve", "strategy"]);
+    const { resolve = "direct", strategy } = options;
+    if (resolve !== "direct" && resolve !== "registry") throw new TypeError(`client: unknown resolve '${String(resolve)}'`);
     const chain = Chain.of([...(this.#options.interceptors ?? []), ...(options.interceptors ?? [])]);
     const { native } = this.#connected();
     const plan = planOf(this.#engine.native, requireService(service));
-    const bound = checked(native.bind(plan.native, options.channel));
+    const direct = resolve === "direct";
+    const bound = direct ? checked(native.bind(plan.native, options.channel)) : await this.#routed(native, plan, strategy);
     return makeStub(this.#engine, plan, bound, chain) as unknown as Stub<S>;
+  }
+
+  async #routed(native: NativeClient, plan: Plan, strategy: Strategy | undefined): Promise<NativeStub> {
+    const bound = await this.#engine.operate((op) => native.bindRouted(op, plan.native, strategy));
+    return checked(native.routed(bound as object, plan.native));
+  }
+
+  /** Returns the servers of a service that can be used now, from the registry; without one none. */
+  async producers(name: string, version?: number): Promise<EndpointLease[]> {
+    const { native } = this.#connected();
+    const texts = (await this.#engine.operate((op) => native.producers(op, name, version))) as string[];
+    return texts.map((text) => recordOf<EndpointLease>(text));
+  }
+
+  /** The registry of the server, joined at its first use. */
+  get registry(): RegistryClient {
+    return (this.#registry ??= new RegistryClient(this.#engine, this.#connected().native));
   }
 
   /** Opens a session: its stubs of session services are closed with it. */
@@ -179,6 +224,68 @@ export class AsterClient implements AsyncDisposable {
     checkKeys("openSession", options, ["channel"]);
     this.#connected();
     return new ClientSession(++this.#sessions, options.channel, (service, at) => this.client(service, at));
+  }
+
+  /**
+   * Returns a client of a service that needs no class: plain objects in, plain objects out. Usable at once; awaiting it
+   * does nothing. The contract is fetched and verified at the first call; without one bodies are JSON.
+   *
+   * `int64`: 64-bit integers as number where that is exact, else bigint (`"auto"`, the default), or always bigint.
+   *
+   * Throws `ServiceNotFoundError` if the server has no such service, a `TypeError` if it is session-scoped.
+   */
+  proxy<M extends string = string>(name: string, options: { int64?: Int64 } = {}): ProxyClient<M> {
+    const calls = this.#calls("proxy", name, options);
+    if (this.#offered(name).pattern === RpcScope.SESSION) {
+      const way = `Use 'await client.session("${name}")' instead of 'client.proxy("${name}")'.`;
+      throw new TypeError(`'${name}' is session-scoped. ${way}`);
+    }
+    return makeProxy(calls) as ProxyClient<M>;
+  }
+
+  /**
+   * Opens a session of a service that needs no class; see {@link proxy}.
+   *
+   * Rejects with `ServiceNotFoundError` if the server has no such service, a `TypeError` if it is not session-scoped.
+   */
+  async session<M extends string = string>(name: string, options: { int64?: Int64 } = {}): Promise<SessionProxy<M>> {
+    const calls = this.#calls("session", name, options);
+    if (this.#offered(name).pattern !== RpcScope.SESSION) {
+      throw new TypeError(`'${name}' is not session-scoped. Use 'client.proxy("${name}")'.`);
+    }
+    return (await makeSession(calls)) as SessionProxy<M>;
+  }
+
+  /** Fetches the manifest of an advertised contract; undefined if it cannot be had, which is told. */
+  async #manifest({ name, version }: ServiceSummary): Promise<string | undefined> {
+    const { native } = this.#connected();
+    try {
+      return (await this.#engine.operate((op) => native.contract(op, name, version))) as string;
+    } catch (error) {
+      if (!(error instanceof ServiceNotFoundError)) throw error;
+      const text = `contract of '${name}' v${version} is unavailable: using JSON (${error.message})`;
+      process.emitWarning(text, { type: "AsterWarning" });
+      return undefined;
+    }
+  }
+
+  #offered(name: string): ServiceSummary {
+    const { services } = this.#connected().info;
+    const found = services.find((service) => service.name === name);
+    if (found) return found;
+    const names = services.map((service) => `'${service.name}'`).join(", ");
+    throw new ServiceNotFoundError(`Service '${name}' not found. Available: [${names}]`, { kind: "not_found" });
+  }
+
+  #calls(what: string, name: string, options: { int64?: Int64 }): ProxyCalls {
+    checkKeys(what, options, ["int64"]);
+    const { int64 = "auto" } = options;
+    if (int64 !== "auto" && int64 !== "bigint") throw new TypeError(`${what}: unknown int64 '${String(int64)}'`);
+    const { native } = this.#connected();
+    const summary = this.#offered(name);
+    const chain = Chain.of(this.#options.interceptors ?? []);
+    const [engine, discovery, channel] = [this.#engine, this.discovery, this.#options.channelName];
+    return new ProxyCalls({ engine, native, summary, channel, chain, discovery, int64 });
   }
 
   /** Services that the server offers. */

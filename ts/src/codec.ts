@@ -32,7 +32,11 @@ export class Codec implements WriteContext, ReadContext {
   readonly #roots = new Map<string, { number: number; write: Write }>();
   #native: NativePlan | undefined;
 
-  constructor(messages: readonly MessageShape[]) {
+  readonly #bareInt: string;
+
+  /** `bareInt`: how an integer that is all of a message is held. */
+  constructor(messages: readonly MessageShape[], bareInt = "") {
+    this.#bareInt = bareInt;
     this.#messages = messages.map(({ tag, type, properties, shapes, self = tag }) => {
       // Made at first use: many types of a service are never seen.
       const entry: Entry = {
@@ -86,7 +90,8 @@ export class Codec implements WriteContext, ReadContext {
     const entry = this.#byTag.get(root);
     if (entry) return (value, slot) => entry.write(value, slot);
     const text = BARE[root as keyof typeof BARE];
-    return writer(this, { kind: "scalar", text, form: "", zero: () => undefined });
+    const form = root === "int" ? this.#bareInt : "";
+    return writer(this, { kind: "scalar", text, form, zero: () => undefined });
   }
 
   #root(name: string): { number: number; write: Write } {

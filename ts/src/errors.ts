@@ -48,6 +48,32 @@ export class ServiceNotFoundError extends AsterError {}
 export class ConnectionLostError extends AsterError {}
 /** Not possible in this state: not started, not connected, closed. */
 export class InvalidStateError extends AsterError {}
+
+/** A service is not the one that its manifest describes. */
+export class FatalContractMismatchError extends InvalidStateError {
+  readonly service: string;
+  readonly version: number;
+  /** Contract id of the manifest. */
+  readonly expected: string;
+  /** Contract id of the program. */
+  readonly actual: string;
+  /** The manifest file. */
+  readonly path: string;
+
+  constructor(
+    message: string,
+    about: { service: string; version: number; expected: string; actual: string; path: string },
+    options?: { cause?: unknown },
+  ) {
+    super(message, { ...options, kind: "contract" });
+    this.service = about.service;
+    this.version = about.version;
+    this.expected = about.expected;
+    this.actual = about.actual;
+    this.path = about.path;
+  }
+}
+
 /** Sending on a call whose sending side is closed, by its caller or because the call has ended. */
 export class StreamClosedError extends AsterError {
   constructor(message?: string, options?: { cause?: unknown }) {
@@ -105,6 +131,7 @@ for (const [name, type] of Object.entries({
   ServiceNotFoundError,
   ConnectionLostError,
   InvalidStateError,
+  FatalContractMismatchError,
   StreamClosedError,
   ConfigError,
   TicketError,

@@ -16,8 +16,10 @@ export interface FieldOptions<T> {
 export type Shape =
   | { kind: "scalar"; text: string; form: string; zero: () => unknown }
   | { kind: "enum"; tag: string; members: ReadonlyMap<string, number | string> }
-  | { kind: "list" | "set" | "optional"; item: Shape }
-  | { kind: "map"; key: Shape; value: Shape; record: boolean }
+  | { kind: "list" | "optional"; item: Shape }
+  /** `loose`: what looks alike may be written as well, an array or an object. */
+  | { kind: "set"; item: Shape; loose?: boolean }
+  | { kind: "map"; key: Shape; value: Shape; record: boolean; loose?: boolean }
   | { kind: "message"; resolve: () => WireClass }
   | { kind: "self" };
 

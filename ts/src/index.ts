@@ -6,14 +6,18 @@
 export { type Requirement, allOf, anyOf } from "./capability.js";
 export type { CallOptions } from "./calls.js";
 export type { Interceptor } from "./chain.js";
-export { type Address, AsterClient, type ClientOptions } from "./client.js";
+export { type Address, AsterClient, type ClientOptions, type StubOptions } from "./client.js";
 export { AsterConfig, type ConfigFields } from "./config.js";
 export { CallContext } from "./context.js";
-export { canonicalBytes, contractIdFromService } from "./contract.js";
+export { type Declared, canonicalBytes, contractIdFromService } from "./contract.js";
+export { type CallDefaults, withOptions } from "./defaults.js";
+export type { DescribedField, DescribedType, Int64 } from "./described.js";
+export { type DynamicEnum, type DynamicTypeOptions, DynamicTypeFactory } from "./dynamic-types.js";
 export {
   AdmissionDeniedError,
   ConfigError,
   ConnectionLostError,
+  FatalContractMismatchError,
   InvalidStateError,
   LimitExceededError,
   NativeLoadError,
@@ -41,7 +45,25 @@ export {
   RetryInterceptor,
   type RetryPolicy,
 } from "./interceptors.js";
+export {
+  ContractManifest,
+  type ManifestData,
+  type ManifestField,
+  type ManifestMethod,
+  verifyManifestOrFatal,
+} from "./manifest.js";
 export { type Metadata, WireType, type WireClass, type WireTypeOptions, wireType } from "./messages.js";
+export { type PlainMessage, ProxyClient, type ProxyCall, type ProxyMethod, SessionProxy } from "./proxies.js";
+export { fetchContract, publishContract } from "./publication.js";
+export {
+  type ArtifactRef,
+  type EndpointLease,
+  RegistryACL,
+  RegistryClient,
+  RegistryPublisher,
+  type ResolveOptions,
+  type Strategy,
+} from "./registry.js";
 export { AsterError, RpcError, type RpcErrorOptions, statusName } from "./rpc-error.js";
 export type { ServiceInput } from "./handlers.js";
 export { AsterServer, type ServerOptions } from "./server.js";

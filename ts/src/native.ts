@@ -30,6 +30,8 @@ export interface NativePlan {
 export interface NativeStub {
   method(name: string): number;
   openSession(): NativeStub | Error;
+  /** Another service of the same server, in the same session. */
+  withPlan(plan: NativePlan): NativeStub | Error;
   nextCallId(): string;
   readonly sessionTicket: number | null;
   /** Id on the wire. */
@@ -41,11 +43,52 @@ export interface NativeStub {
 export interface NativeClient {
   info(): string;
   bind(plan: NativePlan, channel?: string): NativeStub | Error;
+  /** For a plan whose bodies are made here. */
+  bindUntyped(plan: NativePlan): NativeStub | Error;
+  registry(op: number): Error | undefined;
+  contract(op: number, service: string, version?: number, withinMs?: number): Error | undefined;
+  producers(op: number, service: string, version?: number): Error | undefined;
+  /** Completes with what {@link routed} takes. */
+  bindRouted(op: number, plan: NativePlan, strategy?: string): Error | undefined;
+  routed(bound: object, plan: NativePlan): NativeStub | Error;
   close(op: number): Error | undefined;
+}
+
+/** What is looked for in a registry. */
+export interface Wish {
+  readonly service: string;
+  readonly version?: number;
+  readonly channel?: string;
+  readonly tag?: string;
+  readonly contractId?: string;
+  readonly strategy?: string;
+  readonly modes?: readonly string[];
+  readonly realm?: string;
+}
+
+/** The registry that a client has joined. */
+export interface NativeClientRegistry {
+  resolveAll(op: number, wish: Wish): Error | undefined;
+  /** Endpoints and why they were dropped, or an empty text, in turn. */
+  explain(wish: Wish): string[] | Error;
+  artifacts(): string[];
+  changed(op: number, seen: number): Error | undefined;
+}
+
+/** The registry that a server writes. */
+export interface NativeServerRegistry {
+  readonly namespace: string;
+  readonly authorId: string;
+  readonly isFailing: boolean;
+  share(op: number, mode: string): Error | undefined;
+  allowAuthor(op: number, id: string): Error | undefined;
+  setHealth(health: string): Error | undefined;
 }
 
 /** A server. */
 export interface NativeServer {
+  setManifests(text: string): void;
+  registry(): NativeServerRegistry | Error;
   register(plan: NativePlan): number | Error;
   forget(tag: number): void;
   start(op: number): Error | undefined;
@@ -80,8 +123,17 @@ export interface NativeEngine {
   release(): void;
   abandon(op: number): void;
   settings(args: string, inline: string, env: string): NativeSettings | Error;
-  plan(description: string, declared: string, build: Codec["build"]): NativePlan | Error;
-  server(settings: NativeSettings, channel?: string, maxConcurrentStreams?: number, maxSessionsPerConnection?: number): NativeServer | Error;
+  plan(description: string, declared: string, build: Codec["build"] | ((body: string) => unknown)): NativePlan | Error;
+  server(
+    settings: NativeSettings,
+    options: {
+      channel?: string;
+      maxConcurrentStreams?: number;
+      maxSessionsPerConnection?: number;
+      registryNamespace?: string;
+      registryTicket?: string;
+    },
+  ): NativeServer | Error;
   connect(
     op: number,
     settings: NativeSettings,
@@ -125,6 +177,22 @@ export interface NativeEngine {
   fail(ticket: number, text: string): Error | undefined;
 }
 
+/** A service as a program declares it. */
+export interface LiveContract {
+  readonly service: string;
+  readonly version: number;
+  readonly contractId: string;
+}
+
+/** Why a program does not go with a manifest file. */
+export interface ManifestFault {
+  readonly text: string;
+  /** What the manifest says of the service that differs; without one the file is at fault. */
+  readonly expected?: LiveContract;
+  /** Its contract id in the program. */
+  readonly actual?: string;
+}
+
 /** What the library exports. */
 export interface NativeModule {
   version(): string;
@@ -137,6 +205,10 @@ export interface NativeModule {
   contractIdentity(description: string): string;
   manifestOf(description: string): string;
   verifiedManifest(text: string): string;
+  descriptionOfManifest(text: string): string;
+  readManifest(text: string): { text: string; verified: boolean };
+  checkLiveContracts(path: string, live: LiveContract[]): ManifestFault | null;
+  typeTree(text: string): string;
   flattenedName(tag: string, argumentTexts: string[]): string;
   maxMessageDepth(): number;
   Capabilities: new () => NativeCapabilities;

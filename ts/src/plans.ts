@@ -1,5 +1,6 @@
 /** Service descriptions: what was declared, as the JSON that core compiles (`contract.md` sections 3 and 6). */
 import { Codec, type MessageShape } from "./codec.js";
+import { type Form, coreForm } from "./described.js";
 import type { Field, Shape } from "./fields.js";
 import { type FieldInfo, type Metadata, type WireClass, type WireInfo, registerClass, wireInfo } from "./messages.js";
 import { type NativeEngine, type NativePlan, native } from "./native.js";
@@ -12,6 +13,8 @@ export interface Plan {
   readonly info: ServiceInfo;
   readonly native: NativePlan;
   readonly codec: Codec;
+  /** What was compiled, in the form of core. */
+  readonly description: string;
   /** The methods in declared order. */
   readonly methods: readonly MethodPlan[];
 }
@@ -42,8 +45,6 @@ interface DeclaredMethod extends Record<string, unknown> {
   readonly request: string;
   readonly response: string;
 }
-
-type Form = string | [string, ...Form[]];
 
 interface Message {
   readonly type: WireClass;
@@ -82,12 +83,12 @@ class Description {
     const declared = methods.map(({ name, info }) => this.#method(name, info));
     this.#follow();
     this.#findDefaults(engine, declared);
-    const { native, codec } = this.#build(engine, declared, []);
+    const { native, codec, description } = this.#build(engine, declared, []);
     const plans = methods.map((method, at) => {
       const { request, response } = declared[at] as DeclaredMethod;
       return { ...method, request: codec.writer(request), response: codec.writer(response) };
     });
-    return { info: this.#info, native, codec, methods: plans };
+    return { info: this.#info, native, codec, description, methods: plans };
   }
 
   #where(detail: string): string {
@@ -163,7 +164,7 @@ class Description {
   #type(where: string, owner: Message, shape: Shape): [text: string, form: Form] {
     switch (shape.kind) {
       case "scalar":
-        return [shape.text, shape.form];
+        return [shape.text, coreForm(shape.form)];
       case "enum":
         return [this.#enum(where, shape), ""];
       case "self":
@@ -247,7 +248,7 @@ class Description {
     engine: NativeEngine,
     methods: object[],
     scratch: readonly { tag: string; field: Message["fields"][number]; self: string }[],
-  ): { native: NativePlan; codec: Codec } {
+  ): { native: NativePlan; codec: Codec; description: string } {
     const types: string[] = [];
     const forms: Record<string, Form[]> = {};
     const messages: MessageShape[] = [];
@@ -273,20 +274,21 @@ class Description {
     }
     const codec = new Codec(messages);
     const declared = JSON.stringify({ messages: messages.map(({ tag }) => tag), forms });
-    const plan = engine.plan(this.#text(methods, types), declared, codec.build);
+    const description = this.#text(methods, types);
+    const plan = engine.plan(description, declared, codec.build);
     if (plan instanceof Error) throw plan;
     codec.join(plan);
-    return { native: plan, codec };
+    return { native: plan, codec, description };
   }
 
   #text(methods: object[], types: string[]): string {
-    const { name, version, scope, modes, requires, public: open, metadata } = this.#info;
+    const { name, version, scope, modes, producerLanguage, requires, public: open, metadata } = this.#info;
     const head = JSON.stringify({
       service: name,
       version,
       scoped: scope,
       serialization_modes: modes,
-      producer_language: modes?.includes("native") ? "typescript" : undefined,
+      producer_language: modes?.includes("native") ? (producerLanguage ?? "typescript") : undefined,
       requires,
       public: open,
       methods,

@@ -31,13 +31,19 @@ const number: Read = (slot) => inn.F[slot];
 const boolean: Read = (slot) => inn.U[2 * slot] === 1;
 const signed: Read = (slot) => inn.B[inn.U[2 * slot] as number];
 const unsigned: Read = (slot) => BigInt.asUintN(64, inn.B[inn.U[2 * slot] as number] as bigint);
+const narrow = (read: Read): Read => (slot) => {
+  const value = read(slot) as bigint;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+};
 const date: Read = (slot) => new Date(inn.F[slot] as number);
 const day: Read = (slot) => dateText(inn.F[slot] as number);
 const bytes: Read = (slot) => inn.objects[inn.U[2 * slot] as number];
 
 function scalar({ text: type, form }: Extract<Shape, { kind: "scalar" }>): Read {
   if (form === "micros") return signed;
-  if (form === "bigint") return type === "uint64" || type === "var_uint64" ? unsigned : signed;
+  if (form === "bigint" || form === "wide") return type === "uint64" || type === "var_uint64" ? unsigned : signed;
+  if (form === "auto") return narrow(scalar({ kind: "scalar", text: type, form: "bigint", zero: () => 0n }));
   switch (type) {
     case "string":
     case "uuid":

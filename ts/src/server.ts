@@ -1,11 +1,14 @@
 /** Servers (`node-api.md` section 5). */
+import { resolve } from "node:path";
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
 import { Host, type ServiceInput, objectsOf } from "./handlers.js";
-import type { NativeServer, NativeSettings } from "./native.js";
+import { checkLive } from "./manifest.js";
+import type { LiveContract, NativeServer, NativeSettings } from "./native.js";
 import { planOf } from "./plans.js";
+import { RegistryPublisher } from "./registry.js";
 import { checkKeys } from "./services.js";
 import { type ServiceSummary, summaries } from "./summary.js";
 
@@ -24,6 +27,10 @@ export interface ServerOptions {
   maxConcurrentStreams?: number;
   /** Sessions at once on one connection; default 1024. */
   maxSessionsPerConnection?: number;
+  /** A registry that `storagePath` keeps; default: the one that was in use last, else a new one. */
+  registryNamespace?: string;
+  /** A ticket to write in the registry of another server. */
+  registryTicket?: string;
 }
 
 const OPTIONS = [
@@ -37,6 +44,8 @@ const OPTIONS = [
   "maxConcurrentStreams",
   "maxSessionsPerConnection",
   "interceptors",
+  "registryNamespace",
+  "registryTicket",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "allowAllConsumers", "allowAllProducers", "exposeErrors"] as const;
 
@@ -46,6 +55,7 @@ export class AsterServer implements AsyncDisposable {
   readonly #native: NativeServer;
   readonly #settings: NativeSettings;
   readonly #tags: number[] = [];
+  readonly #live: LiveContract[];
   readonly #closed: Promise<void>;
   #markClosed: () => void = () => {};
   #starting: Promise<this> | undefined;
@@ -64,13 +74,15 @@ export class AsterServer implements AsyncDisposable {
       const chain = Chain.of([...interceptors, ...info.interceptors]);
       return new Host(this.#engine, planOf(this.#engine.native, info), objects, chain);
     });
+    this.#live = hosts.map(({ plan: { info, native } }) => {
+      return { service: info.name, version: info.version, contractId: native.contractId };
+    });
     const args: ConfigFields = {};
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, args);
-    const { channelName, maxConcurrentStreams, maxSessionsPerConnection } = options;
-    this.#native = checked(
-      this.#engine.native.server(this.#settings, channelName, maxConcurrentStreams, maxSessionsPerConnection),
-    );
+    const { channelName: channel, maxConcurrentStreams, maxSessionsPerConnection, registryNamespace, registryTicket } = options;
+    const hosting = { channel, maxConcurrentStreams, maxSessionsPerConnection, registryNamespace, registryTicket };
+    this.#native = checked(this.#engine.native.server(this.#settings, hosting));
     for (const host of hosts) {
       const tag = checked(this.#native.register(host.plan.native));
       this.#tags.push(tag);
@@ -88,12 +100,19 @@ export class AsterServer implements AsyncDisposable {
     }
   }
 
-  /** Binds the endpoint and serves from then on; does not wait for relays. Idempotent. */
+  /**
+   * Binds the endpoint and serves from then on; does not wait for relays. Idempotent.
+   *
+   * Rejects with `FatalContractMismatchError` if `.aster/manifest.json` below the working directory names another
+   * contract, with `InvalidStateError` if that file cannot be read.
+   */
   start(): Promise<this> {
     return (this.#starting ??= this.#start());
   }
 
   async #start(): Promise<this> {
+    const manifests = checkLive(resolve(".aster/manifest.json"), this.#live);
+    if (manifests !== undefined) this.#native.setManifests(manifests);
     for (const warning of this.#native.warnings()) process.emitWarning(warning, { type: "AsterWarning" });
     await this.#engine.operate((op) => this.#native.start(op));
     if (!this.#closing) {
@@ -203,6 +222,11 @@ export class AsterServer implements AsyncDisposable {
   /** Services as they are announced. */
   get services(): readonly ServiceSummary[] {
     return summaries(JSON.parse(checked(this.#started().services())));
+  }
+
+  /** The registry in which the server publishes. */
+  get registry(): RegistryPublisher {
+    return new RegistryPublisher(this.#engine, checked(this.#started().registry()));
   }
 
   get running(): boolean {

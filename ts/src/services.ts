@@ -65,6 +65,7 @@ export interface ServiceInfo {
   readonly version: number;
   readonly scope: RpcScope;
   readonly modes: readonly string[] | undefined;
+  readonly producerLanguage: string | undefined;
   readonly requires: Requirement | undefined;
   readonly public: boolean;
   readonly metadata: Metadata;
@@ -81,6 +82,8 @@ export interface ServiceOptions {
   /** One object for all callers, or one per session; `"stream"` is another word for `"session"`. Default: shared. */
   scoped?: RpcScope | "stream";
   serialization?: SerializationMode | readonly SerializationMode[];
+  /** Language of the producer of a contract that lists NATIVE; for generated clients. Default: typescript. */
+  producerLanguage?: string;
   requires?: Requirement;
   /** Meant for everyone, so that an open gate is no mistake. */
   public?: boolean;
@@ -267,6 +270,7 @@ function serviceInfo(name: string, options: ServiceOptions, methods: Map<string,
     version: options.version ?? 1,
     scope: options.scoped === undefined || options.scoped === "shared" ? RpcScope.SHARED : RpcScope.SESSION,
     modes: modes?.map(modeName),
+    producerLanguage: options.producerLanguage,
     requires: options.requires,
     public: options.public ?? false,
     metadata: options.metadata ?? {},
@@ -289,7 +293,7 @@ function checkService(what: string, options: ServiceOptions): void {
   if (scoped !== undefined && !["shared", "session", "stream"].includes(scoped)) {
     throw new TypeError(`${what}: unknown scope '${String(scoped)}'`);
   }
-  checkKeys(what, options, ["name", "version", "scoped", "serialization", "requires", "public", "metadata", "interceptors", "methods"]);
+  checkKeys(what, options, ["name", "version", "scoped", "serialization", "producerLanguage", "requires", "public", "metadata", "interceptors", "methods"]);
 }
 
 /** Refuses options that do not exist: in JavaScript nobody else would. */

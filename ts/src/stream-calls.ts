@@ -116,7 +116,13 @@ export class ServerStreamCall<R> implements AsyncIterableIterator<R>, AsyncDispo
   /** @internal */
   constructor(exchange: Conversation) {
     this.#exchange = exchange;
-    if (!exchange.over) dropped.register(this, exchange);
+    if (!exchange.over) dropped.register(this, exchange, this);
+  }
+
+  /** @internal Gives the call to somebody else, who cancels it if need be. */
+  release(): Conversation {
+    dropped.unregister(this);
+    return this.#exchange;
   }
 
   [Symbol.asyncIterator](): this {
@@ -163,7 +169,13 @@ export class BidiChannel<Q, R> implements AsyncIterable<R>, AsyncDisposable {
   /** @internal */
   constructor(exchange: Conversation) {
     this.#exchange = exchange;
-    if (!exchange.over) dropped.register(this, exchange);
+    if (!exchange.over) dropped.register(this, exchange, this);
+  }
+
+  /** @internal Gives the call to somebody else, who cancels it if need be. */
+  release(): Conversation {
+    dropped.unregister(this);
+    return this.#exchange;
   }
 
   /**

@@ -1,12 +1,13 @@
 /** Stubs: objects whose methods are calls, of shared services and of sessions (`node-api.md` section 6). */
 import { type CallOptions, caller } from "./calls.js";
 import type { Chain } from "./chain.js";
+import { type CallDefaults, hasSiblings, joined, withDefaults } from "./defaults.js";
 import type { Engine } from "./engine.js";
 import { checked } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
 import type { NativeStub } from "./native.js";
 import type { Plan } from "./plans.js";
-import { RpcScope, type ServiceLike, requireService } from "./services.js";
+import { RpcPattern, RpcScope, type ServiceLike, requireService } from "./services.js";
 import type { BidiChannel, ServerStreamCall } from "./stream-calls.js";
 import type { Source } from "./streams.js";
 
@@ -68,14 +69,32 @@ export function makeStub(
     const call = caller({ engine: of, stub: native, index: native.method(name), write, refusal, chain, about, timeout });
     Object.defineProperty(stub, property, { value: call, enumerable: true, configurable: true });
   }
-  return Object.freeze(stub);
+  return hasSiblings(Object.freeze(stub), (defaults) => sibling(plan, stub, defaults));
 
   function refusal(): Error | undefined {
     return closed ? new InvalidStateError(text, { kind: "closed" }) : undefined;
   }
 }
 
-function openSession(of: Engine, bound: NativeStub): { stub: NativeStub; close(): Promise<void> } {
+/** Makes a stub whose methods are those of another one, with defaults. */
+function sibling(plan: Plan, stub: Record<string, unknown> & Closable, defaults: CallDefaults): object {
+  // A method may have taken the place of `close`.
+  const { close, [Symbol.asyncDispose]: dispose } = Object.getOwnPropertyDescriptors(stub);
+  const made = Object.create(null, {
+    close: { ...close, configurable: true },
+    [Symbol.asyncDispose]: dispose as PropertyDescriptor,
+  }) as Record<string, unknown>;
+  for (const { property, info } of plan.methods) {
+    const call = stub[property] as (...args: unknown[]) => unknown;
+    const bidi = info.pattern === RpcPattern.BIDI_STREAM;
+    const value = (...args: unknown[]): unknown => call(...withDefaults(args, bidi, defaults));
+    Object.defineProperty(made, property, { value, enumerable: true, configurable: true });
+  }
+  return hasSiblings(Object.freeze(made), (more) => sibling(plan, stub, joined(defaults, more)));
+}
+
+/** Opens a session of a service. */
+export function openSession(of: Engine, bound: NativeStub): { stub: NativeStub; close(): Promise<void> } {
   const stub = checked(bound.openSession());
   const ended = new Promise<void>((resolve) => of.sessionEnds.set(stub.sessionTicket as number, resolve));
   const close = async (): Promise<void> => {

@@ -39,6 +39,11 @@ function element(write: Write, value: unknown, slot: number): void {
 
 function text(value: unknown, slot: number): void {
   if (typeof value !== "string") return bad(slot);
+  writeText(value, slot);
+}
+
+/** Writes a text. */
+export function writeText(value: string, slot: number): void {
   const { U } = out;
   U[2 * slot] = out.length;
   U[2 * slot + 1] = value.length;
@@ -71,6 +76,13 @@ function bigint(value: unknown, slot: number): void {
   out.mark(slot, 0, at);
 }
 
+/** A whole number, or a bigint. */
+function whole(value: unknown, slot: number): void {
+  if (typeof value !== "number") bigint(value, slot);
+  else if (Number.isSafeInteger(value)) bigint(BigInt(value), slot);
+  else bad(slot);
+}
+
 const getTime = Function.prototype.call.bind(Date.prototype.getTime) as (value: unknown) => number;
 
 function date(value: unknown, slot: number): void {
@@ -98,6 +110,7 @@ function bytes(value: unknown, slot: number): void {
 /** Returns the writer of a scalar. */
 function scalar({ text: type, form }: Extract<Shape, { kind: "scalar" }>): Write {
   if (form === "bigint" || form === "micros") return bigint;
+  if (form === "auto" || form === "wide") return whole;
   switch (type) {
     case "string":
     case "uuid":
@@ -156,13 +169,19 @@ export function writer(context: WriteContext, shape: Shape, owner?: Written): Wr
     }
     case "set": {
       const item = writer(context, shape.item, owner);
-      return (value, slot) => (value instanceof Set ? elements([...(value as Set<unknown>)], slot, item) : bad(slot));
+      return (value, slot) => {
+        const given = shape.loose && Array.isArray(value) ? new Set<unknown>(value) : value;
+        if (given instanceof Set) elements([...(given as Set<unknown>)], slot, item);
+        else bad(slot);
+      };
     }
     case "map": {
       const [key, item] = [writer(context, shape.key, owner), writer(context, shape.value, owner)];
-      if (shape.record) return (value, slot) => (isPlain(value) ? entries(Object.entries(value), slot, key, item) : bad(slot));
-      return (value, slot) =>
-        value instanceof Map ? entries([...(value as Map<unknown, unknown>)], slot, key, item) : bad(slot);
+      return (value, slot) => {
+        if (value instanceof Map && (!shape.record || shape.loose)) entries([...(value as Map<unknown, unknown>)], slot, key, item);
+        else if (shape.record && isPlain(value)) entries(Object.entries(value), slot, key, item);
+        else bad(slot);
+      };
     }
     case "message":
     case "self": {

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use aster_core::codec::{Schema, TypePlan};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::tape::Tapes;
-use crate::js::{Js, Persistent, Scope};
+use crate::js::{Js, Persistent, Scope, Thrown};
 
 /// How JavaScript holds the values of one place, where core has to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,18 +33,29 @@ pub(crate) struct HostTypes {
     forms: Vec<Form>,
     /// Numbers of the package by message number.
     messages: Vec<Option<u32>>,
+    /// Whether values come without classes: what they cannot tell is null.
+    pub(super) plain: bool,
+    /// Whether a bigint that is all of a value becomes a number if it is safe.
+    pub(super) narrow: bool,
 }
 
 impl HostTypes {
     /// Joins a schema with the declarations of the package: `{"messages": [tag, ..], "forms": {tag: [form, ..]}}`,
-    /// where a form is a name or `[name, forms of the parts ..]`. `build` makes a value from its slots.
+    /// where a form is a name or `[name, forms of the parts ..]`. `build` makes a value from its slots. Without classes
+    /// there is `"plain"` as well: `"narrow"`, or `"wide"` if bare integers are always bigint.
     pub(crate) fn new(scope: Scope, schema: &Schema, declared: &Value, build: Js, tapes: Rc<Tapes>) -> Option<Self> {
         let mut out = Self {
             tapes,
             build: Persistent::new(scope, build)?,
             forms: vec![Form::default(); schema.node_count()],
             messages: schema.messages().map(|_| None).collect(),
+            plain: declared["plain"].is_string(),
+            narrow: declared["plain"] == "narrow",
         };
+        let integer = schema.root("int").ok().and_then(|root| schema.root_type(root));
+        if let (true, Some(integer)) = (out.plain, integer) {
+            out.place(integer, &json!("bigint"));
+        }
         for message in schema.messages() {
             let Some(forms) = declared["forms"][&*message.tag].as_array() else { continue };
             for (field, form) in message.fields.iter().zip(forms) {
@@ -76,6 +87,12 @@ impl HostTypes {
         for (ty, form) in ty.parts().iter().zip(parts) {
             self.place(ty, form);
         }
+    }
+
+    /// Makes a value from a body that the package decodes itself.
+    pub(crate) fn parse(&self, scope: Scope, body: &str) -> Result<Js, Thrown> {
+        let text = scope.text(body).ok_or_else(|| Thrown("the text is too long".to_owned()))?;
+        scope.call(self.build.get(scope), &[text])
     }
 
     #[inline]

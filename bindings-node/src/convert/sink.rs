@@ -186,7 +186,13 @@ impl Sink for TapeSink<'_> {
     #[inline]
     fn signed(&mut self, ty: &TypePlan, value: i64) -> Made<Slot> {
         match self.hosts.form(ty) {
-            Form::BigInt => Ok(self.bigint(value as u64)),
+            Form::BigInt => {
+                let (slot, narrow) = (self.bigint(value as u64), self.hosts.narrow);
+                self.scalar(slot, |scope| match narrow && value.unsigned_abs() <= MAX_SAFE {
+                    true => scope.number(value as f64),
+                    false => scope.bigint(value),
+                })
+            }
             _ if value.unsigned_abs() <= MAX_SAFE => {
                 self.scalar(Slot::number(value as f64), |scope| scope.number(value as f64))
             }
@@ -316,8 +322,11 @@ impl Sink for TapeSink<'_> {
         Ok(())
     }
 
-    fn record_computed(&mut self, _: &mut usize, _: &MessageSchema, _: usize) -> Made<()> {
-        Err(Refusal::Host("JavaScript computes no defaults".to_owned()))
+    fn record_computed(&mut self, record: &mut usize, message: &MessageSchema, index: usize) -> Made<()> {
+        match self.hosts.plain {
+            true => self.record_set(record, message, index, Slot::NULL),
+            false => Err(Refusal::Host("JavaScript computes no defaults".to_owned())),
+        }
     }
 
     #[inline]

@@ -2,6 +2,9 @@
 
 use aster_core::codec::{Entries, EnumSchema, MessageSchema, Mismatch, Number, Read, Source, Text, TypePlan, is_uuid};
 
+use aster_core::error::{Error, Result};
+use aster_core::status::{RpcStatus, StatusCode};
+
 use super::hosts::{Form, HostTypes};
 use super::tape::{Slot, Texts};
 use crate::js::{Js, Scope};
@@ -56,6 +59,18 @@ impl<'h> TapeSource<'h> {
         let source = Self { scope, hosts, slots, texts, wide, extra };
         let value = source.at(slot as usize);
         (source, value)
+    }
+
+    /// Returns a text that is the whole value: a body that the package has encoded itself.
+    pub(crate) fn body(&self, value: Slot) -> Result<String> {
+        let text = self.text_of(value).map(|text| text.to_utf8().into_owned());
+        text.map_err(|mismatch| {
+            let reason = match mismatch {
+                Mismatch::Host(text) => text,
+                _ => "expected a value that JSON can hold".to_owned(),
+            };
+            Error::codec(RpcStatus::new(StatusCode::INVALID_ARGUMENT, reason))
+        })
     }
 
     fn at(&self, position: usize) -> Slot {

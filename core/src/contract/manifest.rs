@@ -22,6 +22,8 @@ use super::kinds::CapabilityKind;
 
 /// Version of the manifest's own layout.
 const VERSION: i32 = 1;
+/// What tools add to a manifest beside what its id commits to.
+const TEXTS: [&str; 5] = ["semver", "vcs_revision", "vcs_tag", "vcs_url", "changelog"];
 
 impl Contract {
     /// Returns the manifest, without anything about sources or publication.
@@ -80,13 +82,54 @@ impl Contract {
     ///
     /// As [`from_manifest`](Self::from_manifest).
     pub fn describe_manifest(text: &str) -> Result<(Arc<Self>, Value)> {
-        if text.len() > limits::MAX_MANIFEST_BYTES {
-            return Err(bad(format!("a manifest exceeds {} bytes", limits::MAX_MANIFEST_BYTES)));
-        }
-        let document = document::parse(text)?;
+        let document = parse(text)?;
         let name = document.get("service").and_then(Value::as_str).unwrap_or_default();
         read(&document).map_err(|e| within("manifest of service", name, &e))
     }
+}
+
+/// Reads a manifest: one that describes its types is verified, and written anew with what it says beyond its contract.
+/// A legacy one stays as it is, and the flag is false: it is for display and JSON calls only.
+///
+/// # Errors
+///
+/// Kind CONTRACT if the text is no object or over the limit, and as [`Contract::from_manifest`].
+pub fn read_manifest(text: &str) -> Result<(Value, bool)> {
+    let document = parse(text)?;
+    let Some(contract) = verify(&document)? else { return Ok((document, false)) };
+    let members = Members::lenient(&document)?;
+    let mut out = contract.manifest();
+    for key in TEXTS {
+        if let Some(text) = members.text(key)? {
+            out[key] = json!(text);
+        }
+    }
+    if let Some(author) = members.text("published_by")? {
+        out["published_by"] = json!(author);
+    }
+    if let Some(number) = members.number("published_at_epoch_ms")? {
+        let whole = members.value("published_at_epoch_ms").filter(|value| value.is_u64());
+        out["published_at_epoch_ms"] = whole.cloned().ok_or_else(|| bad(format!("{number} is no time")))?;
+    }
+    Ok((out, true))
+}
+
+/// Checks that a parsed manifest has the contract id that it claims. `None`: a legacy one, with nothing to compute an
+/// id from.
+pub(super) fn verify(document: &Value) -> Result<Option<Arc<Contract>>> {
+    let members = Members::lenient(document)?;
+    if members.value("types").is_none() || members.value("v").is_none() {
+        return Ok(None);
+    }
+    read(document).map(|(contract, _)| Some(contract))
+}
+
+/// Parses the text of a manifest.
+pub(super) fn parse(text: &str) -> Result<Value> {
+    if text.len() > limits::MAX_MANIFEST_BYTES {
+        return Err(bad(format!("a manifest exceeds {} bytes", limits::MAX_MANIFEST_BYTES)));
+    }
+    document::parse(text)
 }
 
 fn type_entry(declaration: &TypeDecl, hash: String, types: &TypeTable) -> Value {

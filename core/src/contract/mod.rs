@@ -3,7 +3,7 @@
 //! A [`ServiceDescription`] is what a binding declares. [`Contract::new`] lowers its types to [`TypeDef`]s, hashes
 //! them along the [`TypeGraph`], and hashes the [`ServiceContract`] that refers to them: the contract id.
 //!
-//! Not here: the declared types ([`crate::types`]), payload bytes ([`crate::codec`]) and the files of section 8.
+//! Not here: the declared types ([`crate::types`]), payload bytes ([`crate::codec`]) and where the files of section 8 are.
 
 mod canonical;
 mod capability;
@@ -14,6 +14,7 @@ mod graph;
 mod identity;
 mod kinds;
 mod link;
+mod live_check;
 mod lower;
 mod manifest;
 mod model;
@@ -28,7 +29,9 @@ pub use graph::{TypeGraph, TypeNode};
 pub use identity::Contract;
 pub use kinds::{CapabilityKind, ContainerKind, MethodPattern, ScopeKind, TypeDefKind, TypeKind};
 pub use link::{LinkedType, link};
+pub use live_check::{LiveContract, ManifestFault, check_live};
 pub use lower::CONTAINER_PACKAGE;
+pub use manifest::read_manifest;
 pub use model::{Digest, EnumValueDef, FieldDef, MethodDef, ServiceContract, TypeDef, UnionVariantDef};
 
 /// Name of the byte layout that ids are computed from.

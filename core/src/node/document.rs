@@ -117,6 +117,10 @@ impl Document {
         }
     }
 
+    pub(super) fn node(&self) -> &Arc<NodeCore> {
+        &self.node
+    }
+
     pub(super) fn namespace(&self) -> [u8; 32] {
         *self.doc.id().as_bytes()
     }

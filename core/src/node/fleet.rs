@@ -46,7 +46,8 @@ impl Fleet {
     /// Returns what calls the endpoint of a lease; `None` for one that cannot be dialled.
     fn route(&self, lease: &EndpointLease) -> Option<Route> {
         let endpoint = lease.endpoint()?;
-        if endpoint == self.home.0 {
+        // Once it is down it may be elsewhere.
+        if endpoint == self.home.0 && !self.home.1.is_down() {
             return Some(Route { endpoint, caller: self.home.1.clone() });
         }
         let addr = NodeAddr {
@@ -69,6 +70,9 @@ impl Fleet {
     /// Puts those that failed last. One that has rested is tried again, by one call at a time.
     fn order(&self, routes: Vec<Route>) -> Vec<Route> {
         let mut failed = lock(&self.failed);
+        for route in routes.iter().filter(|route| route.caller.is_down()) {
+            failed.entry(route.endpoint).or_insert_with(Instant::now);
+        }
         if failed.is_empty() {
             return routes;
         }

@@ -1,8 +1,7 @@
 //! What the registry needs of a node, on documents, blobs and gossip.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,27 +28,43 @@ use crate::limits;
 use crate::registry::{Archive, Author, Board, Ledger, Record};
 use crate::rpc::BoxFuture;
 
+/// Time to fetch a value from one peer.
+const FETCH: Duration = Duration::from_secs(2);
+
 /// A document of a node as the registry sees it.
 pub(super) struct DocumentLedger {
     document: Document,
     /// Who writes; readers have none.
     author: Option<Author>,
     news: Arc<News>,
+    /// Where the document comes from.
+    home: Vec<EndpointAddr>,
     _pump: AbortOnDropHandle<()>,
 }
 
 #[derive(Default)]
 struct News {
     changed: Notify,
-    neighbours: AtomicUsize,
+    neighbours: Mutex<HashSet<String>>,
+}
+
+impl News {
+    fn neighbours(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.neighbours.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl DocumentLedger {
     /// Takes a document and the events since it is here.
-    pub(super) fn new(document: Document, events: DocumentEvents, author: Option<Author>) -> Arc<Self> {
+    pub(super) fn new(
+        document: Document,
+        events: DocumentEvents,
+        author: Option<Author>,
+        home: Vec<EndpointAddr>,
+    ) -> Arc<Self> {
         let news = Arc::new(News::default());
         let pump = AbortOnDropHandle::new(tokio::spawn(follow(events, news.clone())));
-        Arc::new(Self { document, author, news, _pump: pump })
+        Arc::new(Self { document, author, news, home, _pump: pump })
     }
 
     /// Stops sharing the document.
@@ -60,15 +75,13 @@ impl DocumentLedger {
 
 /// Counts neighbours and wakes the reader, who looks at everything that has happened at once.
 async fn follow(events: DocumentEvents, news: Arc<News>) {
-    let mut neighbours = HashSet::new();
     while let Ok(taken) = events.next().await {
         let Some(event) = taken.take().flatten() else { break };
         match (event.kind, event.peer) {
-            ("neighbor_up", Some(peer)) => drop(neighbours.insert(peer)),
-            ("neighbor_down", Some(peer)) => drop(neighbours.remove(&peer)),
+            ("neighbor_up", Some(peer)) => drop(news.neighbours().insert(peer)),
+            ("neighbor_down", Some(peer)) => drop(news.neighbours().remove(&peer)),
             _ => {}
         }
-        news.neighbours.store(neighbours.len(), Ordering::Relaxed);
         news.changed.notify_one();
     }
 }
@@ -105,6 +118,24 @@ impl Ledger for DocumentLedger {
         })
     }
 
+    fn fetch(&self, hash: &str, max: u64) -> BoxFuture<'_, Result<()>> {
+        let hash = parse_hash(hash);
+        let near = self.news.neighbours().iter().take(limits::MAX_REJOIN_PEERS).cloned().collect::<Vec<_>>();
+        Box::pin(async move {
+            let hash = hash?;
+            let near = near.iter().filter_map(|id| endpoint::peer(id).ok()).map(EndpointAddr::new);
+            let mut last = failure::no_blob("nobody shares the document");
+            for peer in self.home.iter().cloned().chain(near) {
+                match timeout(FETCH, self.document.fetch_value(peer, hash, max)).await {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(error)) => last = error,
+                    Err(_) => last = late(),
+                }
+            }
+            Err(last)
+        })
+    }
+
     fn write(&self, key: String, value: Bytes) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let author = self.author.ok_or_else(|| failure::bad_argument("this registry is only read"))?;
@@ -120,7 +151,7 @@ impl Ledger for DocumentLedger {
     }
 
     fn neighbours(&self) -> usize {
-        self.news.neighbours.load(Ordering::Relaxed)
+        self.news.neighbours().len()
     }
 
     fn join(&self, peers: Vec<NodeAddr>) -> BoxFuture<'_, Result<()>> {
@@ -223,6 +254,18 @@ impl NodeCore {
             files.push((name.clone(), content.take(&connection, *file, *size).await?));
         }
         Ok(files)
+    }
+}
+
+impl Document {
+    /// Fetches a value from a peer, unless it is here.
+    async fn fetch_value(&self, from: EndpointAddr, hash: Hash, max: u64) -> Result<()> {
+        let node = self.node();
+        let work = async {
+            let connection = node.dial(from, iroh_blobs::ALPN).await?;
+            node.content().await?.take(&connection, hash, max).await.map(drop)
+        };
+        node.run(work).await
     }
 }
 

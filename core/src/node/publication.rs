@@ -27,8 +27,6 @@ pub struct RegistryOptions {
     pub choice: RegistryChoice,
     /// Language of the server's program, for leases.
     pub language: &'static str,
-    /// The program's manifests as JSON text: one, or an array. They may know more than declarations.
-    pub manifests: Option<String>,
 }
 
 /// The registry of a running server.
@@ -69,7 +67,7 @@ impl Publication {
         node: &Node,
         folder: Option<&str>,
         options: &RegistryOptions,
-        channel: &str,
+        (channel, manifests): (&str, Option<&str>),
         served: (Arc<Dispatcher>, u32),
         offers: Vec<Offer>,
     ) -> Result<Arc<Self>> {
@@ -79,7 +77,7 @@ impl Publication {
         let owner = home.owner;
         let document = home.document.clone();
         let peers: Vec<_> = home.peers.iter().map(endpoint::addr_of).collect();
-        let ledger = DocumentLedger::new(home.document, home.events, Some(owner.author));
+        let ledger = DocumentLedger::new(home.document, home.events, Some(owner.author), home.peers);
         let board = join_board(node, &document, &peers).await;
         let standing = Standing::Member { endpoint, owner };
         let mirror = Mirror::new(ledger, board.clone(), clock.clone(), standing, peers);
@@ -99,7 +97,7 @@ impl Publication {
                 language: options.language,
                 lease_epoch: home.lease_epoch,
                 refresh: limits::LEASE_REFRESH,
-                manifests: options.manifests.as_deref().map(read_manifests).unwrap_or_default(),
+                manifests: manifests.map(read_manifests).unwrap_or_default(),
             },
             offers,
         );

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::docs::Peer;
+use super::endpoint;
 use super::ledger::{DocumentLedger, NodeArchive};
 use super::node::Node;
 use super::publication::join_board;
@@ -61,8 +62,9 @@ impl ClientRegistry {
         document.set_download_policy("nothing_except", prefixes).await?;
         document.start_sync(vec![Peer::Addr(producer.clone())]).await?;
         let home = vec![producer];
+        let targets = home.iter().filter_map(|addr| endpoint::addr_target(addr).ok()).collect();
         let board = join_board(node, &document, &home).await;
-        let ledger = DocumentLedger::new(document, events, None);
+        let ledger = DocumentLedger::new(document, events, None, targets);
         let mirror = Mirror::new(ledger.clone(), board, Arc::new(SystemClock), Standing::AdmittedBy(id), home);
         let discovery = Discovery::new(mirror.clone(), Arc::new(NodeArchive(node.clone())));
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -70,6 +70,8 @@ struct Inner {
     options: ServerOptions,
     dispatcher_options: DispatcherOptions,
     services: Mutex<Vec<Service>>,
+    /// The program's manifests.
+    manifests: Mutex<Option<String>>,
     running: Mutex<Option<Running>>,
     /// Held over start and close, so that each happens once.
     turn: AsyncMutex<Phase>,
@@ -131,6 +133,7 @@ impl Server {
             },
             options,
             services: Mutex::default(),
+            manifests: Mutex::default(),
             running: Mutex::default(),
             turn: AsyncMutex::new(Phase::New),
         })))
@@ -153,6 +156,12 @@ impl Server {
         }
         services.push(service);
         Ok(())
+    }
+
+    /// Gives the program's manifests as JSON text, one or an array: what is published takes docs and versions from those
+    /// that are of its contracts.
+    pub fn set_manifests(&self, text: String) {
+        *lock(&self.0.manifests) = Some(text);
     }
 
     /// Binds the endpoint and serves; waits neither for relays nor for the network. Idempotent.
@@ -414,7 +423,9 @@ impl Inner {
         offers: Vec<Offer>,
     ) -> Result<Arc<Publication>> {
         let folder = self.network.storage_path.as_deref();
-        Publication::start(node, folder, &self.options.registry, &self.options.channel, served, offers).await
+        let manifests = lock(&self.manifests).clone();
+        let named = (self.options.channel.as_str(), manifests.as_deref());
+        Publication::start(node, folder, &self.options.registry, named, served, offers).await
     }
 
     /// Opens the node of the server, with calls and admission beside its content.

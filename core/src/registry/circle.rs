@@ -131,7 +131,11 @@ mod tests {
 
     fn put(snapshot: &mut Snapshot, key: &str, author: Author, value: impl Into<String>) {
         let value = Some(Bytes::from(value.into()));
-        snapshot.add(key.to_owned(), Entry { author, timestamp: 1, hash: String::new(), value }, 0);
+        snapshot.add(
+            key.to_owned(),
+            Entry { author, timestamp: 1, hash: String::new(), len: 0, value, is_stale: false },
+            0,
+        );
     }
 
     fn own(snapshot: &mut Snapshot, peer: &Peer, creator: Author) {

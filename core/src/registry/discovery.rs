@@ -54,7 +54,9 @@ impl Discovery {
         let started = Instant::now();
         let deadline = started + within;
         let inline = started + limits::INLINE_MANIFEST_WAIT.min(within / 2);
-        let inline = timeout_at(inline, self.inline(wanted)).await;
+        let mut waited = BTreeSet::new();
+        let inline = timeout_at(inline, self.inline(wanted, &mut waited)).await;
+        self.mirror.want_no_more(&waited);
         let why = match inline {
             Ok(Ok(bundle)) => return Ok(bundle),
             Ok(Err(Miss(cause))) => cause,
@@ -69,7 +71,7 @@ impl Discovery {
     }
 
     /// Waits for a manifest in the document that verifies; gives up when one is there that does not.
-    async fn inline(&self, wanted: &Wanted) -> Result<Bundle, Miss> {
+    async fn inline(&self, wanted: &Wanted, waited: &mut BTreeSet<String>) -> Result<Bundle, Miss> {
         let key = keys::manifest_key(&wanted.contract_id);
         let mut looks = self.mirror.looks();
         let mut tried = BTreeSet::new();
@@ -82,7 +84,11 @@ impl Discovery {
                 if !seen.circle.trusts_artefacts(&entry.author) || tried.contains(&entry.hash) {
                     continue;
                 }
-                let Ok(Some(text)) = self.mirror.ledger().read(&entry.hash).await else { continue };
+                let Ok(Some(text)) = self.mirror.ledger().read(&entry.hash).await else {
+                    self.mirror.want(&entry.hash);
+                    waited.insert(entry.hash.clone());
+                    continue;
+                };
                 tried.insert(entry.hash.clone());
                 match verified(Bundle::from_manifest(&text, &wanted.contract_id), wanted) {
                     Ok(bundle) => return Ok(bundle),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::records::to_json;
+use crate::error::{Error, ErrorKind, Result};
 use crate::{keys, limits};
 
 /// What happened.
@@ -75,6 +76,18 @@ impl Hint {
 /// Returns the gossip topic of a registry.
 pub fn topic(namespace: &[u8; 32]) -> [u8; 32] {
     keys::digest(&[b"aster-registry/1".as_slice(), namespace].concat())
+}
+
+/// Returns the gossip topic of a registry whose id is given as text.
+///
+/// # Errors
+///
+/// INVALID_ARGUMENT unless it has 64 hex digits.
+pub fn topic_of(namespace: &str) -> Result<[u8; 32]> {
+    let mut id = [0; 32];
+    let bad = |_| Error::new(ErrorKind::InvalidArgument, "a namespace has 64 hex digits");
+    hex::decode_to_slice(namespace, &mut id).map_err(bad)?;
+    Ok(topic(&id))
 }
 
 #[cfg(test)]

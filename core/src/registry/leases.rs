@@ -142,7 +142,11 @@ mod tests {
 
     fn put(snapshot: &mut Snapshot, key: &str, author: Author, value: String) {
         let value = Some(Bytes::from(value));
-        snapshot.add(key.to_owned(), Entry { author, timestamp: 1, hash: String::new(), value }, 0);
+        snapshot.add(
+            key.to_owned(),
+            Entry { author, timestamp: 1, hash: String::new(), len: 0, value, is_stale: false },
+            0,
+        );
     }
 
     /// Looks at one lease key with these versions, by author.

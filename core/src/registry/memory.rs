@@ -34,6 +34,8 @@ fn failing(switch: &AtomicBool) -> Result<()> {
 pub(super) struct Sheet {
     pub(super) records: Mutex<BTreeMap<(String, Author), Record>>,
     pub(super) values: Mutex<BTreeMap<String, Bytes>>,
+    /// Values that arrive only if they are fetched.
+    pub(super) late: Mutex<BTreeMap<String, Bytes>>,
     time: AtomicU64,
     readers: Mutex<Vec<Arc<Notify>>>,
     pub(super) weather: Weather,
@@ -88,6 +90,14 @@ impl Ledger for MemoryLedger {
     fn read(&self, hash: &str) -> BoxFuture<'_, Result<Option<Bytes>>> {
         let found = self.sheet.values.lock().unwrap().get(hash).cloned();
         Box::pin(async { Ok(found) })
+    }
+
+    fn fetch(&self, hash: &str, _: u64) -> BoxFuture<'_, Result<()>> {
+        let late = self.sheet.late.lock().unwrap().remove(hash);
+        if let Some(value) = late {
+            self.sheet.values.lock().unwrap().insert(hash.to_owned(), value);
+        }
+        Box::pin(async { Ok(()) })
     }
 
     fn write(&self, key: String, value: Bytes) -> BoxFuture<'_, Result<()>> {

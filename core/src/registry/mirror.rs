@@ -1,6 +1,7 @@
 //! A document that is followed: its small values in memory, and what of them is believed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +27,8 @@ use crate::limits;
 const FOLLOWED: [&str; 4] = ["contracts/", "manifests/", "services/", "_aster/"];
 /// Pause between two looks at a document that changes all the time.
 const PACE: Duration = Duration::from_millis(20);
+/// Time in which a value arrives by itself; then it is fetched.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// How often a document without neighbours is joined again, and looked at in any case.
 const LOOK_AROUND: Duration = Duration::from_secs(15);
 
@@ -46,6 +49,8 @@ pub struct Mirror {
     /// Where the document can be had, beside the endpoints of leases.
     home: Vec<NodeAddr>,
     seen: Mutex<Arc<Seen>>,
+    /// Manifests that somebody waits for, by hash.
+    wanted: Mutex<BTreeSet<String>>,
     /// Held while the document is looked at.
     looking: AsyncMutex<()>,
     looks: watch::Sender<u64>,
@@ -74,6 +79,7 @@ impl Mirror {
             standing,
             home,
             seen: Mutex::default(),
+            wanted: Mutex::default(),
             looking: AsyncMutex::default(),
             looks: watch::Sender::new(0),
             rotation: Rotation::default(),
@@ -85,15 +91,18 @@ impl Mirror {
         let follow = async {
             let mut last_hint = None;
             let mut around = Instant::now() + LOOK_AROUND;
+            let mut missing = BTreeMap::new();
             loop {
                 let next = Instant::now() + PACE;
                 if let Err(error) = self.look().await {
                     warn!(target: "aster::registry", error = %error.message(), "cannot read the registry");
                 }
                 sleep_until(next).await;
+                let fetch = self.note_missing(&mut missing);
                 tokio::select! {
                     changed = self.ledger.changed() => if changed.is_err() { return },
                     () = self.hinted(&mut last_hint) => {}
+                    () = sleep_until(fetch.unwrap_or(around)), if fetch.is_some() => self.fetch_missing(&mut missing).await,
                     () = sleep_until(around) => {
                         around = Instant::now() + LOOK_AROUND;
                         self.rejoin().await;
@@ -118,6 +127,47 @@ impl Mirror {
                 return;
             }
         }
+    }
+
+    /// Notes since when values are missing; returns when it is time to fetch one.
+    fn note_missing(&self, missing: &mut BTreeMap<String, (Instant, u64)>) -> Option<Instant> {
+        let seen = self.seen();
+        let mut now_missing = BTreeMap::new();
+        for prefix in FOLLOWED {
+            for (key, entries) in seen.snapshot.beginning(prefix) {
+                let max = size_limit(key);
+                let lacks = entries.iter().filter(|entry| max > 0 && entry.is_stale && entry.len <= max);
+                now_missing.extend(lacks.map(|entry| (entry.hash.clone(), max)));
+            }
+        }
+        let manifests = lock(&self.wanted).clone();
+        now_missing.extend(manifests.into_iter().map(|hash| (hash, limits::MAX_INLINE_MANIFEST as u64)));
+        missing.retain(|hash, _| now_missing.contains_key(hash));
+        for (hash, max) in now_missing.into_iter().take(limits::MAX_MISSING_VALUES) {
+            missing.entry(hash).or_insert_with(|| (Instant::now() + PATIENCE, max));
+        }
+        missing.values().map(|(due, _)| *due).min()
+    }
+
+    /// Fetches what is due; what cannot be had is tried again, less and less often.
+    async fn fetch_missing(&self, missing: &mut BTreeMap<String, (Instant, u64)>) {
+        let now = Instant::now();
+        for (hash, (due, max)) in missing.iter_mut().filter(|(_, (due, _))| *due <= now) {
+            if let Err(error) = self.ledger.fetch(hash, *max).await {
+                debug!(target: "aster::registry", error = %error.message(), "a value of the registry is missing");
+            }
+            *due = Instant::now() + LOOK_AROUND / 5;
+        }
+    }
+
+    /// Says that somebody waits for a manifest.
+    pub(super) fn want(&self, hash: &str) {
+        lock(&self.wanted).insert(hash.to_owned());
+    }
+
+    /// Says that nobody waits any more.
+    pub(super) fn want_no_more(&self, hashes: &BTreeSet<String>) {
+        lock(&self.wanted).retain(|hash| !hashes.contains(hash));
     }
 
     /// Joins the document again if nobody shares it with us any more.
@@ -160,37 +210,42 @@ impl Mirror {
         let now = self.clock.epoch_ms();
         for prefix in FOLLOWED {
             for record in self.ledger.records(prefix).await? {
-                let value = self.value(&before.snapshot, &record).await?;
-                let Record { key, author, timestamp, hash, .. } = record;
-                snapshot.add(key, Entry { author, timestamp, hash, value }, now);
+                let (value, is_stale) = self.value(&before.snapshot, &record).await?;
+                let Record { key, author, timestamp, hash, len } = record;
+                snapshot.add(key, Entry { author, timestamp, hash, len, value, is_stale }, now);
             }
         }
         let circle = Circle::new(&snapshot, self.ledger.namespace(), self.standing);
         let mut leases = before.leases.clone();
         leases.update(&snapshot, &circle);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Seen { snapshot, circle, leases });
+        *lock(&self.seen) = Arc::new(Seen { snapshot, circle, leases });
         self.looks.send_modify(|looks| *looks += 1);
         Ok(())
     }
 
-    /// Returns a value that is small enough and here, from the look before if it is the same.
-    async fn value(&self, before: &Snapshot, record: &Record) -> Result<Option<Bytes>> {
+    /// Returns a value that is small enough and here, from the look before if it is the same. Until a new one is here
+    /// the author's old one counts, and is marked as stale: a list that is rewritten must not be empty for a moment.
+    async fn value(&self, before: &Snapshot, record: &Record) -> Result<(Option<Bytes>, bool)> {
         if record.len > size_limit(&record.key) {
-            return Ok(None);
+            return Ok((None, false));
         }
-        let same = before.under(&record.key).iter().find(|entry| entry.hash == record.hash);
-        if let Some(value) = same.and_then(|entry| entry.value.clone()) {
-            return Ok(Some(value));
+        let ours = |entry: &&Entry| entry.author == record.author && entry.value.is_some();
+        let known = before.under(&record.key).iter().find(ours);
+        if let Some(same) = known.filter(|entry| entry.hash == record.hash && !entry.is_stale) {
+            return Ok((same.value.clone(), false));
         }
         // Who withdraws a lease is often gone before its four bytes could be fetched.
         if record.hash == hex::encode(crate::keys::digest(b"null")) {
-            return Ok(Some(Bytes::from_static(b"null")));
+            return Ok((Some(Bytes::from_static(b"null")), false));
         }
-        self.ledger.read(&record.hash).await
+        match self.ledger.read(&record.hash).await? {
+            Some(value) => Ok((Some(value), false)),
+            None => Ok((known.and_then(|entry| entry.value.clone()), true)),
+        }
     }
 
     pub(super) fn seen(&self) -> Arc<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen).clone()
     }
 
     pub(super) fn ledger(&self) -> &Arc<dyn Ledger> {
@@ -227,6 +282,10 @@ impl Mirror {
         };
         seen.snapshot.beginning("contracts/").filter_map(read).collect()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn size_limit(key: &str) -> u64 {

@@ -26,7 +26,7 @@ mod stores;
 pub use bundle::{Bundle, MANIFEST_ENTRY, is_bundle_entry};
 pub use circle::{Circle, Standing};
 pub use discovery::{Discovery, Wanted};
-pub use hint::{Hint, HintKind, topic};
+pub use hint::{Hint, HintKind, topic, topic_of};
 pub use keys::{
     ACL_ADMINS, ACL_POLICY, ACL_READERS, ACL_WRITERS, PREFIXES, acl_key, channel_key, config_key, contract_key,
     lease_key, leases_prefix, manifest_key, owner_key, tag_key, version_key, versions_prefix,

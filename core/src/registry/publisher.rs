@@ -32,7 +32,7 @@ use crate::{VERSION, limits, wire};
 /// Looks of a producer at itself, for news that its leases must tell, between two writes of a lease.
 const LOOKS_PER_REFRESH: u32 = 15;
 /// Time for the last words to leave, if somebody listens.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const LAST_WORDS: Duration = Duration::from_millis(250);
 /// From this load on an endpoint is degraded.
 const BUSY: f64 = 0.9;
 

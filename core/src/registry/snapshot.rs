@@ -42,8 +42,12 @@ pub struct Entry {
     pub timestamp: u64,
     /// Hash of the value, 64 hex digits.
     pub hash: String,
-    /// The value; `None` for manifests, which are read when they are wanted, and for what is not here yet.
+    /// Bytes of the value.
+    pub len: u64,
+    /// The value; `None` for manifests, which are read when they are wanted, and for what never was here.
     pub value: Option<Bytes>,
+    /// Whether the value is still the one before, because this one has not arrived.
+    pub is_stale: bool,
 }
 
 /// The entries of a document by key.
@@ -89,7 +93,14 @@ mod tests {
     use super::*;
 
     fn entry(author: u8, timestamp: u64) -> Entry {
-        Entry { author: Author([author; 32]), timestamp, hash: String::new(), value: Some(Bytes::from(vec![author])) }
+        Entry {
+            author: Author([author; 32]),
+            timestamp,
+            hash: String::new(),
+            len: 1,
+            value: Some(Bytes::from(vec![author])),
+            is_stale: false,
+        }
     }
 
     #[test]

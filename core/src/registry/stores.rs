@@ -34,6 +34,9 @@ pub trait Ledger: Send + Sync {
     /// Reads a value; `None` if it is not here yet.
     fn read(&self, hash: &str) -> BoxFuture<'_, Result<Option<Bytes>>>;
 
+    /// Fetches a value of at most `max` bytes that does not arrive by itself, from those who share the document.
+    fn fetch(&self, hash: &str, max: u64) -> BoxFuture<'_, Result<()>>;
+
     /// Writes a value as the author of this node.
     fn write(&self, key: String, value: Bytes) -> BoxFuture<'_, Result<()>>;
 

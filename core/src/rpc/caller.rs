@@ -302,6 +302,11 @@ impl Caller {
         }
     }
 
+    /// Tells whether the connection that was there has ended.
+    pub fn is_down(&self) -> bool {
+        self.current_link().is_some_and(|link| link.connection.close_cause().is_some())
+    }
+
     fn current_link(&self) -> Option<Arc<Link>> {
         lock(&self.current).clone()
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aster import _aster
 from aster.contract._export import export_of, manifest_of_export
-from aster.service import ServiceInfo, info_of
+from aster.service import info_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -39,20 +39,13 @@ class FatalContractMismatch(RuntimeError):  # noqa: N818 - name of the API
     `service` and `version` name it, `expected` is the id in the manifest, `actual` the live one, `path` the file.
     """
 
-    def __init__(self, service: str, version: int, expected: str, actual: str, path: str | os.PathLike[str]) -> None:
-        super().__init__(
-            f"Contract identity mismatch for '{service}' v{version}:\n"
-            f"  Expected (manifest): {expected}\n"
-            f"  Actual (live):       {actual}\n"
-            f"  Manifest: {path}\n"
-            "The service has changed since its manifest was written. If that is intended, rerun\n"
-            "`aster contract gen`."
-        )
+    def __init__(self, text: str, service: str, version: int, expected: str, actual: str, path: Path) -> None:
+        super().__init__(text)
         self.service = service
         self.version = version
         self.expected = expected
         self.actual = actual
-        self.path = Path(path)
+        self.path = path
 
 
 class ContractManifest:
@@ -283,23 +276,13 @@ def verify_manifest_or_fatal(
     if path is None and not file.exists():
         return []
     given: list[object] = list(cast("Any", services)) if isinstance(services, Iterable) else [services]
-    live = {(info.name, info.version): info for info in map(info_of, given)}
-    entries = _entries(file)
-    # A mismatch is told before anything else that is wrong: it is what people look for.
-    for entry in entries:
-        info = _named(file, entry, live)
-        if info is not None and entry["contract_id"] != info.contract_id:
-            raise FatalContractMismatch(info.name, info.version, entry["contract_id"], info.contract_id, file)
-    checked = [_checked(file, entry) for entry in entries]
-    return [manifest for manifest in checked if (manifest.service, manifest.version) in live]
-
-
-def _named(file: Path, entry: dict[str, Any], live: Mapping[tuple[str, int], ServiceInfo]) -> ServiceInfo | None:
-    service, version, claimed = (entry.get(key) for key in ("service", "version", "contract_id"))
-    is_whole = isinstance(version, int) and not isinstance(version, bool)
-    if not isinstance(service, str) or not is_whole or not isinstance(claimed, str):
-        raise _unreadable(file, "a manifest needs `service`, `version` and `contract_id`")
-    return live.get((service, cast("int", version)))
+    live = [(info.name, info.version, info.contract_id) for info in map(info_of, given)]
+    fault = _aster.check_live_contracts(file, live)
+    if fault is not None:
+        text, mismatch = fault
+        raise RuntimeError(text) if mismatch is None else FatalContractMismatch(text, *mismatch, file)
+    named = {(service, version) for service, version, _ in live}
+    return [manifest for manifest in read_manifests(file) if (manifest.service, manifest.version) in named]
 
 
 def _entries(path: str | os.PathLike[str]) -> list[dict[str, Any]]:

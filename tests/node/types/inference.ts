@@ -6,6 +6,7 @@ import {
   type CallContext,
   type CallOptions,
   ClientStream,
+  type PlainMessage,
   Rpc,
   ServerStream,
   type ServerStreamCall,
@@ -16,6 +17,7 @@ import {
   f,
   wireGeneric,
   wireType,
+  withOptions,
 } from "@aster/rpc";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -205,3 +207,36 @@ export async function streams(client: AsterClient): Promise<void> {
   // @ts-expect-error a hook is no method
   (await client.client(Streams)).onSessionClose();
 }
+
+// Clients without classes.
+async function dynamic(client: AsterClient): Promise<void> {
+  const proxy = client.proxy<"tail" | "sum">("Log");
+  const awaited = await proxy;
+  holds<Equal<typeof awaited, typeof proxy>>();
+  const summed = await proxy.sum([{ value: 1 }]);
+  holds<Equal<typeof summed, PlainMessage>>();
+  const typed = await proxy.sum<{ value: number }>({ value: 1 }, { timeout: 5 });
+  holds<Equal<typeof typed, { value: number }>>();
+  const tailed = proxy.tail.stream();
+  holds<Equal<typeof tailed, ServerStreamCall<PlainMessage>>>();
+  const channel = proxy.tail.bidi();
+  holds<Equal<typeof channel, BidiChannel<PlainMessage, PlainMessage>>>();
+  const fed = proxy.tail.bidi([{ value: 1 }]);
+  holds<Equal<typeof fed, ServerStreamCall<PlainMessage>>>();
+  // @ts-expect-error: not one of the names that were given
+  void proxy.other;
+  const any = client.proxy("Log");
+  void any["whatever"]?.({ value: 1 });
+  await any.$call("whatever", { value: 1 });
+  // @ts-expect-error: a method has a name
+  await any.$call({ value: 1 });
+  await using session = await client.session<"sum">("Log");
+  const sessionId: string = session.sessionId;
+  await session.sum({ value: sessionId });
+  await session.close();
+  const patient = withOptions(proxy, { timeout: 1000, metadata: { a: "b" } });
+  holds<Equal<typeof patient, typeof proxy>>();
+  // @ts-expect-error: no default of calls
+  withOptions(proxy, { signal: AbortSignal.abort() });
+}
+void dynamic;

@@ -261,6 +261,35 @@ async fn a_second_producer_counts_once_it_is_allowed() {
 }
 
 #[tokio::test]
+async fn an_old_value_counts_until_the_new_one_is_here_which_is_fetched_if_it_must_be() {
+    let house = House::new();
+    let oslo = house.desk(house.options(1, 1)).start();
+    let lima = house.desk(house.options(2, 1)).start();
+    oslo.lease_where(&house, |_| true).await;
+    lima.lease_where(&house, |_| true).await;
+    oslo.publisher.allow_author(&"02".repeat(32)).await.unwrap();
+    let consumer = house.consumer(oslo.publisher.options.endpoint).await;
+    let count = || consumer.resolve_all(&library()).map_or(0, |all| all.len());
+    assert_eq!(count(), 2);
+    let list = Bytes::from("[]");
+    house.sheet.write(Author([1; 32]), keys::ACL_WRITERS, list.clone(), false);
+    consumer.look().await.unwrap();
+    assert_eq!(count(), 2, "the list before");
+    house.sheet.late.lock().unwrap().insert(hex::encode(signing::digest(&list)), list);
+    let closing = CancellationToken::new();
+    let running = tokio::spawn(consumer.clone().run(closing.clone()));
+    let mut looks = consumer.looks();
+    while count() != 1 {
+        looks.changed().await.unwrap();
+    }
+    closing.cancel();
+    running.await.unwrap();
+    for desk in [oslo, lima] {
+        desk.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn contracts_are_found_inline_or_collected_within_their_times_or_not_at_all() {
     let house = House::new();
     let desk = house.desk(house.options(1, 1)).start();
@@ -322,13 +351,15 @@ async fn hints_only_make_readers_look_earlier() {
     let mut looks = reader.looks();
     looks.changed().await.unwrap();
     let first = *looks.borrow_and_update();
+    let flooded = Instant::now();
     for number in 0..1000 {
         let text = if number % 2 == 0 { "{\"type\":2}" } else { "{\"type\"" };
         let _ = house.topic.send(Bytes::from_static(text.as_bytes()));
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let more = *looks.borrow() - first;
-    assert!((1..=3).contains(&more), "{more} looks in a second of floods");
+    let seconds = flooded.elapsed().as_secs();
+    assert!((1..=seconds + 2).contains(&more), "{more} looks in {seconds} s of floods");
     assert_eq!(reader.resolve_all(&library()).unwrap().len(), 1);
     closing.cancel();
     running.await.unwrap();

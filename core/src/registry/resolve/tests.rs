@@ -39,7 +39,14 @@ impl Town {
     }
 
     fn put(&mut self, key: &str, value: String) {
-        let entry = Entry { author: self.author, timestamp: 1, hash: String::new(), value: Some(Bytes::from(value)) };
+        let entry = Entry {
+            author: self.author,
+            timestamp: 1,
+            hash: String::new(),
+            len: 0,
+            value: Some(Bytes::from(value)),
+            is_stale: false,
+        };
         self.snapshot.add(key.to_owned(), entry, NOW);
     }
 
@@ -183,7 +190,9 @@ fn pointers_of_strangers_are_not_followed() {
         author: Author([5; 32]),
         timestamp: 9,
         hash: String::new(),
+        len: 0,
         value: Some(Bytes::from(hex::encode([6; 32]))),
+        is_stale: false,
     };
     town.snapshot.add(keys::version_key("Clock", 1), stranger.clone(), NOW);
     town.snapshot.add(keys::version_key("Clock", 9), stranger, NOW);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from pathlib import Path
@@ -46,6 +47,8 @@ def write(files: Mapping[str, str], directory: str | os.PathLike[str]) -> list[P
     for target, text in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, text)
+    # So that the program that writes may import.
+    importlib.invalidate_caches()
     return list(targets)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
 from aster import _aster
-from aster.contract import ContractManifest
+from aster.contract import ContractManifest, build_type_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,11 +82,12 @@ class MethodModel:
 
 @dataclass(frozen=True)
 class ServiceModel:
-    """A service with all types that it reaches, by tag."""
+    """A service with all types that it reaches, by tag; `recursive` are those that contain themselves."""
 
     manifest: ContractManifest
     methods: tuple[MethodModel, ...]
     types: Mapping[str, TypeModel]
+    recursive: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -126,9 +127,16 @@ def read_services(manifests: Sequence[str]) -> list[ServiceModel]:
 
 def _service(manifest: ContractManifest) -> ServiceModel:
     methods = tuple(_method(entry) for entry in manifest.methods)
-    defaults = _defaults(manifest)
+    declared: dict[str, Any] = json.loads(_aster.description_of_manifest(manifest.to_json()))["types"]
+    defaults = _defaults(declared)
     types = {tag: _type(tag, entry, defaults) for tag, entry in manifest.types.items()}
-    return ServiceModel(manifest, methods, types)
+    cycles = build_type_graph(declared).cycles
+    inside = {name for cycle in cycles for name in cycle}
+    return ServiceModel(manifest, methods, types, frozenset(tag for tag in types if _full_name(tag) in inside))
+
+
+def _full_name(tag: str) -> str:
+    return ".".join(part for part in (tag.rpartition("/")[0], tag.rpartition("/")[2]) if part)
 
 
 def _method(entry: Mapping[str, Any]) -> MethodModel:
@@ -159,8 +167,8 @@ def _members(entry: Mapping[str, Any]) -> Iterator[tuple[str, int | str]]:
     if not isinstance(declared[0], str):
         yield from (tuple(member) for member in declared)
         return
-    texts: Mapping[str, str] = entry.get("texts") or {}
-    given = [texts.get(member, member) for member in declared]
+    texts: dict[str, str] = {**{member: member for member in declared}, **(entry.get("texts") or {})}
+    given = [texts[member] for member in declared]
     # Members go by their names; texts that do not tell them apart are of no use.
     yield from zip(declared, given if len(set(given)) == len(given) else declared)
 
@@ -177,9 +185,8 @@ def _field(tag: str, entry: Mapping[str, Any], defaults: Mapping[tuple[str, str]
     )
 
 
-def _defaults(manifest: ContractManifest) -> dict[tuple[str, str], Any]:
+def _defaults(types: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     """Let core read the defaults: each one as the value of a message with one field of its type, which is left out."""
-    types: dict[str, Any] = json.loads(_aster.description_of_manifest(manifest.to_json()))["types"]
     declared = [(tag, field) for tag, entry in types.items() for field in entry.get("fields", ()) if "default" in field]
     scratch = {
         f"_default{at}/Value": {"fields": [{**field, "name": "value"}]} for at, (_, field) in enumerate(declared)
@@ -218,20 +225,3 @@ def _named(tree: Tree) -> Iterator[str]:
             yield from _named(part)
     elif not _aster.is_scalar_type(tree):
         yield tree
-
-
-def recursive_tags(types: Mapping[str, TypeModel]) -> set[str]:
-    """Return the messages that contain themselves, directly or through others."""
-    direct = {tag: references(model) for tag, model in types.items()}
-    found: set[str] = set()
-    for tag, first in direct.items():
-        seen: set[str] = set()
-        waiting = list(first)
-        while waiting and tag not in seen:
-            at = waiting.pop()
-            if at not in seen:
-                seen.add(at)
-                waiting.extend(direct.get(at, ()))
-        if tag in seen:
-            found.add(tag)
-    return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import keyword
 import re
-import unicodedata
 from typing import TYPE_CHECKING
+
+from aster._identifiers import python_name, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -27,6 +28,7 @@ _JAVASCRIPT = words(
     undefined unique unknown var void while with yield
     """
 )
+_IMPORTED = words("aster builtins collections dataclasses datetime decimal enum typing")
 _TYPESCRIPT_TYPES = words(
     """
     any bigint boolean never null number object string symbol undefined unknown void
@@ -55,24 +57,9 @@ def simple_name(tag: str) -> str:
     return tag.rpartition("/")[2].rpartition(".")[2]
 
 
-def python_name(text: str, reserved: Collection[str] = ()) -> str:
-    """Return an identifier of Python for any text; keywords and reserved names get a `_`."""
-    # Python reads identifiers in this form.
-    name = _spelled(unicodedata.normalize("NFKC", text))
-    while keyword.iskeyword(name) or name in reserved:
-        name += "_"
-    return name
-
-
-def python_member(text: str, reserved: Collection[str] = ()) -> str:
-    """Return an identifier that may stand in a class: names with leading underscores mean something there."""
-    name = python_name(text, reserved)
-    return f"x{name}" if name.startswith("__") else name
-
-
 def javascript_name(text: str, reserved: Collection[str] = ()) -> str:
     """Return an identifier of TypeScript for any text; keywords and reserved names get a `_`."""
-    name = _spelled(text)
+    name = spelled(text)
     while name in _JAVASCRIPT or name in _TYPESCRIPT_TYPES or name in reserved:
         name += "_"
     return name
@@ -98,19 +85,17 @@ def package_name(text: str, language: str) -> str:
     """Return a package name for any text, such as the stem of a file."""
     separator = "_" if language == "python" else "-"
     plain = re.sub(r"[^A-Za-z0-9]+", separator, text).strip(separator).lower()[:_LONGEST_STEM] or "client"
-    return python_name(plain) if language == "python" else plain
+    return python_name(plain, _IMPORTED) if language == "python" else plain
 
 
 def check_package(package: str, language: str) -> None:
-    """Raise `ValueError` for a package name that is none: an identifier in Python, a plain folder name elsewhere."""
+    """Raise `ValueError` for a package name that is none: an identifier in Python, a plain folder name elsewhere.
+
+    In Python not a name either that the clients themselves import.
+    """
     if language == "python":
-        fits = package.isidentifier() and not keyword.iskeyword(package)
+        fits = package.isidentifier() and not keyword.iskeyword(package) and package not in _IMPORTED
     else:
         fits = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", package) is not None
     if not fits:
         raise ValueError(f"'{package}' is no package name; try '{package_name(package, language)}'")
-
-
-def _spelled(text: str) -> str:
-    name = "".join(char if f"a{char}".isidentifier() else "_" for char in text) or "_"
-    return name if name.isidentifier() else f"_{name}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aster._identifiers import python_member, python_name
 from aster.cli.generate._layout import Group, Part
-from aster.cli.generate._names import Names, python_member, python_name
+from aster.cli.generate._names import Names
 from aster.cli.generate._python_types import RESERVED_CLASSES, STEP, statement
 from aster.cli.generate._python_values import BARE, BUILTINS, Scope, docstring, float_literal, text_literal
 

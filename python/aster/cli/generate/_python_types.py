@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aster._identifiers import python_member, python_name
 from aster.cli.generate._layout import WIDTH as _WIDTH
 from aster.cli.generate._layout import Group, Part, flat, lines, width
 from aster.cli.generate._model import EnumModel, MessageModel, TypeModel
-from aster.cli.generate._names import Names, python_member, python_name, simple_name, words
+from aster.cli.generate._names import Names, simple_name, words
 from aster.cli.generate._python_values import BUILTINS, NUMBER_TYPES, Scope, docstring, text_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from aster.cli.generate._model import FieldModel
 
@@ -57,17 +58,15 @@ def name_types(types: Mapping[str, TypeModel], known: TypeNames) -> TypeNames:
     classes = {tag: known.classes[tag] for tag in types if tag in known.classes}
     for tag in sorted(set(types) - set(classes)):
         classes[tag] = names.take(python_name(simple_name(tag), RESERVED_CLASSES))
-    members = {
-        tag: known.members.get(tag) or _name_members(model, classes.values()) for tag, model in sorted(types.items())
-    }
+    reserved = {*classes.values(), *_MODULES, *NUMBER_TYPES.values(), "self", "_dt", "_decimal"}
+    members = {tag: known.members.get(tag) or _name_members(model, reserved) for tag, model in sorted(types.items())}
     return TypeNames(classes, members)
 
 
-def _name_members(model: TypeModel, classes: Iterable[str]) -> dict[str, str]:
+def _name_members(model: TypeModel, reserved: Collection[str]) -> dict[str, str]:
     names = Names()
     if isinstance(model, EnumModel):
         return {name: names.take(_enum_member(name)) for name, _ in model.members}
-    reserved = {*classes, *_MODULES, *NUMBER_TYPES.values(), "self", "_dt", "_decimal"}
     return {field.name: names.take(python_member(field.name, reserved)) for field in model.fields}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
+import textwrap
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ _SCALARS = {
     "duration": "_dt.timedelta",
     "decimal": "_decimal.Decimal",
 }
+_ANNOTATIONS = {**_SCALARS, **NUMBER_TYPES}
 BARE = {"string": "str", "int": "int", "float": "float", "bool": "bool", "bytes": "bytes"}
 _ZEROS: dict[str, Any] = {
     "string": "",
@@ -86,17 +87,20 @@ def float_literal(number: float) -> str:
 
 def docstring(text: str, indent: str) -> list[str]:
     """Return the lines of a docstring."""
-    shown = [_doc_line(line) for line in text.strip().splitlines()] or [""]
+    first, *rest = [line.expandtabs().rstrip() for line in text.strip().splitlines()] or [""]
+    shown = [_doc_line(line) for line in (first.lstrip(), *textwrap.dedent("\n".join(rest)).split("\n"))]
+    shown = shown if rest else shown[:1]
+    if shown[0].startswith('"'):
+        shown[0] = f" {shown[0]}"
     if shown[-1].endswith('"'):
         shown[-1] = f'{shown[-1][:-1]}\\"'
-    if len(shown) == 1:
+    if not rest:
         return [f'{indent}"""{shown[0]}"""']
     return [f'{indent}"""{shown[0]}', *(f"{indent}{line}" if line else "" for line in shown[1:]), f'{indent}"""']
 
 
 def _doc_line(line: str) -> str:
-    expanded = re.sub(r"^\s+", lambda found: " " * len(found.group()), line.expandtabs()).rstrip()
-    escaped = "".join("\\\\" if char == "\\" else char if is_plain(char) else _by_number(char) for char in expanded)
+    escaped = "".join("\\\\" if char == "\\" else char if is_plain(char) else _by_number(char) for char in line)
     return escaped.replace('"""', '\\"\\"\\"')
 
 
@@ -126,7 +130,7 @@ class Scope:
     def annotation(self, tree: Tree, *, evaluated: bool = False) -> str:
         """Return the annotation of a type; one that is evaluated at once has in quotes what does not exist yet."""
         if isinstance(tree, str):
-            known: str = self._classes.get(tree) or NUMBER_TYPES.get(tree) or _SCALARS[tree]
+            known = self._classes[tree] if tree in self._classes else _ANNOTATIONS[tree]
             self.used.add(known.partition(".")[0])
             return self.builtin(known) if known in BUILTINS else known
         kind, *parts = tree
@@ -135,7 +139,7 @@ class Scope:
         inner = [self.annotation(part) for part in parts]
         if evaluated:
             inner = [text if text in BUILTINS else f'"{text}"' for text in inner]
-        return f"{self.builtin({'map': 'dict'}.get(kind, kind))}[{', '.join(inner)}]"
+        return f"{self.builtin('dict' if kind == 'map' else kind)}[{', '.join(inner)}]"
 
     def zero(self, tree: Tree) -> str | None:
         """Return the value that a required field starts from; nothing if it must be made anew each time."""

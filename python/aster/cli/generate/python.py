@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import aster
 from aster.cli.generate._layout import Group
 from aster.cli.generate._model import ServiceModel, TypeModel, shared_tags
+from aster.cli.generate._modules import Module, offered
 from aster.cli.generate._names import Names, file_stem
 from aster.cli.generate._python_client import client_class, client_name
 from aster.cli.generate._python_types import TypeNames, name_types, statement, types_body
@@ -35,11 +36,11 @@ def python_files(services: Sequence[ServiceModel], package: str) -> dict[str, st
     known = name_types(common, nothing)
     stems = Names([_SHARED])
     files: dict[str, str] = {}
-    types: list[_Module] = []
-    clients: list[_Module] = []
+    types: list[Module] = []
+    clients: list[Module] = []
     if common:
         files[f"types/{_SHARED}.py"] = _types_file(services, common, known, nothing, "Types that several services use.")
-        types.append(_Module(_SHARED, "", frozenset(known.classes.values())))
+        types.append(Module(_SHARED, "", frozenset(known.classes.values())))
     for service in services:
         stem = stems.take(file_stem(service.name, service.version, "_"))
         names = name_types(service.types, known)
@@ -47,8 +48,8 @@ def python_files(services: Sequence[ServiceModel], package: str) -> dict[str, st
         files[f"types/{stem}.py"] = _types_file([service], service.types, names, known, title)
         files[f"services/{stem}.py"] = _client_file(service, names, stem)
         own = frozenset(name for tag, name in names.classes.items() if tag not in shared)
-        types.append(_Module(stem, service.name, own))
-        clients.append(_Module(stem, service.name, frozenset([client_name(service)])))
+        types.append(Module(stem, service.name, own))
+        clients.append(Module(stem, service.name, frozenset([client_name(service)])))
     files["types/__init__.py"] = _index(services, "Types of all services.", types)
     files["services/__init__.py"] = _index(services, "Clients of all services.", clients)
     top = [module._replace(path=f"services.{module.path}") for module in clients]
@@ -130,24 +131,11 @@ def _client_file(service: ServiceModel, names: TypeNames, stem: str) -> str:
     return _text([*out, "", "", *body])
 
 
-class _Module(NamedTuple):
-    """A module with the names that it offers; `family` is the service, whatever its version."""
-
-    path: str
-    family: str
-    names: frozenset[str]
-
-
-def _index(services: Sequence[ServiceModel], title: str, modules: Sequence[_Module]) -> str:
+def _index(services: Sequence[ServiceModel], title: str, modules: Sequence[Module]) -> str:
     """Return a module that offers the names of others. Where several have one it is that of the last version."""
-    offered = {module.path: sorted(name for name in module.names if _wins(module, name, modules)) for module in modules}
-    lines = [line for path, names in offered.items() if names for line in import_from(f".{path}", names)]
+    found = offered(modules)
+    lines = [line for path, names in found.items() if names for line in import_from(f".{path}", names)]
     out = [*_header(services), *docstring(title, "")]
     if lines:
-        out += ["", *lines, "", *_all(name for names in offered.values() for name in names)]
+        out += ["", *lines, "", *_all(name for names in found.values() for name in names)]
     return _text(out)
-
-
-def _wins(module: _Module, name: str, modules: Sequence[_Module]) -> bool:
-    others = [other for other in modules if name in other.names]
-    return others[-1] is module and all(other.family == module.family for other in others)

@@ -1,0 +1,1 @@
+"""The projects that `aster init` writes: file names and their texts."""
