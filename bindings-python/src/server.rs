@@ -85,7 +85,13 @@ impl Server {
     ) -> PyResult<Self> {
         let choice = RegistryChoice { namespace: registry_namespace, ticket: registry_ticket };
         let registry = RegistryOptions { choice, language: "python" };
-        let options = ServerOptions { channel, max_concurrent_streams, max_sessions_per_connection, registry };
+        let options = ServerOptions {
+            channel,
+            max_concurrent_streams,
+            max_sessions_per_connection,
+            registry,
+            ..ServerOptions::default()
+        };
         let made = CoreServer::new(&config.0, options);
         made.map(|server| Self(ProcessBound::new(server))).map_err(|error| errors::exception(py, &error))
     }
