@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from aster import _aster
-from cli_support import SECONDS, command, environment, know_contracts
+from cli_support import SECONDS, command, environment, know_contracts, server
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to other processes there")
 
@@ -19,6 +19,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to ot
 @pytest.fixture(autouse=True)
 def _contracts(home):
     know_contracts()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A server of these tests alone: what it prints was caused by them."""
+    with server(HOME=str(tmp_path_factory.mktemp("interrupted"))) as running:
+        yield running
 
 
 @contextlib.contextmanager
@@ -29,10 +36,10 @@ def running(*arguments):
         yield process
 
 
-def interrupted(process):
-    """Press Ctrl-C; return what was said after it."""
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=SECONDS) == 130
+def interrupted(process, number=signal.SIGINT):
+    """Press Ctrl-C, or send another signal; return what was said after it."""
+    process.send_signal(number)
+    assert process.wait(timeout=SECONDS) == 128 + number
     return process.stdout.read(), process.stderr.read()
 
 
@@ -40,6 +47,13 @@ def test_unary(lab):
     with running("call", lab.address, "Lab.hang") as process:
         lab.wait_for("hang started")
         assert interrupted(process) == ("", "")
+        lab.wait_for("hang cancelled")
+
+
+def test_termination_is_graceful(lab):
+    with running("call", lab.address, "Lab.hang") as process:
+        lab.wait_for("hang started")
+        assert interrupted(process, signal.SIGTERM) == ("", "")
         lab.wait_for("hang cancelled")
 
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::connections::Connections;
 use super::{Admission, Attributes, LiveConnection, PeerList, PeerName, Rejects, Revocations, Revoked, Standing};
@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::trust::{Cause, Credential};
+use crate::wire;
 
 /// Decides which peers may connect and call.
 pub struct Gate {
@@ -113,6 +114,24 @@ impl Gate {
         self.is_plain() || self.read().is_some_and(|state| self.passes(&state, peer))
     }
 
+    /// Tells whether a peer may connect for a protocol now: those of admission are open to everybody.
+    pub fn should_allow(&self, peer: &PeerName, alpn: &[u8]) -> bool {
+        wire::ADMISSION_ALPNS.contains(&alpn)
+            || match peer {
+                PeerName::Endpoint(id) => self.admits(id),
+                PeerName::Other(_) => self.read().is_some_and(|state| state.peers.admits(peer, self.now_ms())),
+            }
+    }
+
+    /// Takes over what another gate, that no server has, has admitted.
+    pub fn take_over(&self, other: &Self) {
+        for (peer, admission) in other.admissions() {
+            if let Err(cause) = self.admit(peer, admission) {
+                warn!(target: "aster::gate", cause = cause.name(), "an admission was not taken over");
+            }
+        }
+    }
+
     /// Lets a connection of a peer in, or not; what is let in is closed when the peer's admission ends.
     pub fn enter(&self, peer: EndpointId, connection: Box<dyn LiveConnection>) -> bool {
         // One lock for both: a removal comes before, and refuses, or after, and closes.
@@ -150,9 +169,9 @@ impl Gate {
         standing.or_else(|| self.open.then(anonymous))
     }
 
-    /// Returns the attributes that hold for everything, if the peer has an entry.
+    /// Returns what a peer is told that resumes its entry; `None`: it has none.
     pub fn attributes(&self, peer: &EndpointId) -> Option<Attributes> {
-        self.read()?.peers.standing(&(*peer).into(), "", self.now_ms()).map(|standing| standing.attributes)
+        self.read()?.peers.resumed(&(*peer).into(), self.now_ms())
     }
 
     /// Tells whether a credential, or the endpoint it is bound to, is revoked for a peer.

@@ -100,6 +100,31 @@ pub struct Admission {
     pub service: Option<String>,
 }
 
+impl Admission {
+    /// Makes an admission for everything that ends when a credential expires, in seconds since 1970, or when it has held
+    /// for a time; an expiry of 0 means the time only.
+    pub fn until(
+        path: AdmissionPath,
+        attributes: impl IntoIterator<Item = (String, String)>,
+        expires_at: u64,
+        (admitted_at_ms, ttl_ms): (i64, i64),
+    ) -> Self {
+        let expiry_ms = match expires_at {
+            0 => i64::MAX,
+            seconds => i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000),
+        };
+        Self {
+            handle: String::new(),
+            attributes: attributes.into_iter().collect(),
+            admitted_at_ms,
+            deadline_ms: expiry_ms.min(admitted_at_ms.saturating_add(ttl_ms)),
+            path,
+            credential: None,
+            service: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Grant {
     admission: Admission,
@@ -191,6 +216,20 @@ impl PeerList {
         let special = entry.services.get(service).filter(|grant| grant.holds(now_ms));
         let general = || entry.general.as_ref().filter(|grant| grant.holds(now_ms));
         special.or_else(general).map(|grant| Standing { attributes: grant.attributes.clone(), is_admitted: true })
+    }
+
+    /// Returns what a peer that has nothing but its entry is told: the attributes for everything, else those of its
+    /// only service, else none.
+    pub fn resumed(&self, peer: &PeerName, now_ms: i64) -> Option<Attributes> {
+        let entry = self.entry(peer, now_ms)?;
+        if let Some(general) = entry.general.as_ref().filter(|grant| grant.holds(now_ms)) {
+            return Some(general.attributes.clone());
+        }
+        let mut services = entry.services.values().filter(|grant| grant.holds(now_ms));
+        match (services.next(), services.next()) {
+            (Some(only), None) => Some(only.attributes.clone()),
+            _ => Some(Arc::default()),
+        }
     }
 
     /// Returns the admission of a peer for everything, else one of those for a service.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use iroh::EndpointAddr;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, info, warn};
@@ -25,6 +25,8 @@ use crate::wire;
 
 /// How often time passes for the mesh.
 const TICK: Duration = Duration::from_secs(1);
+/// How often the state is saved, if it has changed.
+const SAVE_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after a topic has ended.
 const REJOIN_PAUSE: Duration = Duration::from_secs(1);
 /// Notices that wait for their reader; the oldest are dropped then.
@@ -44,6 +46,8 @@ pub(super) struct MeshParts {
     pub(super) path: Option<PathBuf>,
     /// How long ids hold that only a list names.
     pub(super) listed_ms: u64,
+    /// What was saved last.
+    pub(super) saved: AsyncMutex<String>,
 }
 
 /// A server's part in the mesh while it runs. It ends when it is dropped.
@@ -142,6 +146,11 @@ impl MeshParts {
     async fn save(&self) {
         let Some(path) = self.path.clone() else { return };
         let text = self.mesh().to_json(self.now_ms());
+        let mut last = self.saved.lock().await;
+        if *last == text {
+            return;
+        }
+        last.clone_from(&text);
         let saved = blocking(move || {
             if let Some(folder) = path.parent() {
                 private_file::make_folder(folder)?;
@@ -160,7 +169,13 @@ impl MeshRun {
         let (notices, _) = broadcast::channel(MAX_NOTICES);
         let (outbox, outgoing) = mpsc::channel(MAX_OUTBOX);
         let parts = Arc::new(parts);
-        let listener = Listener { parts: parts.clone(), notices: notices.clone(), outgoing, introduced: None };
+        let listener = Listener {
+            parts: parts.clone(),
+            notices: notices.clone(),
+            outgoing,
+            introduced: None,
+            is_new_to_somebody: false,
+        };
         Self { parts, notices, outbox, task: tokio::spawn(listener.run()) }
     }
 
@@ -201,7 +216,10 @@ struct Listener {
     parts: Arc<MeshParts>,
     notices: broadcast::Sender<(EndpointId, Notice)>,
     outgoing: mpsc::Receiver<Outgoing>,
+    /// When we introduced ourselves to somebody last.
     introduced: Option<Instant>,
+    /// Whether a neighbour came since.
+    is_new_to_somebody: bool,
 }
 
 impl Listener {
@@ -230,9 +248,10 @@ impl Listener {
         let bootstrap = self.parts.bootstrap.iter().map(|target| EndpointId(*target.id.as_bytes()));
         let peers = members.into_iter().chain(bootstrap).map(|id| Peer::Id(id.to_string())).collect();
         let topic = self.parts.node.gossip()?.subscribe(&topic_id, peers).await?;
-        self.introduce(&topic).await;
+        self.parts.introduce(&topic).await;
         self.parts.save().await;
         let until = Instant::now() + limits::MESH_REFRESH + jitter();
+        let mut saved = Instant::now();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -257,6 +276,13 @@ impl Listener {
                     for effect in effects {
                         self.apply(&topic, effect).await;
                     }
+                    if saved.elapsed() >= SAVE_INTERVAL {
+                        saved = Instant::now();
+                        self.parts.save().await;
+                    }
+                    if self.is_new_to_somebody {
+                        self.introduce(&topic).await;
+                    }
                     if Instant::now() >= until || self.is_silent() {
                         return Ok(());
                     }
@@ -276,9 +302,14 @@ impl Listener {
         silent
     }
 
+    /// Introduces us to the neighbours, unless that was a moment ago: then a later tick does it.
     async fn introduce(&mut self, topic: &Topic) {
-        self.introduced = Some(Instant::now());
-        self.parts.introduce(topic).await;
+        let soon = |at: Instant| at.elapsed() < limits::MESH_INTRODUCE_PAUSE;
+        self.is_new_to_somebody = self.introduced.is_some_and(soon);
+        if !self.is_new_to_somebody {
+            self.introduced = Some(Instant::now());
+            self.parts.introduce(topic).await;
+        }
     }
 
     async fn event(&mut self, topic: &Topic, event: TopicEvent) {
@@ -293,12 +324,7 @@ impl Listener {
                     Err(why) => debug!(target: "aster::mesh", event = "mesh.drop", cause = why.name()),
                 }
             }
-            TopicEvent::NeighborUp(_) => {
-                let soon = |at: Instant| at.elapsed() < limits::MESH_INTRODUCE_PAUSE;
-                if !self.introduced.is_some_and(soon) {
-                    self.introduce(topic).await;
-                }
-            }
+            TopicEvent::NeighborUp(_) => self.introduce(topic).await,
             TopicEvent::NeighborDown(_) | TopicEvent::Lagged => {}
         }
     }
@@ -309,8 +335,13 @@ impl Listener {
             Effect::Joined(id, credential) => {
                 let admission = self.parts.verifier.admission(&credential, AdmissionPath::Mesh);
                 info!(target: "aster::mesh", event = "mesh.member", peer = id.short());
+                // Who has just come has not heard us, and its gate keeps us from being its neighbour.
+                let is_new = gate.admission(&id.into()).is_none();
                 if let Err(cause) = gate.admit(id.into(), admission) {
                     debug!(target: "aster::mesh", cause = cause.name(), "a member is not on the allowlist");
+                }
+                if is_new {
+                    self.introduce(topic).await;
                 }
             }
             Effect::Left(id) => {
@@ -326,7 +357,10 @@ impl Listener {
                 warn!(target: "aster::mesh", event = "mesh.isolate", "our clock is wrong: we leave the mesh");
                 self.parts.say(topic, MessageKind::Depart, br#"{"reason":"clock"}"#.to_vec()).await;
             }
-            Effect::Rejoin => self.introduce(topic).await,
+            Effect::Rejoin => {
+                self.introduced = None;
+                self.introduce(topic).await;
+            }
         }
     }
 }
