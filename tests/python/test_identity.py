@@ -131,8 +131,9 @@ def test_legacy_attributes(tmp_path, case):
 
 @asynchronous
 async def test_credentials_of_clients(tmp_path):
-    write(tmp_path / "me.id", node(), consumer())
-    write(tmp_path / "my.cred", identities.credential("policy-unbound")["credential_json"])
+    write(tmp_path / "me.id", node(), consumer("no-variant-verifies"))
+    text = identities.credential("policy-unbound")["credential_json"]
+    write(tmp_path / "my.cred", text.replace("ops.status", "ops.statue"))
     async with AsterServer([Echo()], root_pubkey=bytes.fromhex(ROOT)) as server:
 
         async def denied(**options):

@@ -164,11 +164,16 @@ impl ClientRegistry {
         Ok(bundle)
     }
 
-    /// Stops following and leaves the document.
+    /// Stops following.
     pub(super) async fn close(&self) {
         self.0.closing.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// Stops following and leaves the document, which goes on living in the node.
+    pub(super) async fn leave(&self) {
+        self.close().await;
         let _ = tokio::time::timeout(limits::CLOSE_FLUSH, self.0.ledger.leave()).await;
     }
 }
