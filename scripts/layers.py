@@ -17,7 +17,7 @@ RANKS = [
     {"frame", "wire", "codec", "contract", "trust", "addr", "ticket", "config"},
     {"engine"},
     {"rpc"},
-    {"admission", "registry"},
+    {"admission", "registry", "mesh"},
     {"node"},
 ]
 # Neighbours of one rank that may use each other, with the reason.
@@ -89,7 +89,8 @@ def check_core(problems: list[str]) -> None:
                 problems.append(f"{path.relative_to(ROOT)}: {found.group(0)} in {name}")
         if module != "node" and (found := IROH.search(text)):
             problems.append(f"{path.relative_to(ROOT)}: {found.group(0)} outside node/")
-        if found := HOST.search(text):
+        # A node has a folder of its own.
+        if found := HOST.search(text.replace("std::fs::", "") if module == "node" else text):
             problems.append(f"{path.relative_to(ROOT)}: core must not touch {found.group(0)}")
 
 

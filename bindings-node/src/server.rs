@@ -40,6 +40,7 @@ impl HostOptions {
                 .max_sessions_per_connection
                 .unwrap_or(default.max_sessions_per_connection),
             registry: node::RegistryOptions { choice, language: "typescript" },
+            mesh: default.mesh,
         }
     }
 }

@@ -150,9 +150,9 @@ impl Gate {
         standing.or_else(|| self.open.then(anonymous))
     }
 
-    /// Returns the attributes that hold for everything, if the peer has an entry.
+    /// Returns what a peer is told that resumes its entry; `None`: it has none.
     pub fn attributes(&self, peer: &EndpointId) -> Option<Attributes> {
-        self.read()?.peers.standing(&(*peer).into(), "", self.now_ms()).map(|standing| standing.attributes)
+        self.read()?.peers.resumed(&(*peer).into(), self.now_ms())
     }
 
     /// Tells whether a credential, or the endpoint it is bound to, is revoked for a peer.

@@ -193,6 +193,20 @@ impl PeerList {
         special.or_else(general).map(|grant| Standing { attributes: grant.attributes.clone(), is_admitted: true })
     }
 
+    /// Returns what a peer that has nothing but its entry is told: the attributes for everything, else those of its
+    /// only service, else none.
+    pub fn resumed(&self, peer: &PeerName, now_ms: i64) -> Option<Attributes> {
+        let entry = self.entry(peer, now_ms)?;
+        if let Some(general) = entry.general.as_ref().filter(|grant| grant.holds(now_ms)) {
+            return Some(general.attributes.clone());
+        }
+        let mut services = entry.services.values().filter(|grant| grant.holds(now_ms));
+        match (services.next(), services.next()) {
+            (Some(only), None) => Some(only.attributes.clone()),
+            _ => Some(Arc::default()),
+        }
+    }
+
     /// Returns the admission of a peer for everything, else one of those for a service.
     pub fn get(&self, peer: &PeerName, now_ms: i64) -> Option<&Admission> {
         let entry = self.entries.get(peer)?;

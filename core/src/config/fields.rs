@@ -116,9 +116,6 @@ fields! {
     "health_host", "HEALTH_HOST", "health"."host", Kind::TextOr("127.0.0.1");
 }
 
-/// Fields that are read but have no effect yet; whoever sets one is told.
-pub(super) const WITHOUT_EFFECT: &[&str] = &[];
-
 /// Returns a field by its name.
 pub(super) fn find(name: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.name == name)

@@ -79,7 +79,6 @@ pub(super) fn settle(sources: &Sources) -> Result<Settled> {
     settled.flag = levels.gate_flag()?;
     settled.warnings = layer.warnings.clone();
     settled.warnings.extend(unknown_variables(&sources.env));
-    settled.warnings.extend(without_effect(&settled.settings));
     Ok(settled)
 }
 
@@ -151,12 +150,4 @@ fn unknown_variables(env: &BTreeMap<String, String>) -> Option<String> {
     let unknown: Vec<_> =
         env.keys().filter(|name| name.starts_with(fields::PREFIX) && !known(name)).map(String::as_str).collect();
     (!unknown.is_empty()).then(|| format!("unknown environment variables: {}", unknown.join(", ")))
-}
-
-/// Names the settings that differ from their default and do nothing yet.
-fn without_effect(settings: &Settings) -> Option<String> {
-    let changed = |field: &Field| settings.get(field.name).is_some_and(|s| s.value != field.default_value());
-    let is_set = |name: &str| fields::find(name).is_some_and(changed);
-    let set: Vec<_> = fields::WITHOUT_EFFECT.iter().copied().filter(|name| is_set(name)).collect();
-    (!set.is_empty()).then(|| format!("settings without effect in this version: {}", set.join(", ")))
 }

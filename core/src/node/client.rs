@@ -15,7 +15,7 @@ use super::fleet::Fleet;
 use super::node::{Node, NodeOptions};
 use super::registry::ClientRegistry;
 use crate::addr::Address;
-use crate::admission::Presentation;
+use crate::admission::{Delegation, Presentation};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::engine::ServicePlan;
@@ -39,6 +39,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Whether services may point to another endpoint than the admitted one.
     pub allow_foreign_channels: bool,
+    /// What another authority grants for one of the server's services; shown before the credential.
+    pub delegation: Option<Delegation>,
 }
 
 impl Default for ClientOptions {
@@ -49,6 +51,7 @@ impl Default for ClientOptions {
             credential_json: String::new(),
             connect_timeout: limits::CONNECT_TIMEOUT,
             allow_foreign_channels: false,
+            delegation: None,
         }
     }
 }
@@ -129,7 +132,9 @@ impl Client {
             let node = OpenedNode(Some(Node::open(options_of_node).await?));
             node.get()?.0.book.add(&target);
             let timeout = options.connect_timeout;
-            let dialer = Arc::new(QuicDialer::new(node.get()?.clone(), target, timeout, presentation, root_pubkey));
+            let mut dialer = QuicDialer::new(node.get()?.clone(), target, timeout, presentation, root_pubkey);
+            dialer.delegation = options.delegation.clone();
+            let dialer = Arc::new(dialer);
             let admitted = dialer.admit().await;
             let id = node.get()?.id();
             if admitted.is_err() && persists {

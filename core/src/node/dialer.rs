@@ -11,8 +11,9 @@ use super::client::ClientInfo;
 use super::fleet::Dialers;
 use super::node::Node;
 use super::transport::QuicConnection;
-use crate::admission::{self, Presentation};
+use crate::admission::{self, Delegation, Presentation};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::{BoxFuture, Connection, Dialer};
 use crate::trust::ConsumerAnswer;
@@ -31,6 +32,8 @@ pub(super) struct QuicDialer {
     pub(super) presentation: Presentation,
     /// The root key that the server has to name.
     pub(super) root_pubkey: Option<[u8; 32]>,
+    /// What another authority grants; shown first.
+    pub(super) delegation: Option<Delegation>,
     info: Mutex<Option<Arc<ClientInfo>>>,
 }
 
@@ -42,7 +45,7 @@ impl QuicDialer {
         presentation: Presentation,
         root_pubkey: Option<[u8; 32]>,
     ) -> Self {
-        Self { node, target, timeout, presentation, root_pubkey, info: Mutex::default() }
+        Self { node, target, timeout, presentation, root_pubkey, delegation: None, info: Mutex::default() }
     }
 
     async fn connect(&self, alpn: &[u8], deadline: Instant) -> Result<QuicConnection> {
@@ -65,6 +68,13 @@ impl QuicDialer {
     /// CONNECT if the server is unreachable or its answer unusable, ADMISSION_DENIED if it refuses, CREDENTIAL if it
     /// trusts another root key.
     pub(super) async fn admit(&self) -> Result<Arc<ClientInfo>> {
+        if let Some(delegation) = &self.delegation {
+            let connection = self.connect(wire::ALPN_DELEGATED_ADMISSION, Instant::now() + self.timeout).await?;
+            let client = EndpointId(*self.node.0.endpoint.id().as_bytes());
+            let granted = delegation.request(&connection, client, self.timeout).await;
+            connection.close(wire::CLOSE_NORMAL, wire::CLIENT_CLOSE_TEXT);
+            granted?;
+        }
         let answer = self.ask().await?;
         check_root(&answer, self.root_pubkey)?;
         let info = Arc::new(ClientInfo {

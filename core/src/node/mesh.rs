@@ -160,7 +160,13 @@ impl MeshRun {
         let (notices, _) = broadcast::channel(MAX_NOTICES);
         let (outbox, outgoing) = mpsc::channel(MAX_OUTBOX);
         let parts = Arc::new(parts);
-        let listener = Listener { parts: parts.clone(), notices: notices.clone(), outgoing, introduced: None };
+        let listener = Listener {
+            parts: parts.clone(),
+            notices: notices.clone(),
+            outgoing,
+            introduced: None,
+            is_new_to_somebody: false,
+        };
         Self { parts, notices, outbox, task: tokio::spawn(listener.run()) }
     }
 
@@ -201,7 +207,10 @@ struct Listener {
     parts: Arc<MeshParts>,
     notices: broadcast::Sender<(EndpointId, Notice)>,
     outgoing: mpsc::Receiver<Outgoing>,
+    /// When we introduced ourselves to somebody last.
     introduced: Option<Instant>,
+    /// Whether a neighbour came since.
+    is_new_to_somebody: bool,
 }
 
 impl Listener {
@@ -230,7 +239,7 @@ impl Listener {
         let bootstrap = self.parts.bootstrap.iter().map(|target| EndpointId(*target.id.as_bytes()));
         let peers = members.into_iter().chain(bootstrap).map(|id| Peer::Id(id.to_string())).collect();
         let topic = self.parts.node.gossip()?.subscribe(&topic_id, peers).await?;
-        self.introduce(&topic).await;
+        self.parts.introduce(&topic).await;
         self.parts.save().await;
         let until = Instant::now() + limits::MESH_REFRESH + jitter();
         let mut ticks = interval(TICK);
@@ -257,6 +266,9 @@ impl Listener {
                     for effect in effects {
                         self.apply(&topic, effect).await;
                     }
+                    if self.is_new_to_somebody {
+                        self.introduce(&topic).await;
+                    }
                     if Instant::now() >= until || self.is_silent() {
                         return Ok(());
                     }
@@ -276,9 +288,14 @@ impl Listener {
         silent
     }
 
+    /// Introduces us to the neighbours, unless that was a moment ago: then a later tick does it.
     async fn introduce(&mut self, topic: &Topic) {
-        self.introduced = Some(Instant::now());
-        self.parts.introduce(topic).await;
+        let soon = |at: Instant| at.elapsed() < limits::MESH_INTRODUCE_PAUSE;
+        self.is_new_to_somebody = self.introduced.is_some_and(soon);
+        if !self.is_new_to_somebody {
+            self.introduced = Some(Instant::now());
+            self.parts.introduce(topic).await;
+        }
     }
 
     async fn event(&mut self, topic: &Topic, event: TopicEvent) {
@@ -293,12 +310,7 @@ impl Listener {
                     Err(why) => debug!(target: "aster::mesh", event = "mesh.drop", cause = why.name()),
                 }
             }
-            TopicEvent::NeighborUp(_) => {
-                let soon = |at: Instant| at.elapsed() < limits::MESH_INTRODUCE_PAUSE;
-                if !self.introduced.is_some_and(soon) {
-                    self.introduce(topic).await;
-                }
-            }
+            TopicEvent::NeighborUp(_) => self.introduce(topic).await,
             TopicEvent::NeighborDown(_) | TopicEvent::Lagged => {}
         }
     }
@@ -309,8 +321,13 @@ impl Listener {
             Effect::Joined(id, credential) => {
                 let admission = self.parts.verifier.admission(&credential, AdmissionPath::Mesh);
                 info!(target: "aster::mesh", event = "mesh.member", peer = id.short());
+                // Who has just come has not heard us, and its gate keeps us from being its neighbour.
+                let is_new = gate.admission(&id.into()).is_none();
                 if let Err(cause) = gate.admit(id.into(), admission) {
                     debug!(target: "aster::mesh", cause = cause.name(), "a member is not on the allowlist");
+                }
+                if is_new {
+                    self.introduce(topic).await;
                 }
             }
             Effect::Left(id) => {
@@ -326,7 +343,10 @@ impl Listener {
                 warn!(target: "aster::mesh", event = "mesh.isolate", "our clock is wrong: we leave the mesh");
                 self.parts.say(topic, MessageKind::Depart, br#"{"reason":"clock"}"#.to_vec()).await;
             }
-            Effect::Rejoin => self.introduce(topic).await,
+            Effect::Rejoin => {
+                self.introduced = None;
+                self.introduce(topic).await;
+            }
         }
     }
 }

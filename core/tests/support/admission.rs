@@ -1,5 +1,7 @@
 //! Closed servers, credentials that open them, and clients.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aster_core::admission::{NonceStore, PeerName};
 use aster_core::codec::{Record, Value, ValueSink, ValueSource};
-use aster_core::config::{Config, Role, Sources};
+use aster_core::config::{Config, IDENTITY_FILE, Role, Sources};
 use aster_core::engine::{CallOptions, ClientCall, Event, Queue, ServicePlan};
 use aster_core::error::{Error, Result};
 use aster_core::keys;
@@ -30,17 +32,21 @@ pub fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
-fn settle(role: Role, pairs: &[(&str, &str)]) -> Config {
+fn sources(pairs: &[(&str, &str)]) -> Sources {
     let mut env: BTreeMap<String, String> = BTreeMap::new();
     env.insert("ASTER_RELAY_MODE".to_owned(), "disabled".to_owned());
     env.insert("ASTER_BIND_ADDR".to_owned(), "127.0.0.1:0".to_owned());
     env.extend(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    Config::resolve(Sources { env, role: Some(role), ..Sources::default() }).expect("configuration")
+    Sources { env, ..Sources::default() }
+}
+
+fn settle(role: Role, pairs: &[(&str, &str)]) -> Result<Config> {
+    Config::resolve(Sources { role: Some(role), ..sources(pairs) })
 }
 
 /// The configuration of a client.
 pub fn config(pairs: &[(&str, &str)]) -> Config {
-    settle(Role::Consumer, pairs)
+    settle(Role::Consumer, pairs).expect("configuration")
 }
 
 /// Who signs credentials.
@@ -97,6 +103,22 @@ impl Issuer {
         self.make(EnrollmentKind::Policy, Some(endpoint), ttl, &[])
     }
 
+    /// Writes the identity file of a producer.
+    pub fn identity(&self, node_seed: [u8; 32], ttl: u64) -> String {
+        let id = keys::endpoint_id(&node_seed).to_string();
+        let made = self.make(EnrollmentKind::Producer, Some(&id), ttl, &[("aster.role", "producer")]);
+        let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+        format!(
+            "[node]\nsecret_key = '{}'\n[[peers]]\nname = 'p'\nrole = 'producer'\nroot_pubkey = {}\n\
+             endpoint_id = {}\nexpires_at = {}\nsignature = {}\nattributes = {{ \"aster.role\" = 'producer' }}\n",
+            base64::engine::general_purpose::STANDARD.encode(node_seed),
+            made["root_pubkey"],
+            made["endpoint_id"],
+            made["expires_at"],
+            made["signature"],
+        )
+    }
+
     pub fn token(&self, ttl: u64, attributes: &[(&str, &str)]) -> String {
         self.make(EnrollmentKind::OneTime, None, ttl, attributes)
     }
@@ -125,7 +147,18 @@ impl Running {
     async fn start_with(issuer: &Issuer, pairs: &[(&str, &str)], prepare: impl FnOnce(&Server)) -> Result<Self> {
         let root = hex::encode(issuer.root);
         let pairs: Vec<_> = [("ASTER_ROOT_PUBKEY", root.as_str())].into_iter().chain(pairs.iter().copied()).collect();
-        let server = Server::new(&settle(Role::Producer, &pairs), ServerOptions::default())?;
+        Self::start_config(&settle(Role::Producer, &pairs)?, ServerOptions::default(), prepare).await
+    }
+
+    /// Starts a server with an identity file.
+    pub async fn with_identity(identity: &str, pairs: &[(&str, &str)], options: ServerOptions) -> Result<Self> {
+        let files = BTreeMap::from([(IDENTITY_FILE.to_owned(), identity.to_owned().into())]);
+        let sources = Sources { files, role: Some(Role::Producer), now: Some(seconds()), ..sources(pairs) };
+        Self::start_config(&Config::resolve(sources)?, options, |_| {}).await
+    }
+
+    async fn start_config(config: &Config, options: ServerOptions, prepare: impl FnOnce(&Server)) -> Result<Self> {
+        let server = Server::new(config, options)?;
         prepare(&server);
         let (queue, notify) = queue();
         let plan = ServicePlan::from_json(ECHO).expect("description");
