@@ -75,10 +75,24 @@ def config_seeds(vectors: Vectors) -> list[bytes]:
     return out
 
 
+def trust_seeds(vectors: Vectors) -> list[bytes]:
+    """Returns what peers present, behind its kind (`fuzz/targets/trust.rs`)."""
+    documents = [*vectors["credentials"], *vectors["tolerated"], *vectors["negative"]]
+    out = [b"\0" + case["credential_json"].encode() for case in documents if "credential_json" in case]
+    admission = vectors["admission"]
+    out += [b"\1" + case["request"].encode() for case in [*admission["requests"], *admission["producer"]] if "request" in case]
+    out += [b"\1" + case["json"].encode() for case in admission["responses"]]
+    out += [b"\2" + case["envelope"].encode() for case in vectors["mesh"]["messages"]]
+    out += [b"\3" + text.encode() for text in vectors["delegated"]["messages"].values()]
+    out += [b"\4" + case["iid_token"].encode() for case in vectors["iid"]["cases"]]
+    return out
+
+
 def main() -> None:
     vectors, target = Path(sys.argv[1]), Path(sys.argv[2])
     xlang, text = codec_seeds(json.loads((vectors / "codec.json").read_text()))
     canonical = canonical_seeds(json.loads((vectors / "contract.json").read_text()))
+    trust = json.loads((vectors / "trust.json").read_text())
     rows = [seed[:2] + b"\0" + seed[2:] for seed in xlang]
     targets = {
         "codec_decode": xlang,
@@ -86,7 +100,8 @@ def main() -> None:
         "json": text,
         "canonical": canonical,
         "rows": rows,
-        "config": config_seeds(json.loads((vectors / "trust.json").read_text())),
+        "config": config_seeds(trust),
+        "trust": trust_seeds(trust),
     }
     for name, seeds in targets.items():
         folder = target / name

@@ -9,7 +9,7 @@ SECONDS_TOTAL="${1:-30}"
 TOOLS="${TOOLS_DIR:-$HOME/.cache/aster/tools}"
 CACHE="${FUZZ_DIR:-$HOME/.cache/aster/fuzz}"
 VECTORS="${ASTER_VECTORS_DIR:-$PWD/../shared/vectors}"
-TARGETS="${FUZZ_TARGETS:-codec_decode type_definition json canonical rows config}"
+TARGETS="${FUZZ_TARGETS:-codec_decode type_definition json canonical rows config trust}"
 export PATH="$TOOLS/bin:$PATH" CARGO_TARGET_DIR="$CACHE/target"
 
 if [ "$("$TOOLS/bin/cargo-fuzz" --version 2>/dev/null || true)" != "cargo-fuzz $VERSION" ]; then

@@ -15,9 +15,10 @@ RANKS = [
     {"status", "error", "limits", "clock", "ids"},
     {"types", "keys"},
     {"frame", "wire", "codec", "contract", "trust", "addr", "ticket", "config"},
+    {"mesh"},
     {"engine"},
     {"rpc"},
-    {"admission", "registry", "mesh"},
+    {"admission", "registry"},
     {"node"},
 ]
 # Neighbours of one rank that may use each other, with the reason.
@@ -28,6 +29,8 @@ ALLOWED = {
     ("config", "trust"): "the gate is a rule of trust, its inputs are settings",
     ("config", "ticket"): "tickets that carry a credential are masked",
 }
+# Files that may touch the host, with the reason.
+AT_HOST = {"node/private_file.rs": "files of trust are replaced as a whole, on threads that may wait"}
 L0_FORBIDDEN = re.compile(r"\b(tokio|iroh\w*|serde\w*|futures_util)::")
 PURE_FORBIDDEN = re.compile(r"\b(tokio|iroh\w*)::")
 IROH = re.compile(r"\b(iroh|iroh_\w+)::")
@@ -84,13 +87,13 @@ def check_core(problems: list[str]) -> None:
             if other > rank or (other == rank and rank >= 2):
                 problems.append(f"{path.relative_to(ROOT)}: '{module}' must not use '{used}'")
         for pattern, name in ((L0_FORBIDDEN, "L0"), (PURE_FORBIDDEN, "a pure layer")):
-            applies = rank == 0 if name == "L0" else rank <= 2
+            applies = rank == 0 if name == "L0" else rank <= 3
             if applies and (found := pattern.search(text)):
                 problems.append(f"{path.relative_to(ROOT)}: {found.group(0)} in {name}")
         if module != "node" and (found := IROH.search(text)):
             problems.append(f"{path.relative_to(ROOT)}: {found.group(0)} outside node/")
-        # A node has a folder of its own.
-        if found := HOST.search(text.replace("std::fs::", "") if module == "node" else text):
+        is_at_host = path.relative_to(ROOT / "core/src").as_posix() in AT_HOST
+        if not is_at_host and (found := HOST.search(text)):
             problems.append(f"{path.relative_to(ROOT)}: core must not touch {found.group(0)}")
 
 

@@ -45,6 +45,7 @@ impl ConnectOptions {
                 .allow_foreign_channels
                 .or_else(configured)
                 .unwrap_or(default.allow_foreign_channels),
+            delegation: default.delegation,
         })
     }
 }

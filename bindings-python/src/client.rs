@@ -39,7 +39,14 @@ pub fn connect(
 ) -> PyResult<Operation> {
     let connect_timeout = Duration::try_from_secs_f64(connect_timeout)
         .map_err(|_| PyValueError::new_err("connect_timeout must be a positive number of seconds"))?;
-    let options = ClientOptions { address, channel, credential_json, connect_timeout, allow_foreign_channels };
+    let options = ClientOptions {
+        address,
+        channel,
+        credential_json,
+        connect_timeout,
+        allow_foreign_channels,
+        ..ClientOptions::default()
+    };
     let runtime = runtime::handle(py).map_err(|error| errors::exception(py, &error))?;
     let work = CoreClient::connect(runtime.clone(), &config.0, options);
     let finish = |py: Python<'_>, client| Ok(Py::new(py, Client(ProcessBound::new(client)))?.into_any());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aster_core::error::{Error, Result};
-use aster_core::node::{MeshOptions, RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
+use aster_core::node::{RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
 use aster_core::rpc::{BoxFuture, Service};
 use aster_core::{limits, trust};
 use pyo3::prelude::*;
@@ -85,8 +85,13 @@ impl Server {
     ) -> PyResult<Self> {
         let choice = RegistryChoice { namespace: registry_namespace, ticket: registry_ticket };
         let registry = RegistryOptions { choice, language: "python" };
-        let mesh = MeshOptions::default();
-        let options = ServerOptions { channel, max_concurrent_streams, max_sessions_per_connection, registry, mesh };
+        let options = ServerOptions {
+            channel,
+            max_concurrent_streams,
+            max_sessions_per_connection,
+            registry,
+            ..ServerOptions::default()
+        };
         let made = CoreServer::new(&config.0, options);
         made.map(|server| Self(ProcessBound::new(server))).map_err(|error| errors::exception(py, &error))
     }

@@ -6,8 +6,8 @@
 //! | layer | modules |
 //! |---|---|
 //! | L3, iroh | [`node`] |
-//! | L2, tokio | [`admission`], [`mesh`], [`registry`], [`rpc`], [`engine`] |
-//! | L1, pure | [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`], [`keys`] below them |
+//! | L2, tokio | [`admission`], [`registry`], [`rpc`], [`engine`] |
+//! | L1, pure | [`mesh`], [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`], [`keys`] below them |
 //! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`] |
 //!
 //! Core reads no environment and no files, prints nothing, installs no log subscriber and makes no runtime.

@@ -271,6 +271,109 @@ async fn many_silent_strangers_delay_nobody() {
 }
 
 #[tokio::test]
+async fn flooding_strangers_delay_nobody() {
+    let issuer = Issuer::new();
+    let running = Running::start(&issuer, &[]).await;
+    let client = connect(&running, &issuer.policy(3600, &[])).await.expect("admitted");
+    let calls = Calls::new(&client);
+    calls.echo("warm").await.expect("reply");
+    let nodes = futures_util::future::join_all((0..16).map(|_| async { open_node(&network()).await })).await;
+    let flood = futures_util::future::join_all(nodes.iter().map(|node| async {
+        // Denied, then refused as busy, for as long as calls are measured.
+        loop {
+            let _ = exchange(node, &running, br#"{"credential_json":""}"#).await;
+        }
+    }));
+    let measured = async {
+        let began = Instant::now();
+        for _ in 0..50 {
+            calls.echo("measured").await.expect("reply");
+        }
+        let late = connect(&running, &issuer.policy(3600, &[])).await.expect("admission goes on");
+        late.close().await;
+        began.elapsed()
+    };
+    tokio::select! {
+        _ = flood => panic!("the flood does not end"),
+        took = measured => assert!(took < Duration::from_secs(5), "{took:?}"),
+    }
+    assert_eq!(running.server.gate().admissions().len(), 2, "nobody else has an entry");
+    client.close().await;
+    for node in nodes {
+        node.close().await;
+    }
+    running.stop().await;
+}
+
+/// Keeps what core logs.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("aster::")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Line(String);
+        impl tracing::field::Visit for Line {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!(" {}={value:?}", field.name());
+            }
+        }
+        let mut line = Line(event.metadata().target().to_owned());
+        event.record(&mut line);
+        self.0.lock().expect("log").push(line.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+impl Log {
+    fn about(&self, word: &str) -> usize {
+        self.0.lock().expect("log").iter().filter(|line| line.contains(word)).count()
+    }
+}
+
+#[tokio::test]
+async fn each_decision_is_logged_once_without_secrets() {
+    let log = Log::default();
+    // Everything of this test runs on its thread.
+    let _logging = tracing::subscriber::set_default(log.clone());
+    let issuer = Issuer::new();
+    let running = Running::start(&issuer, &[]).await;
+    let (token, policy) = (issuer.token(3600, &[("aster.name", "SECRET")]), issuer.policy(3600, &[]));
+    let node = open_node(&network()).await;
+    assert!(ask(&node, &running, &token).await.admitted);
+    assert!(!ask(&node, &running, &token).await.admitted);
+    assert!(ask(&node, &running, "").await.admitted, "resumes");
+    assert!(ask(&node, &running, &policy).await.admitted);
+    until("both kinds", || log.about("admission.allow") == 3 && log.about("admission.deny") == 1).await;
+    assert_eq!((log.about("cause=\"nonce_used\""), log.about("trust.state")), (1, 1));
+    running.server.remove_peer(&PeerName::parse(&node.id()));
+    assert_eq!(log.about("peer.remove"), 1);
+    let closed = raw(&node, &running, wire::ALPN_RPC).await.expect("the handshake succeeds");
+    assert_eq!(timeout(WAIT, closed.closed()).await.expect("ends").code, Some(403));
+    assert_eq!(log.about("gate.reject"), 1);
+    let read: serde_json::Value = serde_json::from_str(&token).expect("JSON");
+    for secret in [read["nonce"].as_str(), read["signature"].as_str(), Some("SECRET"), Some(node.id().as_str())] {
+        assert_eq!(log.about(secret.expect("text")), 0);
+    }
+    node.close().await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_gated_server_dials_and_an_admitted_client_sees_new_attributes() {
     let issuer = Issuer::new();
     let running = Running::start(&issuer, &[]).await;

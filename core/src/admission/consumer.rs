@@ -81,3 +81,46 @@ impl Desk for ConsumerAdmission {
         Box::pin(async move { self.admit(request, peer).await.map(|answer| answer.to_json()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::{Admission, Gate};
+    use crate::trust::IidKeys;
+
+    #[tokio::test]
+    async fn the_topic_is_for_operators_and_for_the_root_keys_own_endpoint() {
+        let gate = Gate::new(false);
+        let verifier = Arc::new(Verifier {
+            gate: gate.clone(),
+            root_pubkey: [9; 32],
+            require_bound: false,
+            ttl_ms: 1000,
+            nonces: None,
+            iid: IidKeys::default(),
+        });
+        let answer = || ConsumerAnswer { admitted: true, gossip_topic: "t".to_owned(), ..ConsumerAnswer::denial() };
+        let desk = ConsumerAdmission::new(verifier, Box::new(answer));
+        let empty = br#"{"credential_json":""}"#;
+        let root = EndpointId([9; 32]);
+        assert_eq!(desk.admit(empty, root).await, Err(Cause::Empty), "the root key's endpoint needs a credential, too");
+        for (peer, roles, expected) in [
+            (EndpointId([1; 32]), "ops, aster.operator", "t"),
+            (EndpointId([2; 32]), "aster.operators", ""),
+            (EndpointId([3; 32]), "", ""),
+            (root, "", "t"),
+        ] {
+            let admission = Admission {
+                handle: String::new(),
+                attributes: vec![(ROLE.to_owned(), roles.to_owned())],
+                admitted_at_ms: 0,
+                deadline_ms: i64::MAX,
+                path: AdmissionPath::Consumer,
+                credential: None,
+                service: None,
+            };
+            gate.admit(peer.into(), admission).unwrap();
+            assert_eq!(desk.admit(empty, peer).await.unwrap().gossip_topic, expected, "{roles}");
+        }
+    }
+}

@@ -175,14 +175,11 @@ impl DelegatedAdmission {
         grant.expires_at = grant.expires_at.min(latest);
         let attributes =
             vec![("aster.role".to_owned(), grant.roles.join(",")), ("aster.name".to_owned(), grant.handle.clone())];
+        let held = (now_ms, self.verifier.ttl_ms);
         let admission = Admission {
             handle: grant.handle.clone(),
-            attributes,
-            admitted_at_ms: now_ms,
-            deadline_ms: i64::try_from(grant.expires_at).unwrap_or(i64::MAX).saturating_mul(1000),
-            path: AdmissionPath::Delegated,
-            credential: None,
             service: Some(grant.service.clone()),
+            ..Admission::until(AdmissionPath::Delegated, attributes, grant.expires_at.max(1), held)
         };
         let previous = gate.grant_of(&context.client, &grant.service);
         gate.admit(context.client.into(), admission)?;

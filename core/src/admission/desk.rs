@@ -32,6 +32,19 @@ pub trait Desk: Send + Sync {
     fn decide<'a>(&'a self, request: &'a [u8], peer: EndpointId) -> BoxFuture<'a, Result<String, Cause>>;
 }
 
+/// Answers a request without a connection, at once: whatever goes wrong denies. The cause is for the program's log.
+pub async fn answer(desk: &dyn Desk, request: &[u8], peer: EndpointId) -> (String, Option<Cause>) {
+    if request.len() > limits::MAX_ADMISSION_REQUEST {
+        return (desk.denial(), Some(Cause::TooLarge));
+    }
+    // A panic in the decision denies.
+    let decision = async { desk.decide(request, peer).await };
+    match AssertUnwindSafe(decision).catch_unwind().await.unwrap_or(Err(Cause::Failed)) {
+        Ok(answer) => (answer, None),
+        Err(cause) => (desk.denial(), Some(cause)),
+    }
+}
+
 /// What keeps strangers from exhausting a server, for all its desks together.
 #[derive(Debug)]
 pub struct Doorkeeper {
@@ -153,9 +166,10 @@ impl Doorkeeper {
             }
             Ok(bytes) => {
                 let _verification = self.verification().await?;
-                // A panic in the decision denies.
-                let decision = async { desk.decide(bytes, peer).await };
-                AssertUnwindSafe(decision).catch_unwind().await.unwrap_or(Err(Cause::Failed))
+                match answer(desk, bytes, peer).await {
+                    (answer, None) => Ok(answer),
+                    (_, Some(cause)) => Err(cause),
+                }
             }
         };
         let answer = match decided {
@@ -203,4 +217,67 @@ pub(super) fn next_denial(received: Instant) -> Instant {
     let grid = limits::DENIAL_GRID;
     let steps = received.elapsed().as_millis() / grid.as_millis() + 1;
     received + grid * u32::try_from(steps).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics, or denies.
+    struct Broken(bool);
+
+    impl Desk for Broken {
+        fn path(&self) -> &'static str {
+            "broken"
+        }
+
+        fn denial(&self) -> String {
+            "no".to_owned()
+        }
+
+        fn decide<'a>(&'a self, _: &'a [u8], _: EndpointId) -> BoxFuture<'a, Result<String, Cause>> {
+            assert!(!self.0, "injected");
+            Box::pin(async { Err(Cause::Empty) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_denies() {
+        let peer = EndpointId([1; 32]);
+        assert_eq!(answer(&Broken(true), b"", peer).await, ("no".to_owned(), Some(Cause::Failed)));
+        assert_eq!(answer(&Broken(false), b"", peer).await, ("no".to_owned(), Some(Cause::Empty)));
+        let large = vec![b' '; limits::MAX_ADMISSION_REQUEST + 1];
+        assert_eq!(answer(&Broken(true), &large, peer).await.1, Some(Cause::TooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_for_verification_are_few_and_so_are_those_who_wait() {
+        let keeper = Doorkeeper::default();
+        let mut taken = Vec::new();
+        for _ in 0..limits::MAX_VERIFICATIONS {
+            taken.push(keeper.verification().await.unwrap());
+        }
+        let mut waiting: Vec<_> =
+            (0..limits::MAX_WAITING_VERIFICATIONS).map(|_| Box::pin(keeper.verification())).collect();
+        for wait in &mut waiting {
+            assert!(futures_util::poll!(wait).is_pending());
+        }
+        assert!(keeper.verification().await.is_none(), "too many wait");
+        drop(taken.pop());
+        let permit = waiting.remove(0).await;
+        assert!(permit.is_some());
+        assert!(waiting.remove(0).await.is_none(), "nobody waits for ever");
+        drop(waiting);
+        assert_eq!(keeper.waiting.load(Ordering::Acquire), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn denials_leave_on_the_grid() {
+        let received = Instant::now();
+        assert_eq!(next_denial(received) - received, limits::DENIAL_GRID);
+        tokio::time::advance(limits::DENIAL_GRID - std::time::Duration::from_millis(1)).await;
+        assert_eq!(next_denial(received) - received, limits::DENIAL_GRID);
+        tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        assert_eq!(next_denial(received) - received, limits::DENIAL_GRID * 2);
+    }
 }

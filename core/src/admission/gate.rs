@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::connections::Connections;
 use super::{Admission, Attributes, LiveConnection, PeerList, PeerName, Rejects, Revocations, Revoked, Standing};
@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::trust::{Cause, Credential};
+use crate::wire;
 
 /// Decides which peers may connect and call.
 pub struct Gate {
@@ -111,6 +112,24 @@ impl Gate {
     /// Tells whether a peer may connect and call now.
     pub fn admits(&self, peer: &EndpointId) -> bool {
         self.is_plain() || self.read().is_some_and(|state| self.passes(&state, peer))
+    }
+
+    /// Tells whether a peer may connect for a protocol now: those of admission are open to everybody.
+    pub fn should_allow(&self, peer: &PeerName, alpn: &[u8]) -> bool {
+        wire::ADMISSION_ALPNS.contains(&alpn)
+            || match peer {
+                PeerName::Endpoint(id) => self.admits(id),
+                PeerName::Other(_) => self.read().is_some_and(|state| state.peers.admits(peer, self.now_ms())),
+            }
+    }
+
+    /// Takes over what another gate, that no server has, has admitted.
+    pub fn take_over(&self, other: &Self) {
+        for (peer, admission) in other.admissions() {
+            if let Err(cause) = self.admit(peer, admission) {
+                warn!(target: "aster::gate", cause = cause.name(), "an admission was not taken over");
+            }
+        }
     }
 
     /// Lets a connection of a peer in, or not; what is let in is closed when the peer's admission ends.

@@ -177,3 +177,20 @@ async fn the_reaper_closes_in_time_and_follows_the_wall_clock() {
     assert!(!connection.is_open(), "within a second");
     reaper.abort();
 }
+
+#[test]
+fn programs_ask_by_name_and_protocol() {
+    let (gate, clock) = gate(false);
+    let (peer, other) = (PeerName::from(PEER), PeerName::parse("peer-a"));
+    for name in [&peer, &other] {
+        assert!(!gate.should_allow(name, wire::ALPN_RPC));
+        wire::ADMISSION_ALPNS.iter().for_each(|alpn| assert!(gate.should_allow(name, alpn)));
+    }
+    let (kept, _) = self::gate(false);
+    kept.admit(peer.clone(), until(5000)).unwrap();
+    kept.admit(other.clone(), until(5000)).unwrap();
+    gate.take_over(&kept);
+    assert!(gate.should_allow(&peer, wire::ALPN_RPC) && gate.should_allow(&other, wire::ALPN_RPC));
+    clock.set(5000);
+    assert!(!gate.should_allow(&peer, wire::ALPN_RPC) && !gate.should_allow(&other, wire::ALPN_RPC));
+}

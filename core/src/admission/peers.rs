@@ -100,6 +100,31 @@ pub struct Admission {
     pub service: Option<String>,
 }
 
+impl Admission {
+    /// Makes an admission for everything that ends when a credential expires, in seconds since 1970, or when it has held
+    /// for a time; an expiry of 0 means the time only.
+    pub fn until(
+        path: AdmissionPath,
+        attributes: impl IntoIterator<Item = (String, String)>,
+        expires_at: u64,
+        (admitted_at_ms, ttl_ms): (i64, i64),
+    ) -> Self {
+        let expiry_ms = match expires_at {
+            0 => i64::MAX,
+            seconds => i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000),
+        };
+        Self {
+            handle: String::new(),
+            attributes: attributes.into_iter().collect(),
+            admitted_at_ms,
+            deadline_ms: expiry_ms.min(admitted_at_ms.saturating_add(ttl_ms)),
+            path,
+            credential: None,
+            service: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Grant {
     admission: Admission,

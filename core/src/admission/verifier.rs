@@ -84,16 +84,13 @@ impl Verifier {
 
     /// Returns the admission that a verified credential gives now.
     pub(crate) fn admission(&self, credential: &Credential, path: AdmissionPath) -> Admission {
-        let now_ms = self.gate.now_ms();
-        let expiry_ms = i64::try_from(credential.expires_at).unwrap_or(i64::MAX).saturating_mul(1000);
+        // What has expired was denied before; 0 would mean that there is no expiry.
+        let (attributes, expires_at) = (credential.attributes.clone(), credential.expires_at.max(1));
+        let admission = Admission::until(path, attributes, expires_at, (self.gate.now_ms(), self.ttl_ms));
         Admission {
             handle: credential.attributes.get(NAME).cloned().unwrap_or_default(),
-            attributes: credential.attributes.clone().into_iter().collect(),
-            admitted_at_ms: now_ms,
-            deadline_ms: expiry_ms.min(now_ms.saturating_add(self.ttl_ms)),
-            path,
             credential: Some(credential.revocation_id()),
-            service: None,
+            ..admission
         }
     }
 }

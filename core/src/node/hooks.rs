@@ -19,10 +19,6 @@ use crate::limits::MAX_PENDING_HANDSHAKES;
 use crate::rpc::BoxFuture;
 use crate::wire;
 
-/// Protocols that everybody may speak: what they are for is to be let in.
-const ADMISSION_ALPNS: [&[u8]; 3] =
-    [wire::ALPN_CONSUMER_ADMISSION, wire::ALPN_PRODUCER_ADMISSION, wire::ALPN_DELEGATED_ADMISSION];
-
 /// Filters inbound connections by the gate; outbound ones are not its concern.
 #[derive(Debug)]
 pub(crate) struct GateHook(pub(crate) Arc<Gate>);
@@ -47,7 +43,7 @@ impl EndpointHooks for GateHook {
 
 impl GateHook {
     fn passes(&self, connection: &Connection) -> bool {
-        if ADMISSION_ALPNS.contains(&connection.alpn()) {
+        if wire::ADMISSION_ALPNS.contains(&connection.alpn()) {
             return true; // The router refuses those that are not registered.
         }
         let peer = EndpointId(*connection.remote_id().as_bytes());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use iroh::EndpointAddr;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, info, warn};
@@ -25,6 +25,8 @@ use crate::wire;
 
 /// How often time passes for the mesh.
 const TICK: Duration = Duration::from_secs(1);
+/// How often the state is saved, if it has changed.
+const SAVE_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after a topic has ended.
 const REJOIN_PAUSE: Duration = Duration::from_secs(1);
 /// Notices that wait for their reader; the oldest are dropped then.
@@ -44,6 +46,8 @@ pub(super) struct MeshParts {
     pub(super) path: Option<PathBuf>,
     /// How long ids hold that only a list names.
     pub(super) listed_ms: u64,
+    /// What was saved last.
+    pub(super) saved: AsyncMutex<String>,
 }
 
 /// A server's part in the mesh while it runs. It ends when it is dropped.
@@ -142,6 +146,11 @@ impl MeshParts {
     async fn save(&self) {
         let Some(path) = self.path.clone() else { return };
         let text = self.mesh().to_json(self.now_ms());
+        let mut last = self.saved.lock().await;
+        if *last == text {
+            return;
+        }
+        last.clone_from(&text);
         let saved = blocking(move || {
             if let Some(folder) = path.parent() {
                 private_file::make_folder(folder)?;
@@ -242,6 +251,7 @@ impl Listener {
         self.parts.introduce(&topic).await;
         self.parts.save().await;
         let until = Instant::now() + limits::MESH_REFRESH + jitter();
+        let mut saved = Instant::now();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -265,6 +275,10 @@ impl Listener {
                     let effects = { let now = self.parts.now_ms(); self.parts.mesh().tick(now) };
                     for effect in effects {
                         self.apply(&topic, effect).await;
+                    }
+                    if saved.elapsed() >= SAVE_INTERVAL {
+                        saved = Instant::now();
+                        self.parts.save().await;
                     }
                     if self.is_new_to_somebody {
                         self.introduce(&topic).await;

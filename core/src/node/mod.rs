@@ -34,8 +34,6 @@ mod nonce_file;
 mod private_file;
 mod publication;
 mod registry;
-#[cfg(test)]
-mod scratch;
 mod server;
 mod shelf;
 mod storage;

@@ -1,19 +1,15 @@
 //! Spent one-time tokens in a file that several processes may share (`trust.md` section 9).
 
-use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::private_file::{lock_file, read, replace, unusable};
+use super::private_file::{self, read, replace};
 use crate::admission::{NONCE_LEN, NonceStore, Nonces};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::HOST_DECISION_TIMEOUT;
 use crate::rpc::BoxFuture;
-
-/// Pause between two looks at a lock that another process holds.
-const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// A store in a file.
 #[derive(Clone, Debug)]
@@ -47,15 +43,7 @@ impl FileNonces {
         let mut lock = self.path.clone().into_os_string();
         lock.push(".lock");
         let lock_path = PathBuf::from(lock);
-        let file = lock_file(&lock_path)?;
-        let until = Instant::now() + HOST_DECISION_TIMEOUT;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_PAUSE),
-                Err(error) => return Err(unusable(&lock_path, error)),
-            }
-        }
+        let _locked = private_file::lock(&lock_path, Instant::now() + HOST_DECISION_TIMEOUT)?;
         let mut nonces = self.load()?;
         let now = u64::try_from(self.clock.epoch_ms() / 1000).unwrap_or(0);
         if !nonces.consume(nonce, expires_at, now)? {
@@ -91,7 +79,27 @@ impl NonceStore for FileNonces {
 mod tests {
     use super::*;
     use crate::clock::FixedClock;
-    use crate::node::scratch::Scratch;
+
+    /// A folder that goes when it is dropped.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Self {
+            let path = std::env::temp_dir().join(format!("aster-{}", crate::ids::random_uuid()));
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
 
     fn open(path: &Path) -> Result<FileNonces> {
         FileNonces::open(path, Arc::new(FixedClock::new(1_000_000)))

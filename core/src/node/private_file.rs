@@ -2,14 +2,18 @@
 //!
 //! Blocking: callers run these on threads that may wait.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind as IoKind, Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_TRUST_FILE;
 
-pub(super) fn unusable(path: &Path, cause: impl std::fmt::Display) -> Error {
+/// Pause between two looks at a lock that another process holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+fn unusable(path: &Path, cause: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Io, format!("{}: {cause}", path.display()))
 }
 
@@ -28,10 +32,25 @@ pub(super) fn make_folder(path: &Path) -> Result<()> {
     builder.create(path).map_err(|error| unusable(path, error))
 }
 
-/// Opens a file for locking, making it at the first time.
-pub(super) fn lock_file(path: &Path) -> Result<File> {
+/// A lock between processes, held until it is dropped.
+pub(super) struct Locked(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+/// Takes a lock, making its file at the first time; waits until a time for others.
+///
+/// # Errors
+///
+/// IO if the file cannot be made, or if the lock is not free in time.
+pub(super) fn lock(path: &Path, until: Instant) -> Result<Locked> {
     let mut options = OpenOptions::new();
-    private(options.create(true).truncate(false).write(true)).open(path).map_err(|error| unusable(path, error))
+    let opened = private(options.create(true).truncate(false).write(true)).open(path);
+    let file = opened.map_err(|error| unusable(path, error))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Locked(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(unusable(path, error)),
+        }
+    }
 }
 
 /// Reads a file; `None` if it does not exist.

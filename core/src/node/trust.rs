@@ -191,6 +191,7 @@ impl TrustSettings {
             bootstrap,
             path: plan.path.clone(),
             listed_ms: u64::from(self.config.peer_ttl_s) * 1000,
+            saved: AsyncMutex::default(),
         };
         Ok(Some(Arc::new(MeshRun::start(parts))))
     }

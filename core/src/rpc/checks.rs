@@ -83,7 +83,10 @@ pub(crate) fn check_stream(scope: &Arc<Scope>, header: StreamHeader) -> Result<O
     let mode = Mode::accepted(header.serialization_mode, &plan.contract().description().serialization_modes)
         .ok_or_else(|| wire::unsupported_mode(header.serialization_mode))?;
     let (id, call) = match method {
-        None => (header.call_id, None),
+        None => {
+            standing(scope, service)?;
+            (header.call_id, None)
+        }
         Some(method) => {
             let (deadline, timeout_ms) = (header.deadline_epoch_ms, accepted.timeout_ms.as_deref());
             let call = open_call(scope, service, method, header.call_id, deadline, timeout_ms, accepted.pairs)?;
@@ -147,13 +150,7 @@ fn open_call(
     let now = scope.dispatcher.clock.epoch_ms();
     let remaining = wire::remaining_ms(now, deadline_epoch_ms, timeout_ms)?;
     let description = service.plan.contract().description();
-    let Standing { attributes, is_admitted } = match scope.peer {
-        Some(peer) => {
-            let standing = scope.dispatcher.gate.standing(&peer, &description.service);
-            standing.ok_or_else(wire::not_admitted)?
-        }
-        None => Standing::default(),
-    };
+    let Standing { attributes, is_admitted } = standing(scope, service)?;
     let plan = &service.plan.methods()[method].description;
     capability::check(
         (&description.service, description.requires.as_ref()),
@@ -168,4 +165,12 @@ fn open_call(
         is_admitted,
         deadline: remaining.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
     })
+}
+
+/// Returns what the peer may do with a service; callers in the process are nobody in particular.
+fn standing(scope: &Scope, service: &Service) -> Result<Standing, RpcStatus> {
+    match scope.peer {
+        Some(peer) => scope.dispatcher.gate.standing(&peer, service.plan.name()).ok_or_else(wire::not_admitted),
+        None => Ok(Standing::default()),
+    }
 }

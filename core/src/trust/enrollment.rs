@@ -245,6 +245,8 @@ impl From<Credential> for Enrollment {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SEED: [u8; 32] = [7; 32];
@@ -326,6 +328,35 @@ mod tests {
             made.attributes = (0..65).map(|number| (number.to_string(), String::new())).collect();
             made.signature = made.sign(&SEED).unwrap().to_vec();
             assert!(made.to_file().is_err(), "too many attributes");
+        }
+    }
+
+    proptest! {
+        /// Whatever can be issued is read back the same, and verifies; another bit anywhere does not.
+        #[test]
+        fn what_is_issued_verifies_and_nothing_else(
+            attributes in prop::collection::btree_map("\\PC{1,20}|[\u{0}-\u{7f}]{1,10}", any::<String>(), 0..6),
+            is_one_time in any::<bool>(),
+            bound in any::<bool>(),
+            expires_at in 0..=limits::MAX_EXPIRES_AT,
+            flipped in any::<prop::sample::Index>(),
+        ) {
+            let (kind, nonce) = match is_one_time {
+                true => (EnrollmentKind::OneTime, Some(vec![9; 32])),
+                false => (EnrollmentKind::Policy, None),
+            };
+            let mut made = signed(kind, nonce);
+            made.attributes = attributes;
+            made.expires_at = expires_at;
+            made.endpoint_id = bound.then(|| "d0".repeat(32));
+            made.signature = made.sign(&SEED).unwrap().to_vec();
+            let read = Enrollment::parse(made.to_json().as_bytes()).unwrap();
+            prop_assert_eq!(&read, &made);
+            prop_assert!(read.is_signed(None));
+            let mut signed = made.signed_bytes();
+            let bit = flipped.index(signed.len() * 8);
+            signed[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(!keys::verify(&made.root_pubkey, &signed, &made.signature));
         }
     }
 }

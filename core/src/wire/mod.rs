@@ -23,6 +23,8 @@ pub const ALPN_CONSUMER_ADMISSION: &[u8] = b"aster.consumer_admission";
 pub const ALPN_PRODUCER_ADMISSION: &[u8] = b"aster.producer_admission";
 /// ALPN of delegated admission.
 pub const ALPN_DELEGATED_ADMISSION: &[u8] = b"aster.admission";
+/// Protocols that everybody may speak: what they are for is to be let in.
+pub const ADMISSION_ALPNS: [&[u8]; 3] = [ALPN_CONSUMER_ADMISSION, ALPN_PRODUCER_ADMISSION, ALPN_DELEGATED_ADMISSION];
 
 /// Close code of a normal end.
 pub const CLOSE_NORMAL: u32 = 0;

@@ -1,0 +1,237 @@
+//! Verification as programs call it, without a server (`trust.md` sections 4 and 15). Endpoint ids are any text.
+
+use std::collections::BTreeMap;
+
+use tokio::time::timeout;
+
+use super::NonceStore;
+use crate::error::Result;
+use crate::ids::EndpointId;
+use crate::limits;
+use crate::rpc::BoxFuture;
+use crate::trust::{Cause, Enrollment, IidKeys, Offline};
+
+const IID_PROVIDER: &str = "aster.iid_provider";
+
+/// What came out. The reason is for the program that asked; peers must not learn it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdmissionResult {
+    /// Whether everything that was checked holds.
+    pub admitted: bool,
+    /// What is granted; empty for a denial.
+    pub attributes: BTreeMap<String, String>,
+    /// Empty, or a text with `expired`, `endpoint_id`, `signature`, `nonce` or `nonce_store` in it.
+    pub reason: String,
+}
+
+/// Verifies instance identities in place of configured keys. One that fails, or is late, denies.
+pub trait IidBackend: Send + Sync {
+    /// Tells whether a document proves what the attributes say of a peer.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from knowing.
+    fn proves<'a>(
+        &'a self,
+        attributes: &'a BTreeMap<String, String>,
+        token: &'a str,
+        peer: &'a str,
+    ) -> BoxFuture<'a, Result<bool>>;
+}
+
+/// Who verifies instance identities.
+#[derive(Clone, Copy)]
+pub enum Iid<'a> {
+    /// Nobody: credentials that ask for one are denied.
+    None,
+    /// Configured keys.
+    Keys(&'a IidKeys),
+    /// The program.
+    Backend(&'a dyn IidBackend),
+}
+
+/// Returns the text for a cause.
+fn reason(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Expired => "credential has expired",
+        Cause::WrongEndpoint => "endpoint_id is not that of the peer",
+        Cause::Unbound => "credential has no endpoint_id and must have one",
+        Cause::BadSignature => "signature does not verify",
+        Cause::NonceUsed => "nonce was used before",
+        Cause::NonceStore => "nonce_store is missing or failed",
+        Cause::WrongRoot => "credential is of another root key",
+        Cause::Structure => "credential type and nonce do not fit",
+        Cause::IidUnconfigured => "nothing verifies instance identities of this provider",
+        Cause::IidInvalid => "instance identity does not verify",
+        Cause::IidMismatch => "instance identity is another one",
+        other => other.name(),
+    }
+}
+
+impl AdmissionResult {
+    fn of(credential: &Enrollment, outcome: std::result::Result<(), Cause>) -> Self {
+        match outcome {
+            Ok(()) => Self { admitted: true, attributes: credential.attributes.clone(), reason: String::new() },
+            Err(cause) => Self { admitted: false, attributes: BTreeMap::new(), reason: reason(cause).to_owned() },
+        }
+    }
+}
+
+async fn spend(credential: &Enrollment, store: Option<&dyn NonceStore>) -> std::result::Result<(), Cause> {
+    let Some(nonce) = credential.nonce.as_deref().filter(|nonce| !nonce.is_empty()) else { return Ok(()) };
+    let nonce = super::nonce(nonce).map_err(|_| Cause::Structure)?;
+    let store = store.ok_or(Cause::NonceStore)?;
+    match timeout(limits::HOST_DECISION_TIMEOUT, store.consume(nonce, credential.expires_at)).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(Cause::NonceUsed),
+        Ok(Err(_)) | Err(_) => Err(Cause::NonceStore),
+    }
+}
+
+async fn prove(
+    credential: &Enrollment,
+    iid: Iid<'_>,
+    token: &str,
+    against: &Offline<'_>,
+) -> std::result::Result<(), Cause> {
+    if !credential.attributes.contains_key(IID_PROVIDER) {
+        return Ok(());
+    }
+    if credential.endpoint_id.as_deref().is_none_or(str::is_empty) {
+        return Err(Cause::Unbound);
+    }
+    let peer = against.peer.or(credential.endpoint_id.as_deref()).unwrap_or_default();
+    match iid {
+        Iid::None => Err(Cause::IidUnconfigured),
+        Iid::Keys(keys) => {
+            let peer = EndpointId::parse(peer).map_err(|_| Cause::IidInvalid)?;
+            keys.check(&credential.attributes, token, &peer, against.now)
+        }
+        Iid::Backend(backend) => {
+            let proved = backend.proves(&credential.attributes, token, peer);
+            match timeout(limits::HOST_DECISION_TIMEOUT, proved).await {
+                Ok(Ok(true)) => Ok(()),
+                Ok(Ok(false)) => Err(Cause::IidMismatch),
+                Ok(Err(_)) | Err(_) => Err(Cause::IidInvalid),
+            }
+        }
+    }
+}
+
+/// Checks structure, expiry, binding and signature, and then spends the nonce of a one-time token: without a store it
+/// is denied.
+pub async fn check_offline(
+    credential: &Enrollment,
+    against: &Offline<'_>,
+    store: Option<&dyn NonceStore>,
+) -> AdmissionResult {
+    let outcome = match credential.check_offline(against) {
+        Ok(()) => spend(credential, store).await,
+        denied => denied,
+    };
+    AdmissionResult::of(credential, outcome)
+}
+
+/// Checks the instance identity that a credential asks for.
+pub async fn check_runtime(
+    credential: &Enrollment,
+    against: &Offline<'_>,
+    iid: Iid<'_>,
+    iid_token: &str,
+) -> AdmissionResult {
+    AdmissionResult::of(credential, prove(credential, iid, iid_token, against).await)
+}
+
+/// Checks everything, and spends the nonce of a one-time token last.
+pub async fn admit(
+    credential: &Enrollment,
+    against: &Offline<'_>,
+    iid: Iid<'_>,
+    iid_token: &str,
+    store: Option<&dyn NonceStore>,
+) -> AdmissionResult {
+    let checked = async {
+        credential.check_offline(against)?;
+        prove(credential, iid, iid_token, against).await?;
+        spend(credential, store).await
+    };
+    AdmissionResult::of(credential, checked.await)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::admission::MemoryNonces;
+    use crate::clock::FixedClock;
+    use crate::error::{Error, ErrorKind};
+    use crate::trust::EnrollmentKind;
+
+    const SEED: [u8; 32] = [7; 32];
+
+    fn signed(kind: EnrollmentKind, attributes: &[(&str, &str)]) -> Enrollment {
+        let mut made = Enrollment {
+            kind,
+            endpoint_id: Some("node a".to_owned()),
+            root_pubkey: crate::keys::public_key(&SEED).unwrap(),
+            expires_at: 100,
+            attributes: attributes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            nonce: (kind == EnrollmentKind::OneTime).then(|| vec![1; 32]),
+            signature: Vec::new(),
+        };
+        made.signature = made.sign(&SEED).unwrap().to_vec();
+        made
+    }
+
+    fn against(peer: &str, now: u64) -> Offline<'_> {
+        Offline { root_pubkey: None, peer: Some(peer), now }
+    }
+
+    /// Answers as it is told.
+    struct Backend(Result<bool>);
+
+    impl IidBackend for Backend {
+        fn proves<'a>(
+            &'a self,
+            _: &'a BTreeMap<String, String>,
+            _: &'a str,
+            _: &'a str,
+        ) -> BoxFuture<'a, Result<bool>> {
+            Box::pin(std::future::ready(self.0.clone()))
+        }
+    }
+
+    #[tokio::test]
+    async fn reasons_name_what_failed() {
+        let store = MemoryNonces::new(Arc::new(FixedClock::new(0)));
+        let token = signed(EnrollmentKind::OneTime, &[("a", "b")]);
+        let check = async |peer, now, store| check_offline(&token, &against(peer, now), store).await.reason;
+        assert!(check("node a", 100, None).await.contains("expired"));
+        assert!(check("node b", 0, None).await.contains("endpoint_id"));
+        assert!(check("node a", 0, None).await.contains("nonce_store"));
+        let admitted = check_offline(&token, &against("node a", 0), Some(&store)).await;
+        assert!(admitted.admitted && admitted.attributes["a"] == "b" && admitted.reason.is_empty());
+        assert!(check("node a", 0, Some(&store)).await.contains("nonce"));
+        let tampered = Enrollment { expires_at: 50, ..token.clone() };
+        assert!(check_offline(&tampered, &against("node a", 0), None).await.reason.contains("signature"));
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_fails_spends_nothing() {
+        let store = MemoryNonces::new(Arc::new(FixedClock::new(0)));
+        let attributes = [(IID_PROVIDER, "mock"), ("aster.iid_account", "x")];
+        let token = signed(EnrollmentKind::OneTime, &attributes);
+        let broken = Error::new(ErrorKind::Io, "no");
+        let backends = [Backend(Ok(false)), Backend(Err(broken))];
+        for iid in [Iid::None, Iid::Backend(&backends[0]), Iid::Backend(&backends[1])] {
+            let denied = admit(&token, &against("node a", 0), iid, "t", Some(&store)).await;
+            assert!(!denied.admitted && denied.attributes.is_empty());
+            assert!(!check_runtime(&token, &against("node a", 0), iid, "t").await.admitted);
+        }
+        assert!(!store.is_consumed([1; 32]).await.unwrap());
+        let proved = Backend(Ok(true));
+        let admitted = admit(&token, &against("node a", 0), Iid::Backend(&proved), "t", Some(&store)).await;
+        assert!(admitted.admitted && store.is_consumed([1; 32]).await.unwrap());
+    }
+}
