@@ -404,24 +404,27 @@ def test_git_ignores_identity_files_once(cli, tmp_path):
     assert len(Path("deep/.gitignore").read_text().splitlines()) == 2
 
 
+def _blocks(language):
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == language]
+
+
 def _commands():
-    """Return the commands of the document with what it says they print; `None` where it says nothing."""
+    """Return the commands of the document, each with lines that it prints."""
     found = []
-    for block in re.findall(r"^```\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append((line[2:], []))
-            else:
-                found[-1][1].append(line)
+    for line in "".join(_blocks("")).splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            found[-1][1].append(line)
     return found
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the document is for shells of POSIX")
 def test_tr6_the_document_runs(home, tmp_path):
-    blocks = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)
     Path("root.key").unlink()
-    Path("vault.py").write_text(blocks[0])
-    Path("library.py").write_text(blocks[1])
+    for name, text in zip(("vault.py", "library.py"), _blocks("python")):
+        Path(name).write_text(text)
     subprocess.run([sys.executable, "library.py"], check=True, timeout=SECONDS)
     commands = _commands()
     start = next(at for at, (line, _) in enumerate(commands) if "python vault.py" in line)
