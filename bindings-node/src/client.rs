@@ -137,6 +137,13 @@ impl Client {
         self.connection.shared.errors.either(scope, made)
     }
 
+    /// Connects afresh, admission included; completes the operation `op`.
+    #[napi]
+    pub fn reconnect(&self, env: &Env, op: f64) -> Js {
+        let work = self.core().reconnect();
+        self.shared().spawn(Scope::new(env), op, async move { work.await.map(|()| Outcome::Nothing) })
+    }
+
     /// Ends everything; completes the operation `op`.
     #[napi]
     pub fn close(&self, env: &Env, op: f64) -> Js {

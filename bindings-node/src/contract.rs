@@ -1,7 +1,5 @@
 //! Contracts as documents: canonical bytes, type graphs, manifests (`contract.md`). All of it is core's.
 
-use std::path::Path;
-
 use aster_core::contract::{self, Contract, LiveContract, ManifestFault, ServiceDescription};
 use aster_core::error::Result;
 use aster_core::types::TypeExpr;
@@ -89,7 +87,7 @@ pub fn check_live_contracts(path: String, live: Vec<Live>) -> Option<Fault> {
         .iter()
         .map(|Live { service, version, contract_id }| LiveContract { service, version: *version, contract_id })
         .collect();
-    let fault = contract::check_live(Path::new(&path), &live).err()?;
+    let fault = contract::check_live(&path, std::fs::read_to_string(&path), &live).err()?;
     let text = fault.to_string();
     Some(match fault {
         ManifestFault::Unreadable { .. } => Fault { text, expected: None, actual: None },

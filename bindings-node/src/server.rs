@@ -39,7 +39,7 @@ impl HostOptions {
             max_sessions_per_connection: self
                 .max_sessions_per_connection
                 .unwrap_or(default.max_sessions_per_connection),
-            registry: node::RegistryOptions { choice, language: "typescript", ..default.registry },
+            registry: node::RegistryOptions { choice, language: "typescript" },
             mesh: default.mesh,
         }
     }

@@ -72,7 +72,8 @@ pub fn check_live_contracts(
         .iter()
         .map(|(service, version, contract_id)| LiveContract { service, version: *version, contract_id })
         .collect();
-    let fault = py.detach(|| contract::check_live(&path, &live)).err()?;
+    let shown = path.display().to_string();
+    let fault = py.detach(|| contract::check_live(&shown, std::fs::read_to_string(&path), &live)).err()?;
     let text = fault.to_string();
     Some(match fault {
         ManifestFault::Unreadable { .. } => (text, None),

@@ -16,6 +16,7 @@ mod config;
 mod contract;
 mod convert;
 mod docs;
+mod enrollment;
 mod errors;
 mod gossip;
 mod hooks;
@@ -71,6 +72,11 @@ mod _aster {
     };
     #[pymodule_export]
     use crate::docs::{Docs, Document, DocumentEvents};
+    #[pymodule_export]
+    use crate::enrollment::{
+        credential_file, enrolled_identity, enrollment_parse, enrollment_sign, enrollment_to_json, enrollment_verify,
+        profiles, put_profile, remove_profile, use_profile,
+    };
     #[pymodule_export]
     use crate::gossip::{Gossip, Topic};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aster_core::error::{Error, Result};
-use aster_core::node::{RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
+use aster_core::node::{MeshOptions, RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
 use aster_core::rpc::{BoxFuture, Service};
 use aster_core::{limits, trust};
 use pyo3::prelude::*;

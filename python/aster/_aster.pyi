@@ -68,6 +68,7 @@ __all__ = [
     "compress",
     "connect",
     "contract_identity",
+    "credential_file",
     "decode_addr",
     "decode_call_header",
     "decode_status",
@@ -86,6 +87,11 @@ __all__ = [
     "encode_stream_header",
     "encode_ticket",
     "endpoint_settings",
+    "enrolled_identity",
+    "enrollment_parse",
+    "enrollment_sign",
+    "enrollment_to_json",
+    "enrollment_verify",
     "flattened_name",
     "is_key_type",
     "is_scalar_type",
@@ -95,14 +101,18 @@ __all__ = [
     "outgoing_metadata",
     "parse_addr",
     "parse_ticket",
+    "profiles",
+    "put_profile",
     "read_canonical",
     "remaining_ms",
+    "remove_profile",
     "root_name",
     "set_log_level",
     "sniff_body",
     "ticket_text",
     "type_graph",
     "type_tree",
+    "use_profile",
     "validate_hex_field",
     "validate_metadata",
     "validate_status_message",
@@ -138,6 +148,8 @@ _StreamHeader: TypeAlias = tuple[str, str, int, str, int, int, list[str], list[s
 _CallHeader: TypeAlias = tuple[str, str, int, list[str], list[str]]
 _Status: TypeAlias = tuple[int, str, list[str], list[str]]
 _Look: TypeAlias = tuple[str | None, str, int | None, bool]
+# Kind, endpoint id, root key, expiry, attributes, nonce, signature.
+_Enrollment: TypeAlias = tuple[str, str | None, bytes, int, dict[str, str], bytes | None, bytes]
 _Runner: TypeAlias = Callable[[ServerCall, Any], Coroutine[Any, Any, None]]
 _SessionHooks: TypeAlias = tuple[Callable[[int, str, str | None], None], Callable[[int], None]]
 # Service, version, channel, tag, contract id, strategy, modes, realm.
@@ -220,6 +232,16 @@ def ed25519_generate_keypair() -> tuple[bytes, bytes]: ...
 def ed25519_public_from_secret(secret: bytes) -> bytes: ...
 def ed25519_sign(secret: bytes, message: bytes) -> bytes: ...
 def ed25519_verify(public: bytes, message: bytes, signature: bytes) -> bool: ...
+def enrollment_sign(parts: _Enrollment, seed: bytes) -> bytes: ...
+def enrollment_verify(parts: _Enrollment, root_pubkey: bytes | None) -> bool: ...
+def enrollment_to_json(parts: _Enrollment) -> str: ...
+def enrollment_parse(document: bytes) -> _Enrollment: ...
+def credential_file(parts: _Enrollment) -> str: ...
+def enrolled_identity(path: str, text: str, name: str, node_key: bytes, parts: _Enrollment) -> str: ...
+def profiles(path: str, text: str, named: str | None) -> tuple[str | None, str]: ...
+def put_profile(path: str, text: str, name: str, fields: Sequence[tuple[str, str]]) -> str: ...
+def use_profile(path: str, text: str, name: str) -> str: ...
+def remove_profile(path: str, text: str, name: str) -> str: ...
 def open_node(
     queue: Queue,
     config: Config,

@@ -219,7 +219,7 @@ class AsterClient(LoopBound, HasNode):
 
     def _calls_of(self, summary: ServiceSummary) -> ProxyCalls:
         native, queue = self._connected()
-        return ProxyCalls(native, queue, summary, Chain.of(self._interceptors))
+        return ProxyCalls(native.caller(), queue, summary, Chain.of(self._interceptors), native)
 
     def _offered(self, name: str) -> ServiceSummary:
         services = self.services

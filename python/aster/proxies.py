@@ -67,13 +67,15 @@ class ProxyCalls:
 
     def __init__(
         self,
-        client: _aster.Client,
+        caller: _aster.Caller,
         queue: _aster.Queue,
         summary: ServiceSummary,
         chain: Chain | None,
+        client: _aster.Client | None = None,
         defaults: CallDefaults | None = None,
     ) -> None:
         self.summary = summary
+        self._caller = caller
         self._client = client
         self._queue = queue
         self._chain = chain
@@ -87,7 +89,7 @@ class ProxyCalls:
 
     def sibling(self, defaults: CallDefaults) -> ProxyCalls:
         """Make the same calls with other defaults."""
-        return ProxyCalls(self._client, self._queue, self.summary, self._chain, defaults)
+        return ProxyCalls(self._caller, self._queue, self.summary, self._chain, self._client, defaults)
 
     async def open_session(self, ended: asyncio.Future[None]) -> _aster.BoundService:
         """Make the calls part of a session."""
@@ -97,20 +99,20 @@ class ProxyCalls:
         return self._session
 
     async def ready(self) -> None:
-        """Find the contract, once."""
-        if self._is_ready:
+        """Find the contract, once; over a connection alone there is no way to it."""
+        if self._is_ready or self._client is None:
             return
         if self._turn is None:
             self._turn = asyncio.Lock()
         async with self._turn:
             if not self._is_ready:
-                await self._find()
+                await self._find(self._client)
                 self._is_ready = True
 
-    async def _find(self) -> None:
+    async def _find(self, client: _aster.Client) -> None:
         summary = self.summary
         try:
-            operation = self._client.contract(self._queue, summary.name, summary.version, self._defaults.timeout)
+            operation = client.contract(self._queue, summary.name, summary.version, self._defaults.timeout)
             described = _aster.description_of_manifest(await settle(operation))
         except LookupError as error:
             logger.warning("contract of '%s' v%d is unavailable: using JSON (%s)", summary.name, summary.version, error)
@@ -158,8 +160,8 @@ class ProxyCalls:
 
     def _bind(self, plan: _aster.Plan) -> _aster.BoundService:
         if plan is self._plan:
-            return self._client.caller().bind(plan, self._queue, self.summary.serialization_modes, None)
-        return self._client.caller().bind(plan, self._queue, ["json"], (_encode, _decode))
+            return self._caller.bind(plan, self._queue, self.summary.serialization_modes, None)
+        return self._caller.bind(plan, self._queue, ["json"], (_encode, _decode))
 
     def _untyped(self, method: str, pattern: RpcPattern) -> _aster.Plan:
         return untyped_plan(self.summary.name, self.summary.version, method, pattern, self.summary.pattern)

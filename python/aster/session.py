@@ -216,7 +216,7 @@ async def create_proxy_session(
         raise ValueError("create_proxy_session requires a connection")
     summary = ServiceSummary(service, version, "", {}, RpcScope.SESSION.value, ["json"])
     calls = ProxyCalls(caller_over(connection), loop_queue(), summary, Chain.of(interceptors or ()))
-    return SessionProxyClient(calls)
+    return await SessionProxyClient.open(calls)
 
 
 class SessionServer(Server):

@@ -6,6 +6,7 @@ import {
   AsterServer,
   ContractManifest,
   type EndpointLease,
+  InvalidStateError,
   type RegistryClient,
   Rpc,
   RegistryACL,
@@ -46,6 +47,26 @@ test("proxies find the contract by themselves", async (t) => {
   await using session = await client.session<"up">("PlainSession");
   assert.deepEqual(await session.up.stream({ value: 1n }).next(), { done: false, value: { value: 1 } });
   assert.deepEqual(warnings.filter((text) => text.includes("contract")), []);
+});
+
+test("a contract that cannot be had is told", async (t) => {
+  const { client } = await pair(t, [new Plain()]);
+  const told = new Promise<Error>((resolve) => {
+    const warned = (warning: Error): void => {
+      if (!warning.message.includes("contract")) return;
+      process.off("warning", warned);
+      resolve(warning);
+    };
+    process.on("warning", warned);
+  });
+  // As for a service whose contract is not published.
+  const { discovery } = client as unknown as { discovery: { of(summary: object, int64: string): { ready: Promise<void>; plan: unknown } } };
+  const known = discovery.of({ name: "Nobody", version: 3, contractId: "0".repeat(64) }, "auto");
+  await known.ready;
+  assert.equal(known.plan, null);
+  const { name, message } = await told;
+  assert.equal(name, "AsterWarning");
+  assert.match(message, /^contract of 'Nobody' v3 is unavailable: using JSON \(Service 'Nobody' not found/);
 });
 
 test("a server publishes, a client resolves", async (t) => {
@@ -106,9 +127,24 @@ test("the iteration over changes ends", async (t) => {
   for await (const _ of others);
 });
 
+test("a client connects afresh", async (t) => {
+  const { client } = await pair(t, [new Plain()]);
+  const proxy = client.proxy<"twice">("Plain");
+  assert.equal(await proxy.twice(1), 2);
+  const before = client.registry;
+  await client.reconnect();
+  assert.notEqual(client.registry, before);
+  assert.equal(await proxy.twice(2), 4);
+  assert.equal((await client.registry.fetchContract("Plain")).service, "Plain");
+  await client.close();
+  await failure(client.reconnect(), InvalidStateError);
+});
+
 class Who extends wireType("registry/Who", { name: f.string() }) {}
 
-const Named = Service({ name: "Named", methods: { who: Rpc({ request: Who, response: Who, idempotent: true }) } })(
+const methods = { who: Rpc({ request: Who, response: Who, idempotent: true }) };
+
+const Named = Service({ name: "Named", methods })(
   class {
     readonly #name: string;
     constructor(name: string) {
@@ -119,12 +155,17 @@ const Named = Service({ name: "Named", methods: { who: Rpc({ request: Who, respo
     }
   },
 );
+const NamedSession = Service({ name: "NamedSession", scoped: "session", methods })(class extends Named {});
+
+function named(name: string): [object, { service: typeof NamedSession; factory: () => object }] {
+  return [new Named(name), { service: NamedSession, factory: () => new NamedSession(name) }];
+}
 
 async function fleet(t: TestContext): Promise<{ servers: AsterServer[]; client: AsterClient }> {
-  const first = await AsterServer.start({ services: [new Named("first")], config: local() });
+  const first = await AsterServer.start({ services: named("first"), config: local() });
   t.after(() => first.close());
   const registryTicket = await first.registry.share("write");
-  const second = await AsterServer.start({ services: [new Named("second")], config: local(), registryTicket });
+  const second = await AsterServer.start({ services: named("second"), config: local(), registryTicket });
   t.after(() => second.close());
   assert.equal(second.registry.namespace, first.registry.namespace);
   await failure(second.registry.allowAuthor("nope"), TypeError);
@@ -145,6 +186,16 @@ test("calls go to all servers of a service, and on when one is gone", async (t) 
     return [...seen].sort();
   };
   assert.deepEqual(await names(4), ["first", "second"]);
+  await until(client.registry, () => client.registry.resolveAll("NamedSession"), ready);
+  const homes = new Set<string>();
+  for (let count = 0; count < 4; count++) {
+    await using session = await client.client(NamedSession, { resolve: "registry" });
+    // It stays where it was opened.
+    const [{ name }, again] = [await session.who({ name: "" }), await session.who({ name: "" })];
+    assert.equal(again.name, name);
+    homes.add(name);
+  }
+  assert.deepEqual([...homes].sort(), ["first", "second"]);
   await servers[1]?.close();
   assert.deepEqual(await names(6), ["first"]);
   await failure(client.client(Named, { resolve: "both" as never }), TypeError);

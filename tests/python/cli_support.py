@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import queue
@@ -10,8 +11,9 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from unittest import mock
 
-from aster.cli import manifests
+from aster.cli import main, manifests
 from aster.contract import ContractManifest
 from cli_services import Counter, Lab
 
@@ -29,8 +31,10 @@ def command(*arguments):
     return [sys.executable, "-m", "aster", *map(str, arguments)]
 
 
-def aster(*arguments, stdin="", **env):
-    """Run the command in a process of its own."""
+def aster(*arguments, stdin="", process=False, **env):
+    """Run the command and return its status and output: here, or in a process of its own."""
+    if not process:
+        return _run_here([str(argument) for argument in arguments], stdin, env)
     return subprocess.run(
         command(*arguments),
         input=stdin,
@@ -42,10 +46,27 @@ def aster(*arguments, stdin="", **env):
     )
 
 
+def _run_here(arguments, stdin, env):
+    given, out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n") for _ in range(3))
+    given.write(stdin)
+    given.seek(0)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ, env))
+        stack.enter_context(mock.patch("sys.stdin", given))
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        status = main(arguments)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())
+    return subprocess.CompletedProcess(arguments, status, *texts)
+
+
 def succeeded(*arguments, **options):
     """Run the command, which must succeed and say nothing beside its result, and return that."""
     done = aster(*arguments, **options)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 

@@ -26,10 +26,13 @@ def asynchronous(test):
 
 
 @asynccontextmanager
-async def served(*services, **options):
-    """Yield a running server of these services and a client of it."""
-    async with AsterServer(list(services), **options) as server, AsterClient(address=server.address) as client:
-        yield server, client
+async def served(*services, client=None, **options):
+    """Yield a running server of these services and a client of it, which may have settings of its own."""
+    async with (
+        AsterServer(list(services), **options) as server,
+        AsterClient(address=server.address, config=client) as connected,
+    ):
+        yield server, connected
 
 
 def run(program, *arguments):

@@ -29,7 +29,7 @@ def test_gen_writes_one_manifest(tmp_path):
 
 def test_gen_is_reproducible_and_checks(tmp_path):
     succeeded(*BOTH, "--out", "a.json")
-    succeeded(*BOTH, "--out", "b.json", PYTHONHASHSEED="7", TZ="Asia/Tokyo", LANG="C")
+    succeeded(*BOTH, "--out", "b.json", process=True, PYTHONHASHSEED="7", TZ="Asia/Tokyo", LANG="C")
     first = (tmp_path / "a.json").read_bytes()
     assert first == (tmp_path / "b.json").read_bytes()
     assert first.endswith(b"]\n")
@@ -102,7 +102,7 @@ def test_service_given_twice():
 def test_modules_of_the_working_directory_may_print(tmp_path):
     program = "from cli_services import Lab as Mine\nprint('hello from the module')\n"
     (tmp_path / "mine.py").write_text(program)
-    done = aster("contract", "gen", "--service", "mine:Mine", "--json")
+    done = aster("contract", "gen", "--service", "mine:Mine", "--json", process=True)
     assert done.stderr == "hello from the module\n"
     assert json.loads(done.stdout)["services"][0]["contract_id"] == LAB
 

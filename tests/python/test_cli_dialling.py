@@ -104,7 +104,7 @@ def test_configured_keys_beat_that_of_the_user(lab, home, tmp_path):
     identities.write(tmp_path / ".aster-identity", identities.node())
     assert whoami(lab) == OURS
     # Which file it was is told to those who ask.
-    assert ".aster-identity" in aster("call", lab.address, "Lab.whoami", "-v").stderr
+    assert ".aster-identity" in aster("call", lab.address, "Lab.whoami", "-v", process=True).stderr
 
 
 def test_missing_files(lab):

@@ -36,7 +36,7 @@ print(sorted({"click", "rich", "prompt_toolkit"} & set(sys.modules)))
 def test_version(arguments):
     iroh = re.search(r'^iroh = \{ version = "=([^"]+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
     version = package.__version__
-    assert succeeded(*arguments) == f"aster {version} (core {version}, iroh {iroh})\n"
+    assert succeeded(*arguments, process=True) == f"aster {version} (core {version}, iroh {iroh})\n"
 
 
 def test_entry_point_of_the_package():
@@ -81,7 +81,7 @@ def test_common_options_stand_before_and_after_the_command(tmp_path):
     (tmp_path / "aster.toml").write_text('[logging]\nlevel = "error"\n')
     before = succeeded("--json", "--no-color", "--profile", "p", "config", "show")
     between = succeeded("config", "--json", "show", "--profile", "p")
-    after = succeeded("config", "show", "--json", "--no-color", "-v", "--profile=p")
+    after = succeeded("config", "show", "--json", "--no-color", "-v", "--profile=p", process=True)
     assert before == between == after
     assert json.loads(after)["logging"]["level"] == {"value": "error", "source": "aster.toml [logging]"}
     assert "level                       : error" in succeeded("config", "show")

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from aster import _aster
-from cli_support import SECONDS, command, environment, know_contracts
+from cli_support import SECONDS, command, environment, know_contracts, server
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to other processes there")
 
@@ -19,6 +19,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to ot
 @pytest.fixture(autouse=True)
 def _contracts(home):
     know_contracts()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A server of these tests alone: what it prints was caused by them."""
+    with server(HOME=str(tmp_path_factory.mktemp("interrupted"))) as running:
+        yield running
 
 
 @contextlib.contextmanager

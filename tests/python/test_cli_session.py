@@ -17,7 +17,7 @@ def _contracts(home):
 
 def session(lab, *requests, status=0):
     stdin = "".join(f"{request if isinstance(request, str) else json.dumps(request)}\n" for request in requests)
-    done = aster("call", lab.address, "Counter", "--session", "--json", stdin=stdin)
+    done = aster("call", lab.address, "Counter", "--session", "--json", stdin=stdin, process=True)
     assert done.returncode == status, done.stderr
     return lines(done.stdout), done.stderr
 

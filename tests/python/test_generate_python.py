@@ -22,6 +22,8 @@ from aster import (
     SerializationMode,
     StatusCode,
     _aster,
+    rpc,
+    service,
     with_options,
 )
 from aster._identifiers import python_name
@@ -43,7 +45,7 @@ from generated_support import (
     ran,
     without_odd,
 )
-from support import asynchronous, raised, served
+from support import Num, Text, asynchronous, raised, served
 
 FORMAT = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "120", "--diff"]
 
@@ -313,6 +315,38 @@ async def test_every_client_calls_every_method(tmp_path, monkeypatch):
                         assert await answering == [method.response_type()] * numbers[method.pattern]
                     called += 1
     assert called == sum(json.loads(text)["method_count"] for text in texts)
+
+
+@asynchronous
+async def test_versions_of_a_contract_may_meet(tmp_path, monkeypatch, caplog):
+    @service("Drift", public=True)
+    class Old:
+        @rpc
+        async def num(self, value: Num) -> Num: ...
+
+        @rpc
+        async def gone(self, value: Num) -> Num: ...
+
+    @service("Drift", public=True)
+    class New:
+        @rpc
+        async def num(self, value: Num) -> Num:
+            return value
+
+        @rpc
+        async def more(self, value: Text) -> Text: ...
+
+    make(tmp_path, "python", [ContractManifest.from_service(Old).to_json()])
+    [module] = imported(tmp_path, monkeypatch)[1].values()
+    async with served(New()) as (_, client):
+        for _ in range(2):
+            drift = await only_client(module).from_connection(client)
+            types = sys.modules[module.__name__.replace(".services.", ".types.")]
+            assert (await drift.num(types.Num(3))).value == 3
+            assert (await raised(drift.gone(types.Num()))).code is StatusCode.UNIMPLEMENTED
+    told = [each for each in caplog.records if "differs from ours" in each.getMessage()]
+    assert [(each.levelname, each.name) for each in told] == [("WARNING", told[0].name)]
+    assert "Drift" in told[0].getMessage()
 
 
 @asynchronous

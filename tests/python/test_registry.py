@@ -31,7 +31,7 @@ from aster.registry import (
     tag_key,
     version_key,
 )
-from support import Item, asynchronous, raised
+from support import Item, asynchronous, raised, served
 
 _numbers = itertools.count()
 
@@ -140,14 +140,13 @@ async def test_a_restart_keeps_namespace_author_and_contracts(tmp_path):
     cache = AsterConfig(storage_path=str(tmp_path / "client"))
     seen, last = [], 0
     for _ in range(2):
-        async with AsterServer([cls()], config=config) as server:
-            async with AsterClient(address=server.address, config=cache) as client:
-                await client.registry.fetch_contract(name_of(cls))
-                # What the client kept itself may still name the server that was.
-                last = await until(lambda after=last: _epoch(client, name_of(cls), after))
-                [artifact] = await client.registry.artifacts()
-                seen.append((server.registry.namespace, server.registry.author_id, artifact))
-                assert (await client.proxy(name_of(cls)).echo(name="again"))["name"] == "again"
+        async with served(cls(), config=config, client=cache) as (server, client):
+            await client.registry.fetch_contract(name_of(cls))
+            # What the client kept itself may still name the server that was.
+            last = await until(lambda client=client, after=last: _epoch(client, name_of(cls), after))
+            [artifact] = await client.registry.artifacts()
+            seen.append((server.registry.namespace, server.registry.author_id, artifact))
+            assert (await client.proxy(name_of(cls)).echo(name="again"))["name"] == "again"
     first, second = seen
     assert first == second, "the same document, author and record, written once"
     kept = tmp_path / "server" / "registry.json"
@@ -159,9 +158,8 @@ async def test_a_restart_keeps_namespace_author_and_contracts(tmp_path):
     for text in (None, "{}"):
         if text is not None:
             (tmp_path / "client" / "contracts" / f"{contract_of(cls)}.json").write_text(text)
-        async with AsterServer([cls()], config=config) as server:
-            async with AsterClient(address=server.address, config=cache) as client:
-                assert (await client.registry.fetch_contract(name_of(cls))).contract_id == contract_of(cls)
+        async with served(cls(), config=config, client=cache) as (_, client):
+            assert (await client.registry.fetch_contract(name_of(cls))).contract_id == contract_of(cls)
     unknown = AsterServer([cls()], config=config, registry_namespace="ab" * 32)
     assert isinstance(await raised(unknown.start()), ValueError)
     async with AsterServer([cls()], config=config, registry_namespace=first[0]) as server:

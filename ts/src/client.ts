@@ -142,10 +142,34 @@ export class AsterClient implements AsyncDisposable {
       await this.#engine.operate((op) => native.close(op));
       throw closed();
     }
-    const info = JSON.parse(native.info()) as Info;
-    this.#info = { ...info, services: summaries(info.services) };
+    this.#read(native);
     this.#native = native;
     return this;
+  }
+
+  /** Takes over what the server told at admission. */
+  #read(native: NativeClient): void {
+    const info = JSON.parse(native.info()) as Info;
+    this.#info = { ...info, services: summaries(info.services) };
+  }
+
+  /**
+   * Connects afresh, admission included: five attempts, after 0, 2, 4, 8 and 16 seconds. Stubs made before go on;
+   * running calls and sessions end, and the registry is joined anew.
+   *
+   * Rejects with `ConnectionLostError` if every attempt failed, with `AdmissionDeniedError` and `TrustDomainError` at
+   * once.
+   */
+  async reconnect(): Promise<void> {
+    const { native } = this.#connected();
+    this.#registry = undefined;
+    try {
+      await this.#engine.operate((op) => native.reconnect(op));
+    } catch (error) {
+      if (this.#closing) throw closed();
+      throw error instanceof AdmissionDeniedError ? this.#denied(error) : error;
+    }
+    this.#read(native);
   }
 
   #denied(error: AdmissionDeniedError): AdmissionDeniedError {

@@ -45,6 +45,7 @@ export interface NativeClient {
   bind(plan: NativePlan, channel?: string): NativeStub | Error;
   /** For a plan whose bodies are made here. */
   bindUntyped(plan: NativePlan): NativeStub | Error;
+  reconnect(op: number): Error | undefined;
   registry(op: number): Error | undefined;
   contract(op: number, service: string, version?: number, withinMs?: number): Error | undefined;
   producers(op: number, service: string, version?: number): Error | undefined;

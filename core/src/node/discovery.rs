@@ -95,7 +95,9 @@ impl Client {
             let registry = client.registry().await?;
             let (service, version) = (plan.name().to_owned(), Some(plan.version()));
             let mut query = Query { service, version, strategy, ..Query::default() };
-            let leases = registry.resolve_all(query.clone()).await?;
+            // Turns are for calls; with one taken here two endpoints would have every call at the same one.
+            let probe = Query { strategy: Strategy::LeastLoad, ..query.clone() };
+            let leases = registry.resolve_all(probe).await?;
             if let Some(lease) = leases.first() {
                 client.compare_contract(&plan, &lease.contract_id, &lease.service, lease.version);
                 let choice = wire::choose(&lease.serialization_modes);

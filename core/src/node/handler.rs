@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use iroh::endpoint::Connection;
-use iroh::protocol::{AcceptError, ProtocolHandler};
-use tokio::sync::mpsc;
+use iroh::protocol::{AcceptError, DynProtocolHandler, ProtocolHandler};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::connection::{Incoming, PeerConnection};
 use super::transport::QuicConnection;
 use crate::admission::{Desk, Doorkeeper};
+use crate::limits;
 use crate::rpc::Dispatcher;
 use crate::wire;
 
@@ -63,6 +65,33 @@ impl<D: Desk + 'static> ProtocolHandler for AdmissionHandler<D> {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
         self.0.serve(&self.1, &QuicConnection::new(connection)).await;
         Ok(())
+    }
+}
+
+/// Keeps peers waiting until a server is up as a whole: what it answers before would lack something.
+pub(super) struct Held {
+    pub(super) handler: Box<dyn DynProtocolHandler>,
+    pub(super) is_up: watch::Receiver<bool>,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
+}
+
+impl ProtocolHandler for Held {
+    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
+        let mut is_up = self.is_up.clone();
+        let up = timeout(limits::ADMISSION_REQUEST_TIMEOUT, async { is_up.wait_for(|is_up| *is_up).await.is_ok() });
+        if up.await == Ok(true) {
+            return self.handler.accept(connection).await;
+        }
+        Ok(())
+    }
+
+    async fn shutdown(&self) {
+        self.handler.shutdown().await;
     }
 }
 

@@ -124,6 +124,12 @@ impl Publication {
     }
 }
 
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
+}
+
 /// Joins the topic of hints; without it readers look a little later.
 pub(super) async fn join_board(node: &Node, document: &Document, peers: &[NodeAddr]) -> Option<Arc<dyn Board>> {
     let topic = registry::topic(&document.namespace());

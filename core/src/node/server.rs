@@ -7,12 +7,12 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use iroh::Endpoint;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex as AsyncMutex, broadcast};
+use tokio::sync::{Mutex as AsyncMutex, broadcast, watch};
 use tracing::{debug, warn};
 
 use super::admission;
 use super::endpoint;
-use super::handler::{CallHandler, Guarded};
+use super::handler::{CallHandler, Guarded, Held};
 use super::mesh::MeshRun;
 use super::node::{Hosting, Node, NodeOptions, Protocol};
 use super::publication::{Publication, RegistryOptions, ServerRegistry};
@@ -73,6 +73,8 @@ struct Inner {
     /// The program's manifests.
     manifests: Mutex<Option<String>>,
     running: Mutex<Option<Running>>,
+    /// Whether `running` is there; admission waits for it.
+    is_up: watch::Sender<bool>,
     /// Held over start and close, so that each happens once.
     turn: AsyncMutex<Phase>,
 }
@@ -135,6 +137,7 @@ impl Server {
             services: Mutex::default(),
             manifests: Mutex::default(),
             running: Mutex::default(),
+            is_up: watch::Sender::new(false),
             turn: AsyncMutex::new(Phase::New),
         })))
     }
@@ -180,6 +183,7 @@ impl Server {
             }
             let running = inner.launch().await?;
             *lock(&inner.running) = Some(running);
+            inner.is_up.send_replace(true);
             *phase = Phase::Started;
             Ok(())
         })
@@ -433,7 +437,11 @@ impl Inner {
         let (server, trust) = (self.clone(), trust.clone());
         let protocols = move |endpoint: &Endpoint| -> Vec<Protocol> {
             let hosted = server.summaries(&endpoint::node_addr(endpoint));
-            let mut protocols = admission::protocols(&trust, endpoint, server.directory(endpoint), &hosted);
+            let admission = admission::protocols(&trust, endpoint, server.directory(endpoint), &hosted);
+            let held = |(alpn, handler): Protocol| -> Protocol {
+                (alpn, Box::new(Guarded(Held { handler, is_up: server.is_up.subscribe() })))
+            };
+            let mut protocols: Vec<Protocol> = admission.into_iter().map(held).collect();
             protocols.push((wire::ALPN_RPC.to_vec(), Box::new(Guarded(CallHandler(dispatcher)))));
             protocols
         };

@@ -20,7 +20,7 @@ use super::snapshot::{Entry, Snapshot};
 use super::stores::{Board, Ledger, Record};
 use crate::addr::NodeAddr;
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::limits;
 
 /// What is looked at; the value of `manifests/` only when it is wanted.
@@ -95,6 +95,9 @@ impl Mirror {
             loop {
                 let next = Instant::now() + PACE;
                 if let Err(error) = self.look().await {
+                    if error.kind() == ErrorKind::Closed {
+                        return;
+                    }
                     warn!(target: "aster::registry", error = %error.message(), "cannot read the registry");
                 }
                 sleep_until(next).await;

@@ -222,6 +222,7 @@ impl Publisher {
         loop {
             match self.publish_rest(&mut done).await {
                 Ok(()) => break,
+                Err(Failed(_, error)) if error.kind() == ErrorKind::Closed => return,
                 Err(Failed(step, error)) => {
                     self.is_failing.store(true, Ordering::Relaxed);
                     warn!(
@@ -359,6 +360,7 @@ impl Publisher {
                         due = Instant::now() + jittered(self.options.refresh);
                         self.is_failing.store(false, Ordering::Relaxed);
                     }
+                    Err(error) if error.kind() == ErrorKind::Closed => return,
                     Err(error) => {
                         self.is_failing.store(true, Ordering::Relaxed);
                         warn!(target: "aster::registry", step = "lease", error = %error.message(), "cannot write leases");

@@ -184,7 +184,8 @@ impl Query {
     fn order(&self, leases: &mut [EndpointLease], turn: impl FnOnce() -> usize) -> Result<()> {
         leases.sort_by_key(|lease| lease.health() != Some(Health::Ready));
         let ready = leases.partition_point(|lease| lease.health() == Some(Health::Ready));
-        let turn = turn();
+        // Only those who take turns have one.
+        let turn = if self.strategy == Strategy::RoundRobin { turn() } else { 0 };
         let (ready, degraded) = leases.split_at_mut(ready);
         for group in [ready, degraded] {
             match self.strategy {

@@ -15,6 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 is success, 1 failure, 2 wrong usage, 130 the end by Ctrl-C.
     """
-    from aster.cli.frame import run  # noqa: PLC0415 - it needs click, which the package does not
+    try:
+        from aster.cli.frame import run  # noqa: PLC0415 - it needs click, which the package does not
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130  # While modules are loaded; later Ctrl-C cancels what runs.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aster.cli.failures import CommandError
 from aster.errors import BlobNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 
     from aster.client import AsterClient
-    from aster.docs import DocEntry, DocEvent, DocEventReceiver, DocHandle
+    from aster.docs import DocEntry, DocEventReceiver, DocHandle
 
 _SYNC_SECONDS = 10.0
+_QUIET_SECONDS = 0.2
 _CONTENT = frozenset({"content_ready", "pending_content_ready"})
 _INSERTED = frozenset({"insert_remote", "insert_local"})
 
@@ -36,22 +37,23 @@ class PeerDocument:
         document, events = await client.docs.join_and_subscribe_namespace(client.registry_namespace, peer)
         try:
             found = cls(document, events)
-            await found._until(frozenset({"sync_finished"}))
+            await _in_time(found._arrive())
             yield found
         finally:
             await document.leave()
 
-    async def _until(self, kinds: frozenset[str]) -> DocEvent:
-        async def wait() -> DocEvent:
+    async def _arrive(self) -> None:
+        """Wait until the entries are here. A synchronisation that both sides began may end without any."""
+        await self._until(frozenset({"sync_finished"}))
+        while not await self._document.query_key_prefix(b""):
+            await self._until(frozenset({"sync_finished"}))
+        with contextlib.suppress(asyncio.TimeoutError):
             while True:
-                event = await self._events.recv()
-                if event.kind in kinds:
-                    return event
+                await asyncio.wait_for(self._events.recv(), _QUIET_SECONDS)
 
-        try:
-            return await asyncio.wait_for(wait(), _SYNC_SECONDS)
-        except asyncio.TimeoutError:
-            raise CommandError(f"the document did not arrive within {_SYNC_SECONDS:g} s") from None
+    async def _until(self, kinds: frozenset[str]) -> None:
+        while (await self._events.recv()).kind not in kinds:
+            pass
 
     async def entries(self, prefix: str = "") -> list[DocEntry]:
         """Return the newest entry of each key, sorted by key."""
@@ -73,10 +75,17 @@ class PeerDocument:
         while True:
             with contextlib.suppress(BlobNotFound):
                 return await self._document.read_entry_content(entry.content_hash)
-            await self._until(_CONTENT)
+            await _in_time(self._until(_CONTENT))
 
     async def changes(self, prefix: str = "") -> AsyncIterator[DocEntry]:
         """Yield what is written from now on under keys that begin so, without end."""
         async for event in self._events:
             if event.kind in _INSERTED and event.entry is not None and event.entry.key.startswith(prefix.encode()):
                 yield event.entry
+
+
+async def _in_time(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await asyncio.wait_for(work, _SYNC_SECONDS)
+    except asyncio.TimeoutError:
+        raise CommandError(f"the document did not arrive within {_SYNC_SECONDS:g} s") from None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from aster import _aster
 from aster._native import settle
 from aster.contract.manifest import ContractManifest
 from aster.registry.models import ArtifactRef, EndpointLease
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from aster import _aster
 
 __all__ = ["RegistryClient"]
 

@@ -27,5 +27,6 @@ class RegistryGossip:
         topic = await self._gossip.subscribe(self.topic, list(peers))
         while True:
             kind, data = await topic.recv()
-            if kind == "received" and data is not None and (known := _aster.checked_hint(data)) is not None:
+            known = _aster.checked_hint(data) if kind == "received" and isinstance(data, bytes) else None
+            if known is not None:
                 yield GossipEvent.from_json(known)

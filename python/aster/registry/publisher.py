@@ -13,7 +13,7 @@ __all__ = ["RegistryPublisher"]
 
 
 class RegistryPublisher:
-    """The registry in which a server publishes; publication itself goes on by itself. `AsterServer.registry` makes it."""
+    """The registry in which a server publishes, which goes on by itself. `AsterServer.registry` makes it."""
 
     def __init__(self, native: _aster.ServerRegistry, queue: _aster.Queue) -> None:
         self._native = native
