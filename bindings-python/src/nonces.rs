@@ -61,10 +61,10 @@ pub struct Answer(Mutex<Option<oneshot::Sender<bool>>>);
 
 #[pymethods]
 impl Answer {
-    /// Answers, once. Too late, it has no effect.
-    fn give(&self, value: bool) {
+    /// Answers, once; `None`: there is no answer. Too late, it has no effect.
+    fn give(&self, value: Option<bool>) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sender) = sender {
+        if let (Some(sender), Some(value)) = (sender, value) {
             let _ = sender.send(value);
         }
     }

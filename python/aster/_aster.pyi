@@ -548,7 +548,7 @@ class AdmissionDesk:
 
 @final
 class Answer:
-    def give(self, value: bool) -> None: ...
+    def give(self, value: bool | None) -> None: ...
 
 @final
 class Mesh:

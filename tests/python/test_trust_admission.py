@@ -6,17 +6,17 @@ import asyncio
 import json
 import secrets
 
-import pytest
-
 from aster import (
     AdmissionDeniedError,
     AsterClient,
+    AsterConfig,
     AsterServer,
     StatusCode,
     TrustDomainError,
     create_endpoint,
 )
 from aster.status import PermissionDeniedError
+from aster.trust import consumer_cred_to_json
 from support import asynchronous, raised
 from trust_support import Issuer, Vault, attributes_of, client, gated, public
 
@@ -26,9 +26,8 @@ DENIAL = (
 )
 
 
-async def present(server, credential_json, seed=None, iid_token=""):
+async def present(server, credential_json, iid_token=""):
     """Present something without a client and return the answer."""
-    del seed
     end = await create_endpoint(ADMISSION)
     try:
         connection = await end.connect_node_addr(server.node.node_addr_info(), ADMISSION)
@@ -91,17 +90,11 @@ async def test_tr10_bound_credentials_are_for_their_node(tmp_path):
         async with client(server, bound, key=seed) as connected:
             assert connected.endpoint_id == public(seed)
         assert isinstance(await raised(client(server, bound).connect()), AdmissionDeniedError)
-    config = {"config": _config(require_bound_credentials=True)}
-    async with gated(issuer, **config) as server:
+    config = AsterConfig.from_env(require_bound_credentials=True)
+    async with gated(issuer, config=config) as server:
         assert isinstance(await raised(client(server, unbound).connect()), AdmissionDeniedError)
         async with client(server, bound, key=seed):
             pass
-
-
-def _config(**fields):
-    from aster import AsterConfig
-
-    return AsterConfig.from_env(**fields)
 
 
 @asynchronous
@@ -136,11 +129,8 @@ async def test_tr7_a_token_is_spent_once_and_reconnects_resume(tmp_path):
 
 
 @asynchronous
-async def test_tr16_denials_are_one_byte_string(tmp_path):
-    del tmp_path
+async def test_tr16_denials_are_one_byte_string():
     issuer = Issuer()
-    from aster.trust import consumer_cred_to_json
-
     bad = [
         "",
         "x",
@@ -190,6 +180,7 @@ async def test_tr7_a_denial_is_final_in_reconnect(tmp_path):
         assert denied.had_credential
 
 
-def test_a_client_without_a_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        AsterClient(address=public(bytes([1] * 32)), enrollment_credential_file=str(tmp_path / "missing.cred"))
+@asynchronous
+async def test_a_credential_file_that_is_not_there(tmp_path):
+    missing = AsterClient(address=public(bytes([1] * 32)), enrollment_credential_file=str(tmp_path / "missing.cred"))
+    assert isinstance(await raised(missing.connect()), FileNotFoundError)

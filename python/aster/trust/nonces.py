@@ -113,3 +113,5 @@ async def tell(answer: _aster.Answer, method: Any, *arguments: Any) -> None:
     except Exception as error:
         # Its text may quote what was asked for.
         logger.error("a store or backend raised %s", type(error).__name__)  # noqa: TRY400
+    finally:
+        answer.give(None)
