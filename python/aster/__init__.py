@@ -108,6 +108,12 @@ from aster.session import ClientSession, create_session
 from aster.status import ContractViolationError, RpcError, StatusCode
 from aster.stubs import ServiceClient, as_client, with_options
 from aster.transport import IrohTransport, LocalTransport, Transport
+from aster.trust import (
+    ConsumerEnrollmentCredential,
+    EnrollmentCredential,
+    generate_root_keypair,
+    sign_credential,
+)
 
 __all__ = [
     "CALL",
@@ -143,6 +149,7 @@ __all__ = [
     "CompressionInterceptor",
     "ConnectionInfo",
     "ConnectionLostError",
+    "ConsumerEnrollmentCredential",
     "ContractViolationError",
     "DeadlineInterceptor",
     "Description",
@@ -154,6 +161,7 @@ __all__ = [
     "DocNotFound",
     "DocsClient",
     "EndpointConfig",
+    "EnrollmentCredential",
     "ExponentialBackoff",
     "ForyCodec",
     "ForyConfig",
@@ -229,6 +237,7 @@ __all__ = [
     "describe",
     "docs_client",
     "encode_frame",
+    "generate_root_keypair",
     "get_default_registry",
     "gossip_client",
     "load_endpoint_config",
@@ -239,6 +248,7 @@ __all__ = [
     "server_stream",
     "service",
     "set_default_registry",
+    "sign_credential",
     "wire_type",
     "with_options",
     "write_frame",

@@ -8,7 +8,7 @@ import os
 import pytest
 
 import identities
-from aster import AsterClient, AsterConfig, AsterServer
+from aster import AsterClient, AsterConfig, AsterServer, _aster
 from aster.config import settle
 from identities import NODE, OTHER_ROOT, ROOT, consumer, node, producer, write
 from support import Echo, Num, asynchronous, raised
@@ -140,7 +140,8 @@ async def test_credentials_of_clients(tmp_path):
         assert (client.endpoint_id, client.open_gate) == (NODE["public"], False)
         assert client.attributes == {"aster.role": "consumer", "aster.name": "edge-1"}
         assert (await (await client.client(Echo)).num(Num(3))).value == 3
-    async with AsterServer([Echo()], root_pubkey=bytes.fromhex(OTHER_ROOT)) as server:
+    # A server that trusts another root key.
+    async with AsterServer([Echo()], root_pubkey=_aster.ed25519_generate_keypair()[1]) as server:
 
         async def denied(**options):
             return await raised(AsterClient(address=server.address, **options).connect())

@@ -1,4 +1,4 @@
-//! Identity files: parsing, search and selection of entries (`config.md` section 7). Writing is not here.
+//! Identity files: parsing, search and selection of entries (`config.md` section 7). Writing is in `enrolled`.
 
 use std::collections::BTreeSet;
 

@@ -1,11 +1,13 @@
 //! Configuration: fields, precedence, parsing, provenance, identity and credential files (`config.md`).
 //!
 //! Core reads neither environment nor files: the host hands over what it has in [`Sources`], after [`Config::files`]
-//! said which files matter. Not here: writing of files, and what a setting does.
+//! said which files matter; what is to be written it gets as a text. Not here: what a setting does.
 
 mod apply;
 mod credential;
+mod document;
 mod endpoint;
+mod enrolled;
 mod entry;
 mod fields;
 mod identity;
@@ -13,6 +15,7 @@ mod mask;
 mod network;
 mod parse;
 mod print;
+mod profiles;
 mod settle;
 mod sources;
 mod toml;
@@ -22,8 +25,10 @@ use serde_json::Value;
 
 pub use credential::Presented;
 pub use endpoint::load_endpoint;
+pub use enrolled::{Enrolment, enrolled};
 pub use identity::IdentityFile;
 pub use network::{NetworkConfig, RelayMode};
+pub use profiles::{Profiles, put_profile, remove_profile, use_profile};
 pub use sources::{File, FileFacts, IDENTITY_FILE, Role, Sources, TomlFile};
 pub use trust::TrustConfig;
 

@@ -164,6 +164,44 @@ impl Enrollment {
         json::ascii(&Value::Object(document).to_string())
     }
 
+    /// Returns it as the network takes it.
+    ///
+    /// # Errors
+    ///
+    /// CREDENTIAL if it is not complete, too large, or bound to something else than an endpoint id.
+    pub fn to_credential(&self) -> Result<Credential> {
+        let document = self.to_json();
+        match self.kind {
+            EnrollmentKind::Producer => Credential::parse_producer(document.as_bytes()),
+            _ => Credential::parse(document.as_bytes()),
+        }
+    }
+
+    /// Returns the text of a credential file (`config.md` section 8).
+    ///
+    /// # Errors
+    ///
+    /// CREDENTIAL if its root key did not sign it, or if no reader would take it. Any endpoint text is taken, as for
+    /// signing; the network does not.
+    pub fn to_file(&self) -> Result<String> {
+        if !self.is_signed(None) {
+            return Err(Cause::BadSignature.into());
+        }
+        let stand_in = self.endpoint_id.as_ref().map(|_| "00".repeat(32));
+        Self { endpoint_id: stand_in, ..self.clone() }.to_credential()?;
+        let mut document = Map::new();
+        document.insert("type".to_owned(), self.kind.name().into());
+        if let Value::Object(fields) = json::parse(self.to_json().as_bytes())? {
+            document.extend(fields.into_iter().filter(|(key, _)| key != "credential_type"));
+        }
+        let mut text = String::new();
+        for line in format!("{:#}", Value::Object(document)).lines() {
+            text.push_str(&json::ascii(line));
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
     /// Reads a document as strictly as the network does; its kind may be under `type`, producers' may have none.
     ///
     /// # Errors
@@ -269,6 +307,28 @@ mod tests {
         assert_eq!(Enrollment::parse(json.as_bytes()).unwrap(), made);
         let producer = Enrollment { kind: EnrollmentKind::Producer, nonce: None, ..made };
         assert_eq!(Enrollment::parse(producer.to_json().as_bytes()).unwrap(), producer);
+    }
+
+    #[test]
+    fn files_say_what_they_are_and_are_read_back() {
+        for (kind, nonce) in [
+            (EnrollmentKind::Producer, None),
+            (EnrollmentKind::Policy, None),
+            (EnrollmentKind::OneTime, Some(vec![1; 32])),
+        ] {
+            let mut made = signed(kind, nonce);
+            assert!(made.to_file().is_ok(), "any endpoint text can be signed");
+            made.endpoint_id = Some("d0".repeat(32));
+            assert!(made.to_file().is_err(), "the signature is of another text");
+            made.signature = made.sign(&SEED).unwrap().to_vec();
+            let text = made.to_file().unwrap();
+            assert!(text.starts_with(&format!("{{\n  \"type\": \"{}\",\n", kind.name())) && text.ends_with("}\n"));
+            assert_eq!(Enrollment::parse(text.as_bytes()).unwrap(), made);
+            assert_eq!(Credential::parse_file(text.as_bytes()).is_ok(), kind != EnrollmentKind::Producer);
+            made.attributes = (0..65).map(|number| (number.to_string(), String::new())).collect();
+            made.signature = made.sign(&SEED).unwrap().to_vec();
+            assert!(made.to_file().is_err(), "too many attributes");
+        }
     }
 
     proptest! {
