@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aster_core::admission::Delegation;
 use aster_core::limits;
 use aster_core::node::{Client as CoreClient, ClientOptions};
 use aster_core::registry::{Bundle, Strategy};
@@ -36,16 +37,19 @@ pub fn connect(
     credential_json: String,
     connect_timeout: f64,
     allow_foreign_channels: bool,
+    delegation: Option<(String, String, Vec<u8>)>,
 ) -> PyResult<Operation> {
     let connect_timeout = Duration::try_from_secs_f64(connect_timeout)
         .map_err(|_| PyValueError::new_err("connect_timeout must be a positive number of seconds"))?;
+    let read = |(token, attestation, key): (String, String, Vec<u8>)| Delegation::new(&token, &attestation, &key);
+    let delegation = delegation.map(read).transpose().map_err(|error| PyValueError::new_err(error.to_string()))?;
     let options = ClientOptions {
         address,
         channel,
         credential_json,
         connect_timeout,
         allow_foreign_channels,
-        ..ClientOptions::default()
+        delegation,
     };
     let runtime = runtime::handle(py).map_err(|error| errors::exception(py, &error))?;
     let work = CoreClient::connect(runtime.clone(), &config.0, options);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aster_core::admission::Gate;
+use aster_core::admission::{Gate, HeldConnection};
 use aster_core::clock::SystemClock;
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::rpc::{self, BoxFuture, Dispatcher, DispatcherOptions, Service};
@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::errors;
 use crate::net::PeerConnection;
 use crate::passing::Passing;
+use crate::peers::Peers;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::runtime::{self, ProcessBound};
@@ -23,6 +24,7 @@ use crate::server::{hosted, succeed};
 pub struct Host(ProcessBound<Inner>);
 
 struct Inner {
+    gate: Arc<Gate>,
     options: DispatcherOptions,
     services: Mutex<Vec<Service>>,
     dispatcher: Mutex<Option<Arc<Dispatcher>>>,
@@ -35,7 +37,7 @@ impl Inner {
             return Ok(dispatcher.clone());
         }
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let made = Dispatcher::new(services, Gate::new(true), Arc::new(SystemClock), self.options.clone())?;
+        let made = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), self.options.clone())?;
         *place = Some(made.clone());
         Ok(made)
     }
@@ -54,16 +56,22 @@ impl Host {
 
 #[pymethods]
 impl Host {
-    /// Makes a host without services.
+    /// Makes a host without services; without a list of peers it serves everybody.
     #[new]
-    fn new(max_concurrent_streams: u32, max_sessions_per_connection: u32, expose_errors: bool) -> Self {
+    fn new(
+        max_concurrent_streams: u32,
+        max_sessions_per_connection: u32,
+        expose_errors: bool,
+        peers: Option<&Peers>,
+    ) -> Self {
+        let gate = peers.map_or_else(|| Gate::new(true), |peers| peers.gate.clone());
         let options = DispatcherOptions {
             max_concurrent_streams,
             max_sessions_per_connection,
             expose_errors,
             ..DispatcherOptions::default()
         };
-        Self(ProcessBound::new(Inner { options, services: Mutex::default(), dispatcher: Mutex::default() }))
+        Self(ProcessBound::new(Inner { gate, options, services: Mutex::default(), dispatcher: Mutex::default() }))
     }
 
     /// Adds a service, as a server does. Not possible any more once something is served.
@@ -94,6 +102,10 @@ impl Host {
     /// Serves a connection until it ends.
     fn serve(&self, py: Python<'_>, queue: &Queue, connection: &PeerConnection) -> PyResult<Operation> {
         let (dispatcher, connection) = (self.dispatcher(py)?, connection.transport(py)?);
+        if let Some(peer) = connection.remote() {
+            // Whom the gate does not know the dispatcher refuses.
+            self.inner(py)?.gate.enter(peer, Box::new(HeldConnection(Arc::downgrade(&connection))));
+        }
         let work: BoxFuture<'static, ()> = Box::pin(async move { drop(dispatcher.serve(connection).await) });
         queue.spawn(py, succeed(work), |py, ()| Ok(py.None()), |()| ())
     }

@@ -24,9 +24,12 @@ mod host;
 mod keys;
 mod logs;
 mod mailbox;
+mod mesh;
 mod net;
 mod node;
+mod nonces;
 mod passing;
+mod peers;
 mod plan;
 mod protocol;
 mod queue;
@@ -35,6 +38,7 @@ mod runtime;
 mod server;
 mod server_call;
 mod signal;
+mod trust;
 
 use pyo3::prelude::*;
 
@@ -88,9 +92,17 @@ mod _aster {
         blake3_digest, blake3_hex, ed25519_generate_keypair, ed25519_public_from_secret, ed25519_sign, ed25519_verify,
     };
     #[pymodule_export]
+    use crate::mesh::{
+        Mesh, drift_defaults, drift_median, drifts, mesh_topic, new_mesh_state, read_mesh_message, sign_mesh_message,
+    };
+    #[pymodule_export]
     use crate::net::{Net, PeerConnection, ReceiveStream, SendStream};
     #[pymodule_export]
     use crate::node::{Node, open_node};
+    #[pymodule_export]
+    use crate::nonces::{Answer, Nonces};
+    #[pymodule_export]
+    use crate::peers::Peers;
     #[pymodule_export]
     use crate::plan::{Plan, flattened_name, is_key_type, is_scalar_type, type_tree, wire_name};
     #[pymodule_export]
@@ -107,6 +119,8 @@ mod _aster {
     use crate::server::Server;
     #[pymodule_export]
     use crate::server_call::ServerCall;
+    #[pymodule_export]
+    use crate::trust::{AdmissionDesk, admission_request, check_credential};
 
     #[pymodule_export]
     use crate::logs::set_log_level;
@@ -139,6 +153,7 @@ fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("ERROR_KINDS", kinds)?;
     module.add("MODES", modes)?;
     module.add("COMPRESSION_THRESHOLD", aster_core::limits::COMPRESSION_THRESHOLD)?;
+    module.add("HOST_DECISION_TIMEOUT", aster_core::limits::HOST_DECISION_TIMEOUT.as_secs_f64())?;
     module.add("CONNECT_TIMEOUT", aster_core::limits::CONNECT_TIMEOUT.as_secs_f64())?;
     module.add("MAX_CONFIG_FILE", aster_core::limits::MAX_CONFIG_FILE)?;
     module.add("DRAIN_GRACE", aster_core::limits::DRAIN_GRACE.as_secs_f64())?;

@@ -90,6 +90,9 @@ enum PendingCall {
 /// Makes the Python value of what an operation returned, or undoes the operation because nobody waits any more.
 type Resolve = Box<dyn FnOnce(Option<Python<'_>>) -> PyResult<Option<Py<PyAny>>> + Send>;
 
+/// Something that core wants done in the loop. Dropped undone if the loop is gone.
+pub struct Errand(pub Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>);
+
 /// The completion of an operation. `None`: it was aborted.
 struct Completion {
     operation: u64,
@@ -387,7 +390,7 @@ impl Queue {
             }
             Event::Posted(payload) => match payload.downcast::<Completion>() {
                 Ok(completion) => self.complete(py, *completion),
-                Err(_) => Ok(()),
+                Err(other) => other.downcast::<Errand>().map_or(Ok(()), |errand| (errand.0)(py)),
             },
             Event::ClientSessionOpened { .. } | Event::QueueClosed => Ok(()),
         }

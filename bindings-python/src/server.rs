@@ -5,29 +5,38 @@ use std::time::Duration;
 use aster_core::error::{Error, Result};
 use aster_core::node::{RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
 use aster_core::rpc::{BoxFuture, Service};
-use aster_core::{limits, trust};
+use aster_core::limits;
+use aster_core::trust::ServiceSummary;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::caller::Caller;
 use crate::config::Config;
 use crate::errors;
+use crate::mesh;
 use crate::node::Node;
+use crate::nonces::Nonces;
 use crate::passing::Passing;
+use crate::peers::Peers;
 use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::registry::ServerRegistry;
 use crate::runtime::{self, ProcessBound};
+use crate::trust;
 
 /// A node that serves.
 #[pyclass(frozen, module = "aster._aster")]
-pub struct Server(ProcessBound<CoreServer>);
+pub struct Server {
+    server: ProcessBound<CoreServer>,
+    /// Milliseconds that an admission holds at most.
+    ttl_ms: i64,
+}
 
 /// Name, version, contract id, channels, pattern and modes of a service.
 pub type Summary<'a> = (&'a str, i32, &'a str, Vec<(&'a str, &'a str)>, &'a str, Vec<&'a str>);
 
 /// Returns a summary in a form that becomes a Python tuple.
-pub fn summary(service: &trust::ServiceSummary) -> Summary<'_> {
+pub fn summary(service: &ServiceSummary) -> Summary<'_> {
     (
         &service.name,
         service.version,
@@ -61,7 +70,7 @@ pub fn succeed(work: BoxFuture<'static, ()>) -> BoxFuture<'static, Result<()>> {
 
 impl Server {
     fn core(&self, py: Python<'_>) -> PyResult<&CoreServer> {
-        self.0.get().map_err(|error| errors::exception(py, &error))
+        self.server.get().map_err(|error| errors::exception(py, &error))
     }
 
     fn spawn(&self, py: Python<'_>, queue: &Queue, work: BoxFuture<'static, Result<()>>) -> PyResult<Operation> {
@@ -73,7 +82,6 @@ impl Server {
 impl Server {
     /// Makes a server; its gate is decided here.
     #[new]
-    #[expect(clippy::too_many_arguments, reason = "core's ServerOptions, one by one")]
     fn new(
         py: Python<'_>,
         config: &Config,
@@ -82,6 +90,9 @@ impl Server {
         max_sessions_per_connection: u32,
         registry_namespace: Option<String>,
         registry_ticket: Option<String>,
+        drift: Option<mesh::Drift>,
+        persist_mesh_state: bool,
+        mesh_state: Option<String>,
     ) -> PyResult<Self> {
         let choice = RegistryChoice { namespace: registry_namespace, ticket: registry_ticket };
         let registry = RegistryOptions { choice, language: "python" };
@@ -90,10 +101,12 @@ impl Server {
             max_concurrent_streams,
             max_sessions_per_connection,
             registry,
-            ..ServerOptions::default()
+            mesh: mesh::options(drift, persist_mesh_state, mesh_state),
         };
         let made = CoreServer::new(&config.0, options);
-        made.map(|server| Self(ProcessBound::new(server))).map_err(|error| errors::exception(py, &error))
+        let server = made.map_err(|error| errors::exception(py, &error))?;
+        let ttl_ms = i64::from(config.0.trust().peer_ttl_s) * 1000;
+        Ok(Self { server: ProcessBound::new(server), ttl_ms })
     }
 
     /// Adds a service; `runners` are called with call and request, by position of the method; `sessions` with ticket,
@@ -145,7 +158,7 @@ impl Server {
 
     /// Closes without anybody waiting; for objects that were dropped open.
     fn close_detached(&self, py: Python<'_>) {
-        if let (Some(server), Ok(runtime)) = (self.0.if_same_process(), runtime::handle(py)) {
+        if let (Some(server), Ok(runtime)) = (self.server.if_same_process(), runtime::handle(py)) {
             runtime.spawn(server.close());
         }
     }
@@ -200,6 +213,43 @@ impl Server {
     #[getter]
     fn root_pubkey<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &self.core(py)?.root_pubkey()))
+    }
+
+    /// The peers that are admitted.
+    #[getter]
+    fn peers(&self, py: Python<'_>) -> PyResult<Peers> {
+        Ok(Peers::of(self.core(py)?.gate().clone(), self.ttl_ms))
+    }
+
+    /// Takes a store of spent one-time tokens instead of core's.
+    fn set_nonces(&self, py: Python<'_>, nonces: &Nonces) -> PyResult<()> {
+        self.core(py)?.set_nonce_store(nonces.0.clone()).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Refuses an endpoint, or the credential with this signature, until a second since 1970 or for ever.
+    fn revoke(
+        &self,
+        py: Python<'_>,
+        queue: &Queue,
+        endpoint_id: Option<&str>,
+        credential: Option<Vec<u8>>,
+        until: Option<u64>,
+    ) -> PyResult<Operation> {
+        let what = trust::revoked(endpoint_id, credential.as_deref()).map_err(|error| errors::exception(py, &error))?;
+        let work = self.core(py)?.revoke(what, until);
+        self.spawn(py, queue, work)
+    }
+
+    /// The other producers of the mesh.
+    #[getter]
+    fn mesh_members(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.core(py)?.mesh_members().iter().map(ToString::to_string).collect())
+    }
+
+    /// What the operator must be told about the gate.
+    #[getter]
+    fn warnings(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.core(py)?.warnings().to_vec())
     }
 
     /// Whether every peer is admitted.

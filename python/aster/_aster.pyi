@@ -19,12 +19,15 @@ __all__ = [
     "FRAME_FLAGS",
     "FRAME_READ_TIMED_OUT",
     "FRAME_READ_TIMEOUT",
+    "HOST_DECISION_TIMEOUT",
     "LIMITS",
     "MAX_CONCURRENT_STREAMS",
     "MAX_CONFIG_FILE",
     "MAX_SESSIONS_PER_CONNECTION",
     "MODES",
     "STATUS_TABLE",
+    "AdmissionDesk",
+    "Answer",
     "Arrival",
     "Blobs",
     "BoundService",
@@ -41,10 +44,13 @@ __all__ = [
     "Gossip",
     "Handshakes",
     "Host",
+    "Mesh",
     "Net",
     "Node",
+    "Nonces",
     "Operation",
     "PeerConnection",
+    "Peers",
     "PendingHandshake",
     "Plan",
     "Queue",
@@ -58,10 +64,12 @@ __all__ = [
     "__version__",
     "accept_metadata",
     "addr_text",
+    "admission_request",
     "blake3_digest",
     "blake3_hex",
     "canonical_bytes",
     "check_address",
+    "check_credential",
     "check_live_contracts",
     "check_process",
     "choose_mode",
@@ -76,6 +84,9 @@ __all__ = [
     "decode_ticket",
     "decompress",
     "description_of_manifest",
+    "drift_defaults",
+    "drift_median",
+    "drifts",
     "ed25519_generate_keypair",
     "ed25519_public_from_secret",
     "ed25519_sign",
@@ -97,6 +108,8 @@ __all__ = [
     "is_scalar_type",
     "load_identity",
     "manifest_of",
+    "mesh_topic",
+    "new_mesh_state",
     "open_node",
     "outgoing_metadata",
     "parse_addr",
@@ -104,11 +117,13 @@ __all__ = [
     "profiles",
     "put_profile",
     "read_canonical",
+    "read_mesh_message",
     "remaining_ms",
     "remove_profile",
     "root_name",
     "select_profile",
     "set_log_level",
+    "sign_mesh_message",
     "sniff_body",
     "ticket_text",
     "type_graph",
@@ -135,6 +150,7 @@ DEADLINE_EXPIRED: str
 DEADLINE_SKEW_MS: int
 COMPRESSION_THRESHOLD: int
 CONNECT_TIMEOUT: float
+HOST_DECISION_TIMEOUT: float
 DRAIN_GRACE: float
 MAX_CONCURRENT_STREAMS: int
 MAX_CONFIG_FILE: int
@@ -155,6 +171,8 @@ _Runner: TypeAlias = Callable[[ServerCall, Any], Coroutine[Any, Any, None]]
 _SessionHooks: TypeAlias = tuple[Callable[[int, str, str | None], None], Callable[[int], None]]
 # Service, version, channel, tag, contract id, strategy, modes, realm.
 _Wish: TypeAlias = tuple[str, int | None, str | None, str | None, str | None, str, list[str], str | None]
+_Drift: TypeAlias = tuple[int, int, int, int, int]
+_Told: TypeAlias = tuple[Sequence[tuple[str, int, str, Mapping[str, str], str, Sequence[str]]], str, str]
 _Summary: TypeAlias = tuple[str, int, str, list[tuple[str, str]], str, list[str]]
 
 def wire_name(name: str) -> str: ...
@@ -212,6 +230,7 @@ def connect(
     credential_json: str,
     connect_timeout: float,
     allow_foreign_channels: bool,
+    delegation: tuple[str, str, bytes] | None,
 ) -> Operation: ...
 
 _Addr: TypeAlias = tuple[str, str | None, list[str]]
@@ -365,7 +384,7 @@ class Client:
 class ClientRegistry:
     @property
     def namespace(self) -> str: ...
-    def artifacts(self) -> list[str]: ...
+    def artifacts(self, queue: Queue) -> Operation: ...
     def changed(self, queue: Queue, seen: int) -> Operation: ...
     def explain(self, wish: _Wish) -> list[tuple[str, str | None]]: ...
     def resolve_all(self, queue: Queue, wish: _Wish) -> Operation: ...
@@ -502,7 +521,9 @@ class Handshakes:
 
 @final
 class Host:
-    def __new__(cls, max_concurrent_streams: int, max_sessions_per_connection: int, expose_errors: bool) -> Host: ...
+    def __new__(
+        cls, max_concurrent_streams: int, max_sessions_per_connection: int, expose_errors: bool, peers: Peers | None
+    ) -> Host: ...
     def register(
         self,
         plan: Plan,
@@ -513,6 +534,82 @@ class Host:
     def local_caller(self, objects: bool) -> Caller: ...
     def serve(self, queue: Queue, connection: PeerConnection) -> Operation: ...
     def drain(self, queue: Queue, grace: float) -> Operation: ...
+
+@final
+class AdmissionDesk:
+    def __new__(
+        cls, peers: Peers, root_pubkey: bytes, nonces: Nonces | None, require_bound: bool
+    ) -> AdmissionDesk: ...
+    def serve_consumers(self, queue: Queue, connection: PeerConnection, told: _Told) -> Operation: ...
+    def serve_producers(self, queue: Queue, connection: PeerConnection, mesh: Mesh) -> Operation: ...
+    def serve_delegated(
+        self, queue: Queue, connection: PeerConnection, own_id: str, policies: Sequence[tuple[str, str, str, bytes]]
+    ) -> Operation: ...
+    def answer_consumer(self, queue: Queue, request: bytes, peer: str, told: _Told) -> Operation: ...
+    def answer_producer(self, queue: Queue, request: bytes, peer: str | None, mesh: Mesh) -> Operation: ...
+
+@final
+class Answer:
+    def give(self, value: bool | None) -> None: ...
+
+@final
+class Mesh:
+    def __new__(cls, state: str, own_id: str, root_pubkey: bytes, drift: _Drift | None) -> Mesh: ...
+    def to_json(self) -> str: ...
+
+@final
+class Nonces:
+    @staticmethod
+    def memory() -> Nonces: ...
+    @staticmethod
+    def file(path: str | PathLike[str]) -> Nonces: ...
+    @staticmethod
+    def hosted(queue: Queue, ask: Callable[[bytes, bool, int, Answer], None]) -> Nonces: ...
+    def consume(self, queue: Queue, nonce: bytes, expires_at: int) -> Operation: ...
+    def is_consumed(self, queue: Queue, nonce: bytes) -> Operation: ...
+
+@final
+class Peers:
+    def __new__(cls, is_open: bool, ttl_s: int) -> Peers: ...
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def names(self) -> list[str]: ...
+    def admit(
+        self,
+        peer: str,
+        handle: str,
+        attributes: Mapping[str, str],
+        admitted_at: float,
+        expires_at: float,
+        path: str,
+    ) -> None: ...
+    def behind(self, is_open: bool) -> Peers: ...
+    def get(self, peer: str) -> tuple[str, dict[str, str], float, float, str] | None: ...
+    def remove(self, peer: str) -> bool: ...
+    def should_allow(self, peer: str, alpn: bytes) -> bool: ...
+    def sweep(self) -> int: ...
+    def take_over(self, other: Peers) -> None: ...
+
+def admission_request(credential_json: str, iid_token: str) -> str: ...
+def check_credential(
+    queue: Queue,
+    credential: _Enrollment,
+    checks: str,
+    root_pubkey: bytes | None,
+    peer: str | None,
+    now: int | None,
+    nonces: Nonces | None,
+    proves: Callable[[dict[str, str], str, str, Answer], None] | None,
+    iid_token: str,
+) -> Operation: ...
+def drift_defaults() -> _Drift: ...
+def drift_median(drift: _Drift, offsets: Sequence[int]) -> int | None: ...
+def drifts(drift: _Drift, offset: int, median: int) -> bool: ...
+def mesh_topic(root_pubkey: bytes, salt: bytes) -> bytes: ...
+def new_mesh_state(own_id: str, root_pubkey: bytes, salt: bytes) -> str: ...
+def read_mesh_message(data: bytes) -> tuple[int, bytes, str, int, bytes]: ...
+def sign_mesh_message(number: int, payload: bytes, epoch_ms: int, node_key: bytes) -> str: ...
 
 @final
 class Net:
@@ -626,6 +723,9 @@ class Server:
         max_sessions_per_connection: int,
         registry_namespace: str | None,
         registry_ticket: str | None,
+        drift: _Drift | None,
+        persist_mesh_state: bool,
+        mesh_state: str | None,
     ) -> Server: ...
     @property
     def addr_b64(self) -> str: ...
@@ -638,14 +738,24 @@ class Server:
     @property
     def load(self) -> tuple[int, int, int]: ...
     @property
+    def mesh_members(self) -> list[str]: ...
+    @property
     def node(self) -> Node: ...
+    @property
+    def peers(self) -> Peers: ...
     @property
     def registry(self) -> ServerRegistry: ...
     @property
     def root_pubkey(self) -> bytes: ...
     @property
     def services(self) -> list[_Summary]: ...
+    @property
+    def warnings(self) -> list[str]: ...
+    def revoke(
+        self, queue: Queue, endpoint_id: str | None, credential: bytes | None, until: int | None
+    ) -> Operation: ...
     def set_manifests(self, text: str) -> None: ...
+    def set_nonces(self, nonces: Nonces) -> None: ...
     def close(self, queue: Queue) -> Operation: ...
     def close_detached(self) -> None: ...
     def drain(self, queue: Queue, grace: float) -> Operation: ...

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from aster.addresses import AddressLike
     from aster.interceptors import Interceptor
+    from aster.trust.delegated import DelegatedGrant
 
 __all__ = ["AsterClient"]
 
@@ -43,8 +44,8 @@ class AsterClient(LoopBound, HasNode):
 
     `async with AsterClient(address=ticket) as client:` connects and closes it. Without an address the
     configuration says it, as `ASTER_ENDPOINT_ADDR` does. `connect_timeout` is in seconds (default 30). Raises
-    `ValueError` without an address and for text that is none. Members that need the server raise `RuntimeError`
-    before `connect()`.
+    `ValueError` without an address and for text that is none. With `delegation` it is admitted to a service by the word
+    of another authority first. Members that need the server raise `RuntimeError` before `connect()`.
     """
 
     _queue: _aster.Queue | None = None
@@ -68,6 +69,7 @@ class AsterClient(LoopBound, HasNode):
         interceptors: Sequence[Interceptor] | None = None,
         connect_timeout: float = _aster.CONNECT_TIMEOUT,
         allow_foreign_channels: bool | None = None,
+        delegation: DelegatedGrant | None = None,
     ) -> None:
         given = {
             "identity_file": identity,
@@ -89,6 +91,7 @@ class AsterClient(LoopBound, HasNode):
         self._interceptors = list(interceptors or ())
         self._opened_sessions = 0
         self._connect_timeout = connect_timeout
+        self._delegation = None if delegation is None else delegation._native()  # noqa: SLF001 - of this library
 
     async def connect(self) -> None:
         """Dial the server and be admitted. Idempotent; a failure releases everything.
@@ -117,7 +120,14 @@ class AsterClient(LoopBound, HasNode):
     async def _dial(self, queue: _aster.Queue, credential: str) -> _aster.Client:
         foreign = bool(setting(self._config, "allow_foreign_channels"))
         operation = _aster.connect(
-            queue, self._config, self._address, self._channel, credential, self._connect_timeout, foreign
+            queue,
+            self._config,
+            self._address,
+            self._channel,
+            credential,
+            self._connect_timeout,
+            foreign,
+            self._delegation,
         )
         return cast("_aster.Client", await settle(operation))
 
@@ -223,9 +233,9 @@ class AsterClient(LoopBound, HasNode):
 
     def _offered(self, name: str) -> ServiceSummary:
         services = self.services
-        for summary in services:
-            if summary.name == name:
-                return summary
+        named = [summary for summary in services if summary.name == name]
+        if named:
+            return max(named, key=lambda summary: summary.version)
         raise ValueError(f"Service '{name}' not found. Available: {[summary.name for summary in services]}")
 
     async def producers(self, name: str, version: int | None = None) -> list[EndpointLease]:

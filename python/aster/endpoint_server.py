@@ -11,6 +11,7 @@ from aster._native import LoopBound, loop_queue, settle
 from aster.errors import IrohError, ServerError
 from aster.handlers import decorated, host
 from aster.interceptors._chain import Chain
+from aster.peer_store import PeerAttributeStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,8 @@ logger = logging.getLogger("aster.server")
 class Server(LoopBound):
     """Serves decorated services on the connections of a `NetClient` that accepts `RPC_ALPN`.
 
-    There is no gate: every connection of the endpoint is served. `owns_endpoint` closes the endpoint with the server.
+    Every connection of the endpoint is served, unless `require_admission`: then only those of peers that are in
+    `peer_store`, which also gives the attributes of a call. `owns_endpoint` closes the endpoint with the server.
     `codec` and `fory_config` are accepted and not needed: core encodes. `registry` adds the services it knows by
     instance. `max_concurrent_streams` bounds the calls of a connection (default 1024).
     """
@@ -44,15 +46,15 @@ class Server(LoopBound):
         max_concurrent_streams: int | None = None,
         registry: ServiceRegistry | None = None,
         owns_endpoint: bool = True,
-        peer_store: Any = None,
+        peer_store: PeerAttributeStore | None = None,
         *,
         max_sessions_per_connection: int = _aster.MAX_SESSIONS_PER_CONNECTION,
         node: Any = None,
         expose_errors: bool = False,
         require_admission: bool = False,
     ) -> None:
-        if require_admission or peer_store is not None:
-            raise ServerError("a Server on an endpoint has no admission yet; AsterServer has")
+        peers = None if peer_store is None and not require_admission else peer_store or PeerAttributeStore()
+        gate = None if peers is None else peers._peers.behind(not require_admission)  # noqa: SLF001 - of this library
         self.endpoint = endpoint
         self.registry = registry
         self._node = node
@@ -65,7 +67,7 @@ class Server(LoopBound):
         if max_concurrent_streams is not None:
             limits.append(max_concurrent_streams)
         calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
-        self._native = _aster.Host(calls, max_sessions_per_connection, expose_errors)
+        self._native = _aster.Host(calls, max_sessions_per_connection, expose_errors, gate)
         self._interceptors = list(interceptors or ())
         self._connections: set[asyncio.Task[None]] = set()
         self._hosted = self._serving = self._closed = False

@@ -41,7 +41,7 @@ class HealthSource(Protocol):
     def _health(self) -> dict[str, Any]:
         """Return `started`, `draining`, `closed` (bool), `running_calls`, `connections`, `sessions` (int).
 
-        Counters may be added under `metrics`: name to number. Must not block, and may be called at any time in the
+        Counters may be added under `metrics`: name to number; `registry_failing` (bool) is optional. Must not block, and may be called at any time in the
         loop of the server.
         """
         raise NotImplementedError
@@ -55,7 +55,8 @@ def check_health(server: HealthSource) -> dict[str, Any]:
 def check_ready(server: HealthSource) -> dict[str, Any]:
     """Tell whether new calls are accepted: `{"ready": bool, "status": ...}`.
 
-    `status` is `ready`, `starting`, `draining` or `closed`.
+    `status` is `ready`, `starting`, `draining` or `closed`. While what the server publishes does not reach its registry
+    there is `"registry": "failing"` beside; calls are accepted all the same.
     """
     facts = server._health()  # noqa: SLF001 - the protocol
     if facts.get("closed"):
@@ -64,7 +65,8 @@ def check_ready(server: HealthSource) -> dict[str, Any]:
         status = "draining"
     else:
         status = "ready" if facts.get("started") else "starting"
-    return {"ready": status == "ready", "status": status}
+    ready = {"ready": status == "ready", "status": status}
+    return {**ready, "registry": "failing"} if facts.get("registry_failing") else ready
 
 
 def metrics_snapshot(server: HealthSource) -> dict[str, float]:

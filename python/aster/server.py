@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aster import _aster
 from aster._manifest_check import check_manifest
-from aster._native import LoopBound, open_queue, settle, warn_unclosed
+from aster._native import open_queue, settle, warn_unclosed
+from aster._server_trust import ServesTrust, TrustChoice
 from aster._signals import SignalHandlers
 from aster.banner import BannerFacts, show_banner
 from aster.config import AsterConfig, endpoint_arguments, setting, settle_server, tell_warnings
@@ -29,13 +30,17 @@ if TYPE_CHECKING:
 
     from aster.interceptors import Interceptor
     from aster.net import EndpointConfig
+    from aster.trust.drift import ClockDriftConfig
+    from aster.trust.hooks import MeshEndpointHook
+    from aster.trust.mesh import MeshState
+    from aster.trust.nonces import AnyNonceStore
 
 __all__ = ["AsterServer"]
 
 logger = logging.getLogger("aster.server")
 
 
-class AsterServer(LoopBound, HasNode):
+class AsterServer(ServesTrust, HasNode):
     """A server of decorated services: instances, session services also as class.
 
     `async with AsterServer([Hello()]) as server:` starts it, serves, and closes it. `config=None` takes the
@@ -44,6 +49,9 @@ class AsterServer(LoopBound, HasNode):
     `registry_ticket` is a ticket to write in the registry of another producer, `registry_namespace` one that
     `storage_path` keeps; else the server has its own, the same one after every start with `storage_path`.
     `endpoint_config` replaces all network settings. `codec` is accepted and not needed: core encodes.
+    `hook` becomes a view of the gate, which takes over whom it has admitted. `nonce_store` remembers spent one-time tokens
+    in place of core's store. `mesh_state` is what the part in the producers' mesh begins with, `clock_drift_config` how
+    its clocks are judged; with `persist_mesh_state` it survives the server.
     Raises `ValueError` without services and for settings that contradict each other.
     """
 
@@ -71,9 +79,14 @@ class AsterServer(LoopBound, HasNode):
         channel_name: str = "rpc",
         codec: object = None,
         interceptors: Sequence[Interceptor] | None = None,
-        expose_errors: bool | None = None,
-        max_sessions_per_connection: int = _aster.MAX_SESSIONS_PER_CONNECTION,
+        hook: MeshEndpointHook | None = None,
+        nonce_store: AnyNonceStore | None = None,
         registry_namespace: str = "",
+        mesh_state: MeshState | None = None,
+        clock_drift_config: ClockDriftConfig | None = None,
+        persist_mesh_state: bool = False,
+        max_sessions_per_connection: int = _aster.MAX_SESSIONS_PER_CONNECTION,
+        expose_errors: bool | None = None,
         registry_ticket: str | None = None,
     ) -> None:
         self._registry_choice = registry_namespace or None, registry_ticket
@@ -96,16 +109,24 @@ class AsterServer(LoopBound, HasNode):
         self._max_sessions = max_sessions_per_connection
         # Core refuses late calls by itself, so that the default interceptor has nothing left to do.
         self._interceptors = list(interceptors or ())
+        self._trust = TrustChoice(hook, nonce_store, mesh_state, clock_drift_config, persist_mesh_state)
         self._native = self._make_native()
-        if not self._native.is_open and self._config.root_pubkey is None:
-            text = "the gate is closed and there is no root key: nobody can be admitted"
-            warnings.warn(text, UserWarning, stacklevel=2)
+        if not self._native.is_open:
+            for text in self._native.warnings:
+                warnings.warn(text, UserWarning, stacklevel=2)
 
     def _make_native(self) -> _aster.Server:
         infos = [info for info in map(service_info, map(class_of, self._services)) if info is not None]
         limits = [info.max_concurrent_streams for info in infos if info.max_concurrent_streams is not None]
         calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
-        return _aster.Server(self._config, self._channel, calls, self._max_sessions, *self._registry_choice)
+        mesh = self._trust.mesh(self._config.root_pubkey)
+        hook = self._trust.hook
+        if hook is not None:
+            hook._check_free(self)  # noqa: SLF001 - of this library
+        native = _aster.Server(self._config, self._channel, calls, self._max_sessions, *self._registry_choice, *mesh)
+        if hook is not None:
+            hook._view(self, native.peers)  # noqa: SLF001 - of this library
+        return native
 
     async def start(self) -> None:
         """Bind the endpoint and answer calls. Idempotent; waits neither for relays nor for the network.
@@ -149,6 +170,7 @@ class AsterServer(LoopBound, HasNode):
     def _host(self, infos: list[ServiceInfo], manifests: str | None) -> _aster.Queue:
         queue = open_queue()
         try:
+            self._trust.give_nonces(self._native, queue)
             if manifests is not None:
                 self._native.set_manifests(manifests)
             for target, info in zip(self._services, infos):
@@ -301,6 +323,7 @@ class AsterServer(LoopBound, HasNode):
             "running_calls": calls,
             "connections": connections,
             "sessions": sessions,
+            "registry_failing": self._started and not self._closed and self._native.registry.is_failing,
         }
 
     @property

@@ -1,10 +1,11 @@
 //! Open connections by peer, so that the end of an admission ends them too.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use crate::ids::EndpointId;
+use crate::rpc::Connection;
 use crate::wire;
 
 /// Something of a peer that can be closed. It must not keep the connection alive.
@@ -13,6 +14,21 @@ pub trait LiveConnection: Send + Sync {
     fn is_open(&self) -> bool;
     /// Closes it with a code and a text for the peer.
     fn close(&self, code: u32, reason: &str);
+}
+
+/// A connection that a program made.
+pub struct HeldConnection(pub Weak<dyn Connection>);
+
+impl LiveConnection for HeldConnection {
+    fn is_open(&self) -> bool {
+        self.0.upgrade().is_some_and(|connection| connection.close_cause().is_none())
+    }
+
+    fn close(&self, code: u32, reason: &str) {
+        if let Some(connection) = self.0.upgrade() {
+            connection.close(code, reason);
+        }
+    }
 }
 
 /// The connections of every peer that has some.

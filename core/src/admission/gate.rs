@@ -23,12 +23,12 @@ use crate::wire;
 pub struct Gate {
     open: bool,
     clock: Arc<dyn Clock>,
-    state: RwLock<State>,
+    state: Arc<RwLock<State>>,
     /// Whether anything is in the state that an open gate has to look at.
-    is_used: AtomicBool,
+    is_used: Arc<AtomicBool>,
     /// The attributes of a peer without any, shared by all of them.
     none: Attributes,
-    changed: Notify,
+    changed: Arc<Notify>,
     rejects: Rejects,
 }
 
@@ -66,10 +66,23 @@ impl Gate {
         Arc::new(Self {
             open,
             clock,
-            state: RwLock::default(),
-            is_used: AtomicBool::new(false),
+            state: Arc::default(),
+            is_used: Arc::default(),
             none: Arc::default(),
-            changed: Notify::new(),
+            changed: Arc::default(),
+            rejects: Rejects::default(),
+        })
+    }
+
+    /// Makes a gate with the same list of peers; one of both may be open.
+    pub fn with_same_peers(&self, open: bool) -> Arc<Self> {
+        Arc::new(Self {
+            open,
+            clock: self.clock.clone(),
+            state: self.state.clone(),
+            is_used: self.is_used.clone(),
+            none: self.none.clone(),
+            changed: self.changed.clone(),
             rejects: Rejects::default(),
         })
     }

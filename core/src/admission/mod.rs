@@ -19,7 +19,7 @@ mod streams;
 mod verifier;
 
 pub use client::{Presentation, request, request_producer};
-pub use connections::LiveConnection;
+pub use connections::{HeldConnection, LiveConnection};
 pub use consumer::{ConsumerAdmission, Directory};
 pub use delegated::{DelegatedAdmission, Delegation};
 pub use desk::{Desk, Doorkeeper, answer};

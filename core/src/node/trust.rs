@@ -35,6 +35,8 @@ pub struct MeshOptions {
     pub drift: DriftConfig,
     /// Whether the state is kept over restarts: in `mesh_state_dir`, else in the storage, else in `~/.aster`.
     pub persist: bool,
+    /// A state to begin with, as its file has it, instead of what is kept.
+    pub state: Option<String>,
 }
 
 /// What a server is told about trust before it starts.
@@ -156,9 +158,10 @@ impl TrustSettings {
         let folder = folder.or_else(|| self.storage_path.as_ref().map(|storage| storage.join(MESH_FOLDER)));
         let folder = folder.or_else(|| self.config.home_folder.clone().map(PathBuf::from));
         let path = folder.filter(|_| self.mesh.persist).map(|folder| folder.join(MESH_STATE));
-        let saved = match path.clone() {
-            Some(path) => blocking(move || private_file::read(&path)).await?,
-            None => None,
+        let saved = match (self.mesh.state.clone(), path.clone()) {
+            (Some(state), _) => Some(state),
+            (None, Some(path)) => blocking(move || private_file::read(&path)).await?,
+            (None, None) => None,
         };
         let is_founder = mesh_bootstrap.is_empty();
         Ok(Some(MeshPlan { drift: self.mesh.drift, path, saved, is_founder, made: OnceLock::new() }))

@@ -1,0 +1,115 @@
+"""What a server lets its program do about trust (`python-api.md` section 3, `trust.md` sections 8 and 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aster import _aster
+from aster._native import LoopBound, settle
+from aster.peer_store import PeerAttributeStore
+from aster.trust.credentials import Credential, parse_credential, parts
+from aster.trust.nonces import native_nonces
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Generator
+    from typing import Any
+
+    from aster.trust.drift import ClockDriftConfig
+    from aster.trust.hooks import MeshEndpointHook
+    from aster.trust.mesh import MeshState
+    from aster.trust.nonces import AnyNonceStore
+
+_SIGNATURE = -1
+
+
+class Underway:
+    """Something that was started at once; awaiting it waits until it is kept, and raises what went wrong."""
+
+    def __init__(self, operation: _aster.Operation) -> None:
+        self._operation = operation
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return settle(self._operation).__await__()
+
+    @property
+    def future(self) -> asyncio.Future[None]:
+        """What is settled when it has ended."""
+        return self._operation.future
+
+
+class TrustChoice:
+    """What the program chose beside the configuration."""
+
+    def __init__(
+        self,
+        hook: MeshEndpointHook | None,
+        nonce_store: AnyNonceStore | None,
+        mesh_state: MeshState | None,
+        clock_drift_config: ClockDriftConfig | None,
+        persist_mesh_state: bool,
+    ) -> None:
+        self.hook = hook
+        self.nonce_store = nonce_store
+        self._mesh_state = mesh_state
+        self._drift = clock_drift_config
+        self._persist = persist_mesh_state
+
+    def mesh(self, root_pubkey: bytes | None) -> tuple[tuple[int, int, int, int, int] | None, bool, str | None]:
+        """Return clocks, persistence and state of the mesh, as the native module takes them."""
+        drift = None if self._drift is None else self._drift._native()  # noqa: SLF001 - of this library
+        state = None if self._mesh_state is None else self._mesh_state.to_json(root_pubkey)
+        return drift, self._persist, state
+
+    def give_nonces(self, native: _aster.Server, queue: _aster.Queue) -> None:
+        """Let core ask the program's store of nonces, if there is one."""
+        if self.nonce_store is not None:
+            native.set_nonces(native_nonces(self.nonce_store, queue))
+
+
+class ServesTrust(LoopBound):
+    """The members of a server that are about peers."""
+
+    _native: _aster.Server
+    _queue: _aster.Queue | None
+
+    def remove_peer(self, endpoint_id: str) -> bool:
+        """End the admission of a peer and its connections within a second; it may be admitted again.
+
+        False: it had none.
+        """
+        return self._native.peers.remove(endpoint_id)
+
+    def revoke(
+        self,
+        *,
+        endpoint_id: str | None = None,
+        credential: Credential | str | bytes | None = None,
+        until: float | None = None,
+    ) -> Underway:
+        """Refuse an endpoint, or a credential, until a time in seconds since 1970 or for ever, and end what it has.
+
+        A credential may be given as its document, too. It is done at once; await it to know that it is kept in
+        `storage_path`. Raises `ValueError` for what is neither and for a time that has passed, `OSError` if it could not be
+        written and holds until the server ends, `RuntimeError` before `start()`.
+        """
+        self._check_loop()
+        if self._queue is None:
+            raise RuntimeError("AsterServer not started; call start() first")
+        if isinstance(credential, (str, bytes)):
+            credential = parse_credential(credential)
+        signature = None if credential is None else parts(credential)[_SIGNATURE]
+        second = None if until is None else int(until)
+        return Underway(self._native.revoke(self._queue, endpoint_id, signature, second))
+
+    @property
+    def peer_store(self) -> PeerAttributeStore:
+        """The peers that are admitted, and what they were granted."""
+        store = PeerAttributeStore()
+        store._view(self._native.peers)  # noqa: SLF001 - of this library
+        return store
+
+    @property
+    def mesh_members(self) -> list[str]:
+        """Endpoint ids of the other producers of the mesh, as far as they are known."""
+        return self._native.mesh_members

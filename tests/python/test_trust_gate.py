@@ -1,0 +1,184 @@
+"""When the gate is open (`trust.md` sections 5 and 7): vectors group `gate` through the public API."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+
+import pytest
+
+from aster import AsterConfig, AsterServer, create_endpoint
+from identities import KEYS, OTHER_ROOT, ROOT, TRUST, consumer, node, producer, write
+from support import Echo, asynchronous
+from trust_support import Issuer, gated
+
+GATE = TRUST["gate"]
+ALPNS = (b"aster/1", b"/iroh-bytes/4", b"/iroh-sync/1", b"/iroh-gossip/1")
+
+
+class Places:
+    """Collects what each source says."""
+
+    def __init__(self, monkeypatch, folder):
+        self.monkeypatch, self.folder = monkeypatch, folder
+        self.kwargs, self.inline, self.toml = {}, {}, {}
+
+    def root(self, where):
+        key = bytes.fromhex(ROOT)
+        if where == "kwarg":
+            self.kwargs["root_pubkey"] = key
+        elif where == "config":
+            self.inline["root_pubkey"] = key
+        elif where == "env_hex":
+            self.monkeypatch.setenv("ASTER_ROOT_PUBKEY", ROOT)
+        elif where == "env_file":
+            self.monkeypatch.setenv("ASTER_ROOT_PUBKEY_FILE", str(write(self.folder / "root.pub", ROOT)))
+        elif where == "toml_hex":
+            self.toml["root_pubkey"] = f"'{ROOT}'"
+        elif where == "toml_file":
+            self.toml["root_pubkey_file"] = f"'{write(self.folder / 'root.pub', ROOT)}'"
+        elif where == "identity_producer_entry":
+            self.kwargs["identity"] = str(write(self.folder / "x.id", node(), producer()))
+        elif where == "identity_other_entries":
+            self.kwargs["identity"] = str(write(self.folder / "x.id", node(), consumer()))
+        else:
+            assert where == "none", where
+
+    def flag(self, where, value):
+        if where == "kwarg":
+            self.kwargs["allow_all_consumers"] = value
+        elif where == "config":
+            self.inline["allow_all_consumers"] = value
+        elif where == "env":
+            self.monkeypatch.setenv("ASTER_ALLOW_ALL_CONSUMERS", str(value).lower())
+        else:
+            assert where == "toml", where
+            self.toml["allow_all_consumers"] = str(value).lower()
+
+    def server(self):
+        if self.toml:
+            lines = "\n".join(f"{key} = {value}" for key, value in self.toml.items())
+            file = write(self.folder / "aster.toml", f"[trust]\n{lines}\n")
+            config = AsterConfig.from_file(file, **self.inline)
+        else:
+            config = AsterConfig.from_env(**self.inline)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            server = AsterServer([Echo()], config=config, **self.kwargs)
+        return server, [str(warning.message) for warning in told]
+
+
+def gate_of(server):
+    return "open" if server._native.is_open else "closed"
+
+
+@pytest.mark.parametrize("case", GATE["single_source"], ids=lambda case: f"{case['root']}-{case['allow_all_consumers']}")
+def test_tr1_tr18_gate_of_a_single_source(case, monkeypatch, tmp_path, caplog):
+    places = Places(monkeypatch, tmp_path)
+    places.root(case["root"])
+    if case["allow_all_consumers"] != "unset":
+        where, value = case["allow_all_consumers"].rsplit("_", 1)
+        places.flag(where, value == "true")
+    server, told = places.server()
+    assert gate_of(server) == case["gate"]
+    assert (server.root_pubkey == bytes.fromhex(ROOT)) == (case["root_key"] == "configured")
+    assert server.root_pubkey not in {None, bytes(32)}
+    assert bool(told) == (case["gate"] == "closed" and case["root_key"] == "ephemeral")
+    del caplog
+
+
+@pytest.mark.parametrize("case", GATE["conflicts"], ids=str)
+def test_tr1_gate_of_sources_that_differ(case, monkeypatch, tmp_path):
+    places = Places(monkeypatch, tmp_path)
+    # By the lowest source, so that nothing but the flags differs.
+    if case["root"] == "configured":
+        places.root("env_hex")
+    for where, value in case["allow_all_consumers"].items():
+        places.flag(where, value)
+    server, _ = places.server()
+    assert gate_of(server) == case["gate"]
+
+
+def broken(text, places, folder):
+    """Set up an error of the vectors; returns what has to be raised by."""
+    setenv = places.monkeypatch.setenv
+    if text.startswith("kwarg allow_all_consumers=False"):
+        places.flag("env", True)
+        places.flag("kwarg", False)
+    elif text == "root_pubkey_file names a missing file":
+        setenv("ASTER_ROOT_PUBKEY_FILE", str(folder / "missing"))
+    elif text == "root_pubkey_file holds 31 bytes of hex":
+        setenv("ASTER_ROOT_PUBKEY_FILE", str(write(folder / "k", "ab" * 31)))
+    elif text == "root_pubkey_file JSON without public_key":
+        setenv("ASTER_ROOT_PUBKEY_FILE", str(write(folder / "k", '{"private_key": ""}')))
+    elif text == "ASTER_ROOT_PUBKEY is empty":
+        setenv("ASTER_ROOT_PUBKEY", "")
+    elif text == "ASTER_ROOT_PUBKEY is 63 characters":
+        setenv("ASTER_ROOT_PUBKEY", "a" * 63)
+    elif text == "root_pubkey is a small-order point":
+        places.kwargs["root_pubkey"] = bytes([1] + [0] * 31)
+    elif text == "ASTER_ALLOW_ALL_CONSUMERS is empty":
+        setenv("ASTER_ALLOW_ALL_CONSUMERS", "")
+    elif text == "ASTER_ALLOW_ALL_CONSUMERS is maybe":
+        setenv("ASTER_ALLOW_ALL_CONSUMERS", "maybe")
+    elif text == '[trust] allow_all_consumers is the string "false"':
+        places.toml["allow_all_consumers"] = '"false"'
+    elif text == "[trust] has an unknown key":
+        places.toml["allow_all"] = "true"
+    elif text == "ASTER_IDENTITY_FILE names a missing file":
+        setenv("ASTER_IDENTITY_FILE", str(folder / "missing.id"))
+    elif text == "peer= names no entry of the identity file":
+        places.kwargs.update(identity=str(write(folder / "x.id", node(), producer())), peer="nobody")
+    else:
+        assert text == "identity file without producer entry, entries with two different roots", text
+        other = consumer(name="b", root_pubkey=OTHER_ROOT)
+        places.kwargs["identity"] = str(write(folder / "x.id", node(), consumer(), other))
+
+
+@pytest.mark.parametrize("case", GATE["errors"], ids=lambda case: case["case"])
+def test_tr18_a_bad_source_of_trust_stops_the_server(case, monkeypatch, tmp_path):
+    places = Places(monkeypatch, tmp_path)
+    broken(case["case"], places, tmp_path)
+    with pytest.raises({"ValueError": ValueError, "FileNotFoundError": FileNotFoundError}[case["error"]]):
+        places.server()
+
+
+def test_tr9_the_root_key_is_no_node_key():
+    seed = bytes.fromhex(KEYS["root"]["seed"])
+    with pytest.raises(ValueError, match="root key is never a node key"):
+        AsterServer([Echo()], root_pubkey=bytes.fromhex(ROOT), config=AsterConfig.from_env(secret_key=seed))
+
+
+def test_a_mode_of_dev_is_told(caplog):
+    AsterServer([Echo()])
+    with pytest.warns(UserWarning, match="nobody can be admitted"):
+        AsterServer([Echo()], allow_all_consumers=False)
+    del caplog
+
+
+@asynchronous
+async def test_tr2_the_gate_is_closed_while_the_loop_of_the_host_is_blocked():
+    found = {}
+
+    async def knock(address):
+        for alpn in ALPNS:
+            end = await create_endpoint(alpn)
+            connection = await end.connect_node_addr(address, alpn)
+            found[alpn] = await connection.closed()
+            await end.close()
+
+    async with gated(Issuer()) as server:
+        address = server.node.node_addr_info()
+        thread = threading.Thread(target=lambda: asyncio.run(knock(address)))
+        thread.start()
+        thread.join(20)  # Nothing runs in the loop of the server meanwhile.
+        assert not thread.is_alive()
+    refusal = {"kind": "application", "code": 403, "reason": b"not admitted"}
+    assert {alpn: {**said, "reason": _bytes(said["reason"])} for alpn, said in found.items()} == dict.fromkeys(
+        ALPNS, refusal
+    )
+
+
+def _bytes(reason):
+    return reason.encode() if isinstance(reason, str) else reason
