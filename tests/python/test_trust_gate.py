@@ -73,9 +73,7 @@ def gate_of(server):
     return "open" if server._native.is_open else "closed"
 
 
-@pytest.mark.parametrize(
-    "case", GATE["single_source"], ids=lambda case: f"{case['root']}-{case['allow_all_consumers']}"
-)
+@pytest.mark.parametrize("case", GATE["single_source"], ids=lambda case: f"{case['root']}-{case['allow_all_consumers']}")
 def test_tr1_tr18_gate_of_a_single_source(case, monkeypatch, tmp_path, caplog):
     places = Places(monkeypatch, tmp_path)
     places.root(case["root"])
