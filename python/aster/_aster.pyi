@@ -35,6 +35,7 @@ __all__ = [
     "Capabilities",
     "Client",
     "ClientCall",
+    "ClientRegistry",
     "Codec",
     "Config",
     "Docs",
@@ -60,6 +61,7 @@ __all__ = [
     "SendStream",
     "Server",
     "ServerCall",
+    "ServerRegistry",
     "Topic",
     "__version__",
     "accept_metadata",
@@ -72,6 +74,8 @@ __all__ = [
     "check_credential",
     "check_live_contracts",
     "check_process",
+    "checked_hint",
+    "checked_lease",
     "choose_mode",
     "compress",
     "connect",
@@ -118,6 +122,8 @@ __all__ = [
     "put_profile",
     "read_canonical",
     "read_mesh_message",
+    "registry_key",
+    "registry_topic",
     "remaining_ms",
     "remove_profile",
     "root_name",
@@ -537,9 +543,7 @@ class Host:
 
 @final
 class AdmissionDesk:
-    def __new__(
-        cls, peers: Peers, root_pubkey: bytes, nonces: Nonces | None, require_bound: bool
-    ) -> AdmissionDesk: ...
+    def __new__(cls, peers: Peers, root_pubkey: bytes, nonces: Nonces | None, require_bound: bool) -> AdmissionDesk: ...
     def serve_consumers(self, queue: Queue, connection: PeerConnection, told: _Told) -> Operation: ...
     def serve_producers(self, queue: Queue, connection: PeerConnection, mesh: Mesh) -> Operation: ...
     def serve_delegated(
