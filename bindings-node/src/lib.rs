@@ -13,6 +13,7 @@ mod config;
 mod contract;
 mod convert;
 mod engine;
+mod enrollment;
 mod entries;
 mod errors;
 mod js;

@@ -154,6 +154,23 @@ def test_verify_tells_every_defect(cli, _root_key):
     assert "not a public root key" in cli.failed("trust", "verify", "x.cred", "--root-pubkey", "old.cred")
 
 
+def test_verify_reads_identity_files(cli):
+    enroll = ("enroll", "node", "-q", "--root-key", "root.key", "--out", "x.id")
+    cli.succeeded(*enroll, "--role", "producer", "--name", "desk")
+    cli.succeeded(*enroll, "--role", "consumer", "--name", "ann", "--type", "ott")
+    for name, kind in (("desk", "producer"), ("ann", "ott")):
+        shown = cli.json("trust", "verify", "x.id", "--peer", name)
+        assert (shown["type"], shown["valid"], shown["attributes"]["aster.name"]) == (kind, True, name)
+    assert cli.json("trust", "verify", "x.id")["type"] == "producer"
+    assert "it has no such entry" in cli.failed("trust", "verify", "x.id", "--peer", "bob")
+    cli.succeeded("keygen", "producer", "--out", "node.key")
+    other = json.loads(Path("node.key").read_text())
+    text = re.sub(r"^(secret_key|endpoint_id) = .*", "", Path("x.id").read_text(), count=2, flags=re.MULTILINE)
+    Path("y.id").write_text(text.replace("[node]", f"[node]\nsecret_key = '{other['secret_key']}'"))
+    status, _, said = cli.run("trust", "verify", "y.id")
+    assert (status, said) == (1, "error: y.id: bound to another node\n")
+
+
 def signer(cli, *options):
     """Return the root key that signs."""
     cli.succeeded("trust", "sign", "--endpoint-id", ID, "--out", "who.cred", *options)

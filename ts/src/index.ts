@@ -10,6 +10,16 @@ export { type Address, AsterClient, type ClientOptions, type StubOptions } from 
 export { AsterConfig, type ConfigFields } from "./config.js";
 export { CallContext } from "./context.js";
 export { type Declared, canonicalBytes, contractIdFromService } from "./contract.js";
+export {
+  type AnyCredential,
+  ConsumerEnrollmentCredential,
+  EnrollmentCredential,
+  consumerCredFromJson,
+  consumerCredToJson,
+  generateRootKeypair,
+  signCredential,
+  verifySignature,
+} from "./credentials.js";
 export { type CallDefaults, withOptions } from "./defaults.js";
 export type { DescribedField, DescribedType, Int64 } from "./described.js";
 export { type DynamicEnum, type DynamicTypeOptions, DynamicTypeFactory } from "./dynamic-types.js";

@@ -110,6 +110,19 @@ export interface NativeCapabilities {
   add(service: string, requires: string | undefined, methods: readonly string[]): void;
 }
 
+/** A credential in its parts. */
+export interface NativeCredential {
+  /** `producer`, `policy` or `ott`. */
+  readonly kind: string;
+  readonly endpointId?: string;
+  readonly rootPubkey: Uint8Array;
+  readonly expiresAt: number;
+  /** A JSON object of texts. */
+  readonly attributes: string;
+  readonly nonce?: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 /** Numbers and texts of core. */
 export interface Defaults {
   readonly initialCredit: number;
@@ -212,6 +225,11 @@ export interface NativeModule {
   typeTree(text: string): string;
   flattenedName(tag: string, argumentTexts: string[]): string;
   maxMessageDepth(): number;
+  generateKeypair(): { seed: Uint8Array; publicKey: Uint8Array };
+  signCredential(credential: NativeCredential, seed: Uint8Array): Uint8Array;
+  isSignedCredential(credential: NativeCredential, rootPubkey?: Uint8Array): boolean;
+  credentialToJson(credential: NativeCredential): string;
+  parseCredential(document: Uint8Array): NativeCredential;
   Capabilities: new () => NativeCapabilities;
   Engine: new (
     wake: () => void,

@@ -68,4 +68,4 @@ def key_ring() -> KeyRing | None:
     except Exception as error:  # noqa: BLE001 - locked, or a backend that is broken
         note(f"warning: the keyring cannot be used: {type(error).__name__}")
         return None
-    return KeyRing(library)
+    return KeyRing(cast("_Library", library))

@@ -100,7 +100,7 @@ def _name_new(scratch: Path, path: Path) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    if folder == home():
+    if os.path.realpath(folder) == os.path.realpath(home()):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _HAS_MODES and stat.S_IMODE(folder.stat().st_mode) & 0o077:
             folder.chmod(0o700)

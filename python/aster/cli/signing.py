@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aster import _aster
 from aster.cli import expiry, private_files
@@ -72,9 +72,10 @@ def json_attributes(text: str) -> dict[str, str]:
         found = json.loads(text, object_pairs_hook=_once)
     except ValueError as error:
         raise CommandError(f"attributes are not valid JSON: {error}", status=USAGE) from None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    attributes = cast("dict[str, Any]", found)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in attributes.values()):
         raise CommandError("attributes are a JSON object of texts", status=USAGE)
-    return found
+    return attributes
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 from aster import _aster
 
@@ -56,7 +56,7 @@ Credential = Union[EnrollmentCredential, ConsumerEnrollmentCredential]
 Parts = tuple[str, Union[str, None], bytes, int, "dict[str, str]", Union[bytes, None], bytes]
 
 
-def parts(credential: Credential) -> Parts:
+def parts(credential: object) -> Parts:
     """Take a credential apart for core.
 
     `TypeError` for what is no credential or has attributes that are no texts, `ValueError` for an expiry out of range.
@@ -67,17 +67,12 @@ def parts(credential: Credential) -> Parts:
         kind, nonce = _consumer_kind(credential.credential_type), credential.nonce
     else:
         raise TypeError(f"expected a credential, got {type(credential).__name__}")
-    expires_at = credential.expires_at
-    if isinstance(expires_at, bool) or not isinstance(expires_at, int):
-        raise TypeError(f"expires_at: expected an integer, got {type(expires_at).__name__}")
-    if not 0 <= expires_at < 1 << 64:
-        raise ValueError(f"expires_at: {expires_at} is out of range")
     return (
         kind,
         credential.endpoint_id,
         credential.root_pubkey,
-        expires_at,
-        _attributes(credential.attributes),
+        _seconds(credential.expires_at),
+        _attributes(cast("Mapping[object, object]", credential.attributes)),
         None if nonce is None else bytes(nonce),
         bytes(credential.signature),
     )
@@ -89,11 +84,21 @@ def _consumer_kind(kind: str) -> str:
     return kind
 
 
-def _attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    for pair in attributes.items():
-        if not all(isinstance(text, str) for text in pair):
-            raise TypeError(f"attributes are texts, got {pair[0]!r}: {type(pair[1]).__name__}")
-    return dict(attributes)
+def _seconds(moment: object) -> int:
+    if isinstance(moment, bool) or not isinstance(moment, int):
+        raise TypeError(f"expires_at: expected an integer, got {type(moment).__name__}")
+    if not 0 <= moment < 1 << 64:
+        raise ValueError(f"expires_at: {moment} is out of range")
+    return moment
+
+
+def _attributes(attributes: Mapping[object, object]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for key, value in attributes.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"attributes are texts, got {key!r}: {type(value).__name__}")
+        texts[key] = value
+    return texts
 
 
 def parse_credential(document: str | bytes) -> Credential:
@@ -107,9 +112,10 @@ def parse_credential(document: str | bytes) -> Credential:
 
 def consumer_cred_to_json(cred: ConsumerEnrollmentCredential) -> str:
     """Return the document that a consumer presents: ASCII, no spaces. `TypeError` or `ValueError` if it is none."""
-    if not isinstance(cred, ConsumerEnrollmentCredential):
-        raise TypeError(f"expected a ConsumerEnrollmentCredential, got {type(cred).__name__}")
-    return _aster.enrollment_to_json(parts(cred))
+    taken = parts(cred)
+    if taken[0] == "producer":
+        raise TypeError("expected the credential of a consumer")
+    return _aster.enrollment_to_json(taken)
 
 
 def consumer_cred_from_json(text: str | bytes) -> ConsumerEnrollmentCredential:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import click
 
+from aster import AsterConfig
 from aster.cli import expiry, root_keys, signing
 from aster.cli.failures import USAGE, CommandError
 from aster.cli.frame import AsterCommand, AsterGroup
 from aster.cli.key_making import make_root_key
 from aster.cli.key_output import show, show_made
+from aster.cli.node_keys import NodeKey
 from aster.trust import verify_signature
 from aster.trust.credentials import Credential, parse_credential
 
@@ -74,26 +77,41 @@ def _sign(kind: str, endpoint_id: str | None, out: Path, root_key: Path | None, 
 @trust.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--root-pubkey", metavar="HEX|F", help="The root key to trust (default: the credential's own).")
-def verify(file: Path, root_pubkey: str | None) -> None:
-    """Show a credential file; status 1 if signature or expiry is bad. Nonce and signature are not shown."""
+@click.option("--peer", metavar="NAME", help="Entry of an identity file (default: the first).")
+def verify(file: Path, root_pubkey: str | None, peer: str | None) -> None:
+    """Show a credential; status 1 if signature, expiry or binding is bad. Nonce and signature are not shown."""
     trusted = None if root_pubkey is None else root_keys.read_public(root_pubkey)
-    try:
-        with file.open("rb") as content:
-            credential = parse_credential(content.read(_MAX_BYTES + 1))
-    except ValueError as error:
-        raise CommandError(f"{file}: not a credential: {error}") from None
+    credential, node_id = _read(file.expanduser(), peer)
     wrong = _defects(credential, trusted)
-    bound = credential.endpoint_id is not None
+    if None not in {node_id, credential.endpoint_id} and node_id != credential.endpoint_id:
+        wrong.append("bound to another node")
     show(
         {
             **signing.facts(credential),
-            "bound": bound,
+            "bound": credential.endpoint_id is not None,
             "root key": "given" if trusted is not None else "its own",
             "valid": not wrong,
         }
     )
     if wrong:
         raise CommandError(f"{file}: {', '.join(wrong)}")
+
+
+def _read(file: Path, peer: str | None) -> tuple[Credential, str | None]:
+    """Return a credential, and the id of the node key beside it if it is the entry of an identity file."""
+    with file.open("rb") as content:
+        document, node_id = content.read(_MAX_BYTES + 1), None
+    if not document.lstrip().startswith(b"{"):
+        seed, entry = AsterConfig().load_identity_from_path(file, peer)
+        if entry is None:
+            raise CommandError(f"{file}: it has no such entry")
+        kind = signing.PRODUCER if entry.get("role") == "producer" else entry.get("type", signing.POLICY)
+        document = json.dumps({**entry, "type": kind}).encode()
+        node_id = None if seed is None else NodeKey.of(seed).endpoint_id
+    try:
+        return parse_credential(document), node_id
+    except ValueError as error:
+        raise CommandError(f"{file}: not a credential: {error}") from None
 
 
 def _defects(credential: Credential, trusted: bytes | None) -> list[str]:

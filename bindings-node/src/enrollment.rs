@@ -1,0 +1,94 @@
+//! Root keys and credentials as programs make and check them (`trust.md` section 15). All of it is core's.
+
+use aster_core::error::Result;
+use aster_core::keys;
+use aster_core::trust::{Enrollment, EnrollmentKind};
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+/// A credential in its parts; the package has classes for them.
+#[napi(object)]
+pub struct CredentialParts {
+    /// `producer`, `policy` or `ott`.
+    pub kind: String,
+    pub endpoint_id: Option<String>,
+    pub root_pubkey: Uint8Array,
+    /// A whole number that is safe; the package sees to it.
+    pub expires_at: f64,
+    /// A JSON object of texts.
+    pub attributes: String,
+    pub nonce: Option<Uint8Array>,
+    pub signature: Uint8Array,
+}
+
+/// A root key.
+#[napi(object)]
+pub struct Keypair {
+    pub seed: Uint8Array,
+    pub public_key: Uint8Array,
+}
+
+fn thrown<T>(outcome: Result<T>) -> napi::Result<T> {
+    outcome.map_err(|error| napi::Error::from_reason(error.message()))
+}
+
+impl CredentialParts {
+    fn read(self) -> napi::Result<Enrollment> {
+        let wrong = |text: &str| napi::Error::from_reason(text);
+        Ok(Enrollment {
+            kind: EnrollmentKind::parse(&self.kind).ok_or_else(|| wrong("credentialType: expected policy or ott"))?,
+            endpoint_id: self.endpoint_id,
+            root_pubkey: self.root_pubkey.as_ref().try_into().map_err(|_| wrong("rootPubkey: expected 32 bytes"))?,
+            expires_at: self.expires_at as u64,
+            attributes: serde_json::from_str(&self.attributes)
+                .map_err(|error| wrong(&format!("attributes: {error}")))?,
+            nonce: self.nonce.map(|nonce| nonce.to_vec()),
+            signature: self.signature.to_vec(),
+        })
+    }
+}
+
+impl From<Enrollment> for CredentialParts {
+    fn from(read: Enrollment) -> Self {
+        Self {
+            kind: read.kind.name().to_owned(),
+            endpoint_id: read.endpoint_id,
+            root_pubkey: read.root_pubkey.to_vec().into(),
+            expires_at: read.expires_at as f64,
+            attributes: serde_json::json!(read.attributes).to_string(),
+            nonce: read.nonce.map(Uint8Array::new),
+            signature: read.signature.into(),
+        }
+    }
+}
+
+/// Makes a root key.
+#[napi]
+pub fn generate_keypair() -> napi::Result<Keypair> {
+    let (seed, public_key) = thrown(keys::generate())?;
+    Ok(Keypair { seed: seed.to_vec().into(), public_key: public_key.to_vec().into() })
+}
+
+/// Signs a credential: 64 bytes.
+#[napi]
+pub fn sign_credential(credential: CredentialParts, seed: Uint8Array) -> napi::Result<Uint8Array> {
+    thrown(credential.read()?.sign(&seed)).map(|signature| signature.to_vec().into())
+}
+
+/// Tells whether a root key signed a credential: the given one, else its own.
+#[napi]
+pub fn is_signed_credential(credential: CredentialParts, root_pubkey: Option<Uint8Array>) -> napi::Result<bool> {
+    Ok(credential.read()?.is_signed(root_pubkey.as_deref()))
+}
+
+/// Returns the document that is presented.
+#[napi]
+pub fn credential_to_json(credential: CredentialParts) -> napi::Result<String> {
+    Ok(credential.read()?.to_json())
+}
+
+/// Reads a document or a credential file strictly.
+#[napi]
+pub fn parse_credential(document: Uint8Array) -> napi::Result<CredentialParts> {
+    thrown(Enrollment::parse(&document)).map(CredentialParts::from)
+}
