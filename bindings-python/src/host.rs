@@ -58,6 +58,7 @@ impl Host {
 impl Host {
     /// Makes a host without services; without a list of peers it serves everybody.
     #[new]
+    #[pyo3(signature = (max_concurrent_streams, max_sessions_per_connection, expose_errors, peers = None))]
     fn new(
         max_concurrent_streams: u32,
         max_sessions_per_connection: u32,

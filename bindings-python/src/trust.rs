@@ -34,7 +34,9 @@ type TellService = (String, i32, String, BTreeMap<String, String>, String, Vec<S
 /// Handle, service and contract id of a policy, and the root key of its authority.
 type PolicyParts = (String, String, String, [u8; 32]);
 
-fn enrollment((kind, endpoint_id, root_pubkey, expires_at, attributes, nonce, signature): Parts) -> PyResult<Enrollment> {
+fn enrollment(
+    (kind, endpoint_id, root_pubkey, expires_at, attributes, nonce, signature): Parts,
+) -> PyResult<Enrollment> {
     let kind = EnrollmentKind::parse(&kind)
         .ok_or_else(|| PyValueError::new_err(format!("credential_type: unknown type '{kind}'")))?;
     Ok(Enrollment { kind, endpoint_id, root_pubkey, expires_at, attributes, nonce, signature })

@@ -520,7 +520,11 @@ class Handshakes:
 @final
 class Host:
     def __new__(
-        cls, max_concurrent_streams: int, max_sessions_per_connection: int, expose_errors: bool, peers: Peers | None
+        cls,
+        max_concurrent_streams: int,
+        max_sessions_per_connection: int,
+        expose_errors: bool,
+        peers: Peers | None = None,
     ) -> Host: ...
     def register(
         self,
@@ -535,9 +539,7 @@ class Host:
 
 @final
 class AdmissionDesk:
-    def __new__(
-        cls, peers: Peers, root_pubkey: bytes, nonces: Nonces | None, require_bound: bool
-    ) -> AdmissionDesk: ...
+    def __new__(cls, peers: Peers, root_pubkey: bytes, nonces: Nonces | None, require_bound: bool) -> AdmissionDesk: ...
     def serve_consumers(self, queue: Queue, connection: PeerConnection, told: _Told) -> Operation: ...
     def serve_producers(self, queue: Queue, connection: PeerConnection, mesh: Mesh) -> Operation: ...
     def serve_delegated(

@@ -21,9 +21,7 @@ from support import asynchronous, raised
 from trust_support import Issuer, Vault, attributes_of, client, gated, public
 
 ADMISSION = b"aster.consumer_admission"
-DENIAL = (
-    b'{"admitted":false,"attributes":{},"services":[],"registry_namespace":"","root_pubkey":"","reason":""}'
-)
+DENIAL = b'{"admitted":false,"attributes":{},"services":[],"registry_namespace":"","root_pubkey":"","reason":""}'
 
 
 async def present(server, credential_json, iid_token=""):

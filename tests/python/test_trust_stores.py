@@ -56,9 +56,7 @@ asyncio.run(main())
 async def test_tr12_processes_share_a_file(tmp_path):
     path = tmp_path / "nonces.json"
     processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", SPEND, str(path), stdout=asyncio.subprocess.PIPE
-        )
+        await asyncio.create_subprocess_exec(sys.executable, "-c", SPEND, str(path), stdout=asyncio.subprocess.PIPE)
         for _ in range(2)
     ]
     spent = [int((await process.communicate())[0]) for process in processes]

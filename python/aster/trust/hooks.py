@@ -21,9 +21,9 @@ __all__ = ["MeshEndpointHook"]
 class MeshEndpointHook:
     """Who may connect: a view of a gate, to look at and to add to.
 
-    Given to a server as `hook=` it shows that server's gate, which takes over what was admitted before. By itself it is a
-    gate of `peer_store` (default: a new one), to be asked with `should_allow`; `allow_unenrolled` lets everybody in. A
-    server's gate is opened by its configuration only.
+    Given to a server as `hook=` it shows that server's gate, which takes over what was admitted before. By itself it
+    is a gate of `peer_store` (default: a new one), to be asked with `should_allow`; `allow_unenrolled` lets everybody
+    in. A server's gate is opened by its configuration only.
     """
 
     def __init__(self, allow_unenrolled: bool = False, peer_store: PeerAttributeStore | None = None) -> None:
