@@ -37,8 +37,8 @@ class DelegatedGrant:
     seed, 32 bytes, of the key that the token names.
     """
 
-    token: Mapping[str, Any]
-    attestation: Mapping[str, Any]
+    token: Mapping[str, Any] = field(repr=False)
+    attestation: Mapping[str, Any] = field(repr=False)
     signing_key: bytes = field(repr=False)
 
     def _native(self) -> tuple[str, str, bytes]:
