@@ -154,10 +154,12 @@ impl ClientRegistry {
         self.shared.errors.either(scope, told)
     }
 
-    /// Returns the artefacts of all contracts as JSON texts.
+    /// Finds the artefacts of all contracts; completes the operation `op` with their JSON texts.
     #[napi]
-    pub fn artifacts(&self) -> Vec<String> {
-        self.registry.artifacts().iter().map(ArtifactRef::to_json).collect()
+    pub fn artifacts(&self, env: &Env, op: f64) -> Js {
+        let found = self.registry.artifacts();
+        let work = async move { Ok(Outcome::Texts(found.await.iter().map(ArtifactRef::to_json).collect())) };
+        self.shared.spawn(Scope::new(env), op, work)
     }
 
     /// Waits for a change; completes the operation `op` with the number to wait with next.

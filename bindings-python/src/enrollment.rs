@@ -97,12 +97,18 @@ pub fn enrolled_identity(path: &str, text: &str, name: &str, node_key: &[u8], pa
     valid(config::enrolled(path, text, &enrolment))
 }
 
-/// Reads the operator's profiles: name of the one to use, and all as JSON text. ValueError if that one is unknown.
+/// Reads the operator's profiles: name of the active one, which may be missing, and all as JSON text.
 #[pyfunction]
-pub fn profiles(path: &str, text: &str, named: Option<&str>) -> PyResult<(Option<String>, String)> {
+pub fn profiles(path: &str, text: &str) -> PyResult<(Option<String>, String)> {
     let read = valid(Profiles::parse(path, text))?;
-    let name = valid(read.select(path, named))?.map(str::to_owned);
-    Ok((name, serde_json::Value::Object(read.profiles).to_string()))
+    Ok((read.active, serde_json::Value::Object(read.profiles).to_string()))
+}
+
+/// Returns the name of the profile to use: the given one, else the active one. ValueError if there is no such profile.
+#[pyfunction]
+pub fn select_profile(path: &str, text: &str, named: Option<&str>) -> PyResult<Option<String>> {
+    let read = valid(Profiles::parse(path, text))?;
+    Ok(valid(read.select(path, named))?.map(str::to_owned))
 }
 
 /// Returns the operator's file with fields of a profile set.

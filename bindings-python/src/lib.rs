@@ -79,7 +79,7 @@ mod _aster {
     #[pymodule_export]
     use crate::enrollment::{
         credential_file, enrolled_identity, enrollment_parse, enrollment_sign, enrollment_to_json, enrollment_verify,
-        profiles, put_profile, remove_profile, use_profile,
+        profiles, put_profile, remove_profile, select_profile, use_profile,
     };
     #[pymodule_export]
     use crate::gossip::{Gossip, Topic};

@@ -94,9 +94,11 @@ impl ClientRegistry {
         Ok(seen.into_iter().map(|lease| (lease.endpoint_id, lease.dropped)).collect())
     }
 
-    /// Returns the artefacts of all contracts as JSON texts.
-    fn artifacts(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        Ok(raised(py, self.0.get())?.artifacts().iter().map(ArtifactRef::to_json).collect())
+    /// Gives the artefacts of all contracts as JSON texts.
+    fn artifacts(&self, py: Python<'_>, queue: &Queue) -> PyResult<Operation> {
+        let found = raised(py, self.0.get())?.artifacts();
+        let work = Box::pin(async { Ok(found.await.iter().map(ArtifactRef::to_json).collect::<Vec<_>>()) });
+        queue.spawn(py, work, |py, found| Ok(found.into_pyobject(py)?.into_any().unbind()), |_| ())
     }
 
     /// Waits for a change; gives the number to wait with next.

@@ -29,7 +29,7 @@ function report(error: unknown): void {
   console.log(error instanceof RpcError ? error.codeName : error);
 }
 
-await patient.wait({ value: 1 }, { timeout: 50 }).catch(report);
+await patient.wait({ value: 1 }, { timeout: 1000 }).catch(report);
 
 const controller = new AbortController();
 started = () => controller.abort();

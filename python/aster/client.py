@@ -233,9 +233,9 @@ class AsterClient(LoopBound, HasNode):
 
     def _offered(self, name: str) -> ServiceSummary:
         services = self.services
-        for summary in services:
-            if summary.name == name:
-                return summary
+        named = [summary for summary in services if summary.name == name]
+        if named:
+            return max(named, key=lambda summary: summary.version)
         raise ValueError(f"Service '{name}' not found. Available: {[summary.name for summary in services]}")
 
     async def producers(self, name: str, version: int | None = None) -> list[EndpointLease]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from aster import IrohNode, create_endpoint
 from cli_support import server
+from key_support import STAND_INS, Command
 
 VECTORS = Path(os.environ.get("ASTER_VECTORS_DIR", Path(__file__).resolve().parents[3] / "shared" / "vectors"))
 
@@ -47,6 +49,33 @@ def home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_keyring(monkeypatch):
+    """Keep the keyring of the machine out of the tests."""
+    for name in ("keyring", "keyring.errors"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(STAND_INS))
+    monkeypatch.setenv("STAND_IN_KEYRING", "none")
+    yield
+    for name in ("keyring", "keyring.errors"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def keyring(tmp_path_factory, monkeypatch):
+    """A keyring of this test alone: the path of its entries."""
+    path = tmp_path_factory.mktemp("keyring") / "entries.json"
+    monkeypatch.setenv("STAND_IN_KEYRING", str(path))
+    return path
+
+
+@pytest.fixture
+def cli(home, capsys):
+    """The command, within the process and with a home of its own."""
+    del home
+    return Command(capsys)
 
 
 @pytest.fixture(scope="session")

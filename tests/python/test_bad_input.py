@@ -160,7 +160,9 @@ async def test_a_closed_gate(tmp_path):
         assert error.format_hint() == str(error)
         assert str(error).splitlines()[0] == "consumer admission denied -- this server requires a credential."
         file = tmp_path / "some.cred"
-        file.write_text(credential("policy-unbound")["credential_json"], encoding="utf-8")
+        text = credential("policy-unbound")["credential_json"]
+        file.write_text(text.replace("ops.status", "ops.statue"), encoding="utf-8")
+        file.chmod(0o600)
         error = await raised(AsterClient(address=server.address, enrollment_credential_file=str(file)).connect())
         assert type(error) is AdmissionDeniedError
         assert error.had_credential

@@ -36,10 +36,10 @@ def running(*arguments):
         yield process
 
 
-def interrupted(process):
-    """Press Ctrl-C; return what was said after it."""
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=SECONDS) == 130
+def interrupted(process, number=signal.SIGINT):
+    """Press Ctrl-C, or send another signal; return what was said after it."""
+    process.send_signal(number)
+    assert process.wait(timeout=SECONDS) == 128 + number
     return process.stdout.read(), process.stderr.read()
 
 
@@ -47,6 +47,13 @@ def test_unary(lab):
     with running("call", lab.address, "Lab.hang") as process:
         lab.wait_for("hang started")
         assert interrupted(process) == ("", "")
+        lab.wait_for("hang cancelled")
+
+
+def test_termination_is_graceful(lab):
+    with running("call", lab.address, "Lab.hang") as process:
+        lab.wait_for("hang started")
+        assert interrupted(process, signal.SIGTERM) == ("", "")
         lab.wait_for("hang cancelled")
 
 

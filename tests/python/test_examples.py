@@ -27,6 +27,7 @@ def expected(program):
 
 def test_the_programs_of_the_specification_are_there():
     assert {
+        "auth.py",
         "hello.py",
         "patterns.py",
         "sessions.py",

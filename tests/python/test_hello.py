@@ -90,7 +90,8 @@ async def test_what_server_and_client_know():
         assert summary.contract_id == Echo.__aster_service_info__.contract_id
         assert list(summary.channels) == ["rpc"]
         assert client.open_gate is True
-        assert client.registry_namespace == client.gossip_topic == ""
+        assert client.registry_namespace == server.registry.namespace
+        assert client.gossip_topic == ""
         assert client.attributes == {}
         assert len(server.root_pubkey) == 32
 

@@ -8,7 +8,7 @@ import os
 import pytest
 
 import identities
-from aster import AsterClient, AsterConfig, AsterServer
+from aster import AsterClient, AsterConfig, AsterServer, _aster
 from aster.config import settle
 from identities import NODE, OTHER_ROOT, ROOT, consumer, node, producer, write
 from support import Echo, asynchronous, raised
@@ -133,7 +133,8 @@ def test_legacy_attributes(tmp_path, case):
 async def test_credentials_of_clients(tmp_path):
     write(tmp_path / "me.id", node(), consumer())
     write(tmp_path / "my.cred", identities.credential("policy-unbound")["credential_json"])
-    async with AsterServer([Echo()], root_pubkey=bytes.fromhex(ROOT)) as server:
+    # A server that trusts another root key.
+    async with AsterServer([Echo()], root_pubkey=_aster.ed25519_generate_keypair()[1]) as server:
 
         async def denied(**options):
             return await raised(AsterClient(address=server.address, **options).connect())

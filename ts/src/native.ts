@@ -72,7 +72,7 @@ export interface NativeClientRegistry {
   resolveAll(op: number, wish: Wish): Error | undefined;
   /** Endpoints and why they were dropped, or an empty text, in turn. */
   explain(wish: Wish): string[] | Error;
-  artifacts(): string[];
+  artifacts(op: number): Error | undefined;
   changed(op: number, seen: number): Error | undefined;
 }
 

@@ -186,11 +186,11 @@ export class RegistryClient {
     return ContractManifest.fromJson(text as string);
   }
 
-  /** Returns the artefacts of all contracts that are published, once something of the registry is there. */
+  /** Returns the artefacts of all contracts that are published. Waits for the document in its first three seconds. */
   async artifacts(): Promise<ArtifactRef[]> {
     const joined = await this.#join();
-    await this.#engine.operate((op) => joined.changed(op, 0));
-    return joined.artifacts().map((text) => recordOf<ArtifactRef>(text));
+    const found = await this.#engine.operate((op) => joined.artifacts(op));
+    return (found as string[]).map((text) => recordOf<ArtifactRef>(text));
   }
 
   /** Iterates over changes, until the client closes: an item whenever the registry may have changed. */

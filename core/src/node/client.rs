@@ -95,6 +95,13 @@ impl Inner {
 
     async fn leave_registry(&self) {
         if let Some(registry) = self.registry.lock().await.take() {
+            registry.leave().await;
+        }
+    }
+
+    /// Stops following the registry; its document ends with the node.
+    async fn close_registry(&self) {
+        if let Some(registry) = self.registry.lock().await.take() {
             registry.close().await;
         }
     }
@@ -273,7 +280,7 @@ impl Client {
         Box::pin(async move {
             inner.caller.close().await;
             inner.fleet.close().await;
-            inner.leave_registry().await;
+            inner.close_registry().await;
             inner.node.close().await;
         })
     }

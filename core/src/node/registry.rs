@@ -99,21 +99,7 @@ impl ClientRegistry {
     /// NOT_FOUND if there is none.
     pub fn resolve_all(&self, query: Query) -> BoxFuture<'static, Result<Vec<EndpointLease>>> {
         let joined = self.0.clone();
-        Box::pin(async move {
-            let mut looks = joined.mirror.looks();
-            let until = joined.since + limits::INLINE_MANIFEST_WAIT;
-            loop {
-                looks.mark_unchanged();
-                match joined.mirror.resolve_all(&query) {
-                    Err(error) if error.kind() == ErrorKind::NotFound => {
-                        if !matches!(timeout_at(until, looks.changed()).await, Ok(Ok(()))) {
-                            return Err(error);
-                        }
-                    }
-                    found => return found,
-                }
-            }
-        })
+        Box::pin(async move { joined.once_there(|mirror| mirror.resolve_all(&query)).await })
     }
 
     /// Returns every lease of a contract and why it was dropped, if it was.
@@ -121,9 +107,17 @@ impl ClientRegistry {
         self.0.mirror.explain(query)
     }
 
-    /// Returns the artefacts of all contracts that are published.
-    pub fn artifacts(&self) -> Vec<ArtifactRef> {
-        self.0.mirror.artifacts()
+    /// Returns the artefacts of all contracts that are published; none if the document does not arrive in the first
+    /// three seconds.
+    pub fn artifacts(&self) -> BoxFuture<'static, Vec<ArtifactRef>> {
+        let joined = self.0.clone();
+        Box::pin(async move {
+            let found = |mirror: &Mirror| match mirror.artifacts() {
+                none if none.is_empty() => Err(Error::new(ErrorKind::NotFound, "nothing is published")),
+                some => Ok(some),
+            };
+            joined.once_there(found).await.unwrap_or_default()
+        })
     }
 
     /// Waits until the registry may have changed since the last wait with the same `seen`, and returns the next one.
@@ -164,12 +158,36 @@ impl ClientRegistry {
         Ok(bundle)
     }
 
-    /// Stops following and leaves the document.
+    /// Stops following.
     pub(super) async fn close(&self) {
         self.0.closing.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// Stops following and leaves the document, which goes on living in the node.
+    pub(super) async fn leave(&self) {
+        self.close().await;
         let _ = tokio::time::timeout(limits::CLOSE_FLUSH, self.0.ledger.leave()).await;
+    }
+}
+
+impl Joined {
+    /// Looks for something; in the first three seconds as often as the document changes, until it is there.
+    async fn once_there<T>(&self, find: impl Fn(&Mirror) -> Result<T>) -> Result<T> {
+        let mut looks = self.mirror.looks();
+        let until = self.since + limits::INLINE_MANIFEST_WAIT;
+        loop {
+            looks.mark_unchanged();
+            match find(&self.mirror) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if !matches!(timeout_at(until, looks.changed()).await, Ok(Ok(()))) {
+                        return Err(error);
+                    }
+                }
+                found => return found,
+            }
+        }
     }
 }
 

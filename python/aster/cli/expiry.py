@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    _Type = click.ParamType[int]
+else:
+    _Type = click.ParamType  # Older versions take no argument.
 
 DEFAULT = "30d"
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
@@ -14,7 +20,7 @@ _DURATION = re.compile(r"(?:\d+[dhms])+")
 _LATEST = 253_402_300_799  # The end of the year 9999, the last that can be shown.
 
 
-class Expiry(click.ParamType):
+class Expiry(_Type):
     """A duration from now (`90s 15m 24h 30d`, sums of them) or an ISO 8601 date, as seconds since 1970."""
 
     name = "T"

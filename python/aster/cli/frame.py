@@ -21,14 +21,19 @@ IROH_VERSION = "1.4.1"  # As in Cargo.toml; scripts/versions.py compares.
 
 # Name of a command, where it is (`module:object` below `aster.cli.commands`), and what `aster --help` says of it.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "authorize": ("trust:authorize", "Sign the credential of a producer."),
     "blob": ("blobs:blob", "Content that a peer publishes."),
     "call": ("call:call", "Call a method of a peer's service."),
     "config": ("config:config", "The configuration in force."),
     "contract": ("contracts:contract", "Contracts: write, share, check and generate from them."),
     "docs": ("docs:docs", "Documents that a peer shares."),
+    "enroll": ("enroll:enroll", "Identities: node keys with credentials."),
     "gossip": ("gossip:gossip", "Messages among producers."),
     "init": ("init:init", "A new project: service, server and client."),
+    "keygen": ("keygen:keygen", "Keys: of a deployment, of a node."),
+    "profile": ("profile:profile", "Deployments that the command knows."),
     "service": ("services:service", "Services of a peer: list, describe, call."),
+    "trust": ("trust:trust", "The root key of a deployment, and credentials."),
 }
 
 

@@ -37,24 +37,16 @@ def asked() -> str | None:
     return current().profile or os.environ.get("ASTER_PROFILE") or None
 
 
+def known() -> tuple[str | None, dict[str, Any]]:
+    """Return the name of the active profile, which may be missing, and all profiles by name."""
+    active, found = _aster.profiles(str(path()), text())
+    return active, json.loads(found)
+
+
 def selected() -> tuple[str | None, dict[str, Any]]:
-    """Return the profile to use and all by name. `ValueError` if the one that is named is unknown."""
-    name, found = _aster.profiles(str(path()), text(), asked())
-    return name, json.loads(found)
-
-
-def everything() -> dict[str, Any]:
-    """Return all profiles by name, whichever is selected."""
-    return json.loads(_aster.profiles(str(path()), _without_selection(text()), None)[1])
-
-
-def _without_selection(given: str) -> str:
-    """Return the text with an empty selection if the selected profile is missing, so that it can be repaired."""
-    try:
-        _aster.profiles(str(path()), given, None)
-    except ValueError:
-        return given
-    return given
+    """Return the profile to use and what it says. `ValueError` if it is unknown."""
+    name = _aster.select_profile(str(path()), text(), asked())
+    return name, {} if name is None else known()[1][name]
 
 
 def put(name: str, fields: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Runs a command's coroutine. Ctrl-C cancels it, so that calls are cancelled at the peer."""
+"""Runs a command's coroutine. Ctrl-C and SIGTERM cancel it, so that calls are cancelled at the peer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_EXIT_BY_INTERRUPT = 128 + signal.SIGINT
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_EXIT_BY_SIGNAL = 128
 
 
 def asynchronous(command: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
@@ -29,39 +30,41 @@ def asynchronous(command: Callable[..., Coroutine[Any, Any, T]]) -> Callable[...
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end. `click.Abort` after Ctrl-C; a second one ends the process at once."""
+    """Run a coroutine to its end. `click` exits with 130 after Ctrl-C; a second one ends the process at once."""
     interrupts = _Interrupts()
     try:
         return asyncio.run(interrupts.guard(work))
     except asyncio.CancelledError:
-        if interrupts.happened:
-            raise click.Abort from None
+        if interrupts.received is not None:
+            raise click.exceptions.Exit(_EXIT_BY_SIGNAL + interrupts.received) from None
         raise
 
 
 class _Interrupts:
-    """Ctrl-C as cancellation of a task."""
+    """Signals as cancellation of a task."""
 
-    happened = False
+    received: int | None = None
     _task: asyncio.Task[Any] | None = None
 
     async def guard(self, work: Coroutine[Any, Any, T]) -> T:
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         try:
-            # Set explicitly: in the background of a shell the signal is ignored by default.
-            loop.add_signal_handler(signal.SIGINT, self._received)
+            # Set explicitly: in the background of a shell Ctrl-C is ignored by default.
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, self._receive, number)
         except (NotImplementedError, RuntimeError, ValueError):
             # Not on Windows, not outside of the main thread: asyncio does what it can.
             return await work
         try:
             return await work
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
 
-    def _received(self) -> None:
-        if self.happened:
-            os._exit(_EXIT_BY_INTERRUPT)
-        self.happened = True
+    def _receive(self, number: int) -> None:
+        if self.received is not None:
+            os._exit(_EXIT_BY_SIGNAL + number)
+        self.received = number
         if self._task is not None:
             self._task.cancel()

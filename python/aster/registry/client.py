@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, cast
 
 from aster._native import settle
@@ -98,12 +97,12 @@ class RegistryClient:
         return ContractManifest.from_json(await settle(operation))
 
     async def artifacts(self) -> list[ArtifactRef]:
-        """Return the artefacts of all contracts that are published in the registry."""
+        """Return the artefacts of all contracts that are published in the registry.
+
+        Waits for the document in its first three seconds.
+        """
         joined = await self._join()
-        seen = 0
-        while not seen:
-            seen = cast("int", await settle(joined.changed(self._queue, 0)))
-        return [ArtifactRef.from_json(text) for text in joined.artifacts()]
+        return [ArtifactRef.from_json(text) for text in await settle(joined.artifacts(self._queue))]
 
     async def on_change(self) -> AsyncIterator[None]:
         """Iterate over changes: one item whenever the registry may have changed. Ends when the client closes."""
@@ -112,6 +111,6 @@ class RegistryClient:
         while True:
             try:
                 seen = cast("int", await settle(joined.changed(self._queue, seen)))
-            except (RuntimeError, asyncio.CancelledError):
+            except RuntimeError:
                 return
             yield

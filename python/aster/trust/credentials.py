@@ -116,5 +116,5 @@ def consumer_cred_from_json(text: str | bytes) -> ConsumerEnrollmentCredential:
     """Read what a consumer presents, or a credential file, strictly. `ValueError` says what is wrong."""
     found = parse_credential(text)
     if isinstance(found, EnrollmentCredential):
-        raise ValueError("malformed: it is the credential of a producer")
+        raise ValueError("malformed: it is the credential of a producer")  # noqa: TRY004 - the text is bad, not its type
     return found

@@ -78,6 +78,8 @@ impl Town {
     }
 }
 
+type Change = fn(&mut EndpointLease);
+
 fn clock() -> Query {
     Query { service: "Clock".to_owned(), ..Query::default() }
 }
@@ -85,7 +87,7 @@ fn clock() -> Query {
 #[test]
 fn each_filter_drops_and_says_so() {
     let mut town = Town::new(9);
-    let changes: [(&str, fn(&mut EndpointLease)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("", |_| {}),
         ("health is draining", |lease| lease.health_status = "draining".to_owned()),
         ("health is starting", |lease| lease.health_status = "starting".to_owned()),
