@@ -82,6 +82,7 @@ impl Server {
 impl Server {
     /// Makes a server; its gate is decided here.
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "core's ServerOptions, one by one")]
     fn new(
         py: Python<'_>,
         config: &Config,

@@ -70,6 +70,7 @@ class ServesTrust(LoopBound):
 
     _native: _aster.Server
     _queue: _aster.Queue | None
+    _peer_store: PeerAttributeStore | None = None
 
     def remove_peer(self, endpoint_id: str) -> bool:
         """End the admission of a peer and its connections within a second; it may be admitted again.
@@ -103,9 +104,10 @@ class ServesTrust(LoopBound):
     @property
     def peer_store(self) -> PeerAttributeStore:
         """The peers that are admitted, and what they were granted."""
-        store = PeerAttributeStore()
-        store._view(self._native.peers)  # noqa: SLF001 - of this library
-        return store
+        if self._peer_store is None:
+            self._peer_store = PeerAttributeStore()
+            self._peer_store._view(self._native.peers)  # noqa: SLF001 - of this library
+        return self._peer_store
 
     @property
     def mesh_members(self) -> list[str]:

@@ -129,6 +129,8 @@ class AsterServer(ServesTrust, HasNode):
         )
         if hook is not None:
             hook._view(self, native.peers)  # noqa: SLF001 - of this library
+        if self._peer_store is not None:
+            self._peer_store._view(native.peers)  # noqa: SLF001 - of this library
         return native
 
     async def start(self) -> None:

@@ -40,7 +40,7 @@ class MeshEndpointHook:
     @property
     def admitted(self) -> set[str]:
         """The endpoint ids that are admitted now."""
-        return set(self.peer_store._peers.names)  # noqa: SLF001 - both are views of core
+        return self.peer_store._peers.names  # noqa: SLF001 - both are views of core
 
     def add_peer(self, endpoint_id: str, attributes: dict[str, str] | None = None) -> None:
         """Admit a peer, for as long as the store lets it. Errors as in `PeerAttributeStore.admit`."""
