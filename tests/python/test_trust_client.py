@@ -91,8 +91,9 @@ async def busy(connection):
 
 
 async def silent(connection):
-    await connection.accept_bi()
+    streams = await connection.accept_bi()
     await connection.closed()
+    del streams  # Dropped sooner, they would be an answer.
 
 
 ADMITTED = json.dumps({"admitted": True, "services": [], "attributes": {"a": "b"}})
