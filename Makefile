@@ -57,7 +57,7 @@ test-rust: ## unit, property, vector and loopback tests of core
 	@echo "== Rust"
 	cargo test --locked --workspace --profile $(PROFILE)
 
-test-python: python
+test-python: python node
 	@echo "== Python"
 	$(PY) -m pytest tests/python
 
