@@ -92,9 +92,7 @@ mod _aster {
         blake3_digest, blake3_hex, ed25519_generate_keypair, ed25519_public_from_secret, ed25519_sign, ed25519_verify,
     };
     #[pymodule_export]
-    use crate::mesh::{
-        Mesh, drift_defaults, drift_median, drifts, mesh_topic, new_mesh_state, read_mesh_message, sign_mesh_message,
-    };
+    use crate::mesh::{Mesh, drift_defaults, drift_median, drifts, mesh_topic, read_mesh_message, sign_mesh_message};
     #[pymodule_export]
     use crate::net::{Net, PeerConnection, ReceiveStream, SendStream};
     #[pymodule_export]

@@ -56,14 +56,6 @@ impl Mesh {
     }
 }
 
-/// Returns the state of a mesh that nobody but its founder is in, as its file has it.
-#[pyfunction]
-pub fn new_mesh_state(py: Python<'_>, own_id: &str, root_pubkey: [u8; 32], salt: [u8; 32]) -> PyResult<String> {
-    let own = checked(py, EndpointId::parse(own_id))?;
-    let now = now_ms();
-    Ok(mesh::Mesh::new(own, root_pubkey, salt, DriftConfig::default(), now).to_json(now))
-}
-
 /// Returns the topic of a deployment's mesh.
 #[pyfunction]
 pub fn mesh_topic<'py>(py: Python<'py>, root_pubkey: [u8; 32], salt: [u8; 32]) -> Bound<'py, PyBytes> {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from aster import IrohNode, blobs_client, docs_client, gossip_client, net_client
 from support import asynchronous, raised
 from test_trust_admission import ADMISSION
@@ -92,6 +90,3 @@ async def test_tr2_before_and_after_serving(tmp_path):
     assert connection.connection_info().is_connected, "admission is open to everybody"
     await stranger.close()
     await server.close()
-
-
-pytestmark = pytest.mark.filterwarnings("error")

@@ -8,7 +8,14 @@ import time
 
 import pytest
 
-from aster import AdmissionDeniedError, IrohConnectionError, create_endpoint, generate_root_keypair
+from aster import (
+    AdmissionDeniedError,
+    AsterClient,
+    IrohConnectionError,
+    NodeAddr,
+    create_endpoint,
+    generate_root_keypair,
+)
 from aster._aster import ed25519_sign
 from aster.peer_store import PeerAttributeStore
 from aster.status import PermissionDeniedError
@@ -122,13 +129,10 @@ async def test_tr11_without_policy_nobody_is_delegated(tmp_path):
         assert isinstance(refused, IrohConnectionError), repr(refused)
 
 
-def test_tr11_what_is_no_grant(tmp_path):
-    del tmp_path
+def test_tr11_what_is_no_grant():
     grant = Authority().grant("Vault", contract(Vault))
 
     async def connect(delegation):
-        from aster import AsterClient
-
         return await raised(AsterClient(address="ab" * 32, delegation=delegation).connect())
 
     short = DelegatedGrant(grant.token, grant.attestation, b"short")
@@ -150,8 +154,6 @@ async def test_tr11_endpoints_of_programs_admit_too(is_good):
         )
 
     serving = asyncio.create_task(serve())
-    from aster import AsterClient, NodeAddr
-
     target = NodeAddr(address.endpoint_id, direct_addresses=address.direct_addresses)
     connecting = AsterClient(address=target, delegation=authority.grant("Vault", contract(Vault)))
     # It is no server of consumers, so that what follows the grant fails.

@@ -76,7 +76,7 @@ def gate_of(server):
 @pytest.mark.parametrize(
     "case", GATE["single_source"], ids=lambda case: f"{case['root']}-{case['allow_all_consumers']}"
 )
-def test_tr1_tr18_gate_of_a_single_source(case, monkeypatch, tmp_path, caplog):
+def test_tr1_tr18_gate_of_a_single_source(case, monkeypatch, tmp_path):
     places = Places(monkeypatch, tmp_path)
     places.root(case["root"])
     if case["allow_all_consumers"] != "unset":
@@ -87,7 +87,8 @@ def test_tr1_tr18_gate_of_a_single_source(case, monkeypatch, tmp_path, caplog):
     assert (server.root_pubkey == bytes.fromhex(ROOT)) == (case["root_key"] == "configured")
     assert server.root_pubkey not in {None, bytes(32)}
     assert bool(told) == (case["gate"] == "closed" and case["root_key"] == "ephemeral")
-    del caplog
+    warned = any(text.startswith("Dev mode: ") for text in server._native.warnings)
+    assert warned == case["dev_mode"]
 
 
 @pytest.mark.parametrize("case", GATE["conflicts"], ids=str)
@@ -162,11 +163,16 @@ def test_tr9_the_root_key_is_no_node_key():
         AsterServer([Echo()], root_pubkey=bytes.fromhex(ROOT), config=AsterConfig.from_env(secret_key=seed))
 
 
-def test_a_mode_of_dev_is_told(caplog):
-    AsterServer([Echo()])
+@asynchronous
+async def test_tr1_dev_mode_is_logged(caplog):
+    async with AsterServer([Echo()]):
+        pass
+    text = (
+        "Dev mode: allow_all_consumers=True (ephemeral root key). Set ASTER_ROOT_PUBKEY_FILE for production admission."
+    )
+    assert text in caplog.text
     with pytest.warns(UserWarning, match="nobody can be admitted"):
         AsterServer([Echo()], allow_all_consumers=False)
-    del caplog
 
 
 @asynchronous

@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from aster import AsterConfig, create_endpoint
+from aster import AsterConfig, _aster, create_endpoint
 from aster.trust import (
     ClockDriftConfig,
     MeshState,
@@ -64,8 +64,6 @@ async def test_tr3_stolen_and_foreign_credentials_are_denied(tmp_path):
         end = await create_endpoint(PRODUCERS)
         stolen, foreign = issuer.producer(THIRD), Issuer().producer(secrets.token_bytes(32))
         expired = issuer.producer(THIRD, ttl=-5)
-        from aster import _aster
-
         for credential in (stolen, foreign, expired):
             document = _aster.enrollment_to_json(parts(credential))
             connection = await end.connect_node_addr(first.node.node_addr_info(), PRODUCERS)
