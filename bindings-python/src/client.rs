@@ -43,14 +43,8 @@ pub fn connect(
         .map_err(|_| PyValueError::new_err("connect_timeout must be a positive number of seconds"))?;
     let read = |(token, attestation, key): (String, String, Vec<u8>)| Delegation::new(&token, &attestation, &key);
     let delegation = delegation.map(read).transpose().map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let options = ClientOptions {
-        address,
-        channel,
-        credential_json,
-        connect_timeout,
-        allow_foreign_channels,
-        delegation,
-    };
+    let options =
+        ClientOptions { address, channel, credential_json, connect_timeout, allow_foreign_channels, delegation };
     let runtime = runtime::handle(py).map_err(|error| errors::exception(py, &error))?;
     let work = CoreClient::connect(runtime.clone(), &config.0, options);
     let finish = |py: Python<'_>, client| Ok(Py::new(py, Client(ProcessBound::new(client)))?.into_any());

@@ -58,20 +58,25 @@ impl Host {
 impl Host {
     /// Makes a host without services; without a list of peers it serves everybody.
     #[new]
+    #[pyo3(signature = (max_concurrent_streams, max_sessions_per_connection, expose_errors, peers = None))]
     fn new(
+        py: Python<'_>,
         max_concurrent_streams: u32,
         max_sessions_per_connection: u32,
         expose_errors: bool,
         peers: Option<&Peers>,
-    ) -> Self {
-        let gate = peers.map_or_else(|| Gate::new(true), |peers| peers.gate.clone());
+    ) -> PyResult<Self> {
+        let gate = match peers {
+            Some(peers) => peers.list(py)?.gate.clone(),
+            None => Gate::new(true),
+        };
         let options = DispatcherOptions {
             max_concurrent_streams,
             max_sessions_per_connection,
             expose_errors,
             ..DispatcherOptions::default()
         };
-        Self(ProcessBound::new(Inner { gate, options, services: Mutex::default(), dispatcher: Mutex::default() }))
+        Ok(Self(ProcessBound::new(Inner { gate, options, services: Mutex::default(), dispatcher: Mutex::default() })))
     }
 
     /// Adds a service, as a server does. Not possible any more once something is served.

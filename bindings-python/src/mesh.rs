@@ -73,13 +73,8 @@ pub fn mesh_topic<'py>(py: Python<'py>, root_pubkey: [u8; 32], salt: [u8; 32]) -
 /// Returns how clocks are judged if nobody says otherwise.
 #[pyfunction]
 pub fn drift_defaults() -> Drift {
-    let DriftConfig {
-        replay_window_ms,
-        drift_tolerance_ms,
-        lease_heartbeat_ms,
-        grace_period_ms,
-        min_peers_for_median,
-    } = DriftConfig::default();
+    let DriftConfig { replay_window_ms, drift_tolerance_ms, lease_heartbeat_ms, grace_period_ms, min_peers_for_median } =
+        DriftConfig::default();
     (replay_window_ms, drift_tolerance_ms, lease_heartbeat_ms, grace_period_ms, min_peers_for_median)
 }
 

@@ -106,9 +106,7 @@ struct HostNonces(Host);
 
 impl HostNonces {
     fn ask(&self, nonce: [u8; NONCE_LEN], is_spent: bool, expires_at: u64) -> BoxFuture<'static, Result<bool>> {
-        self.0.put(move |py, ask, answer| {
-            ask.call1((PyBytes::new(py, &nonce), is_spent, expires_at, answer)).map(drop)
-        })
+        self.0.put(move |py, ask, answer| ask.call1((PyBytes::new(py, &nonce), is_spent, expires_at, answer)).map(drop))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The allowlist of a gate: that of a server, or one that a program keeps (`trust.md` section 9).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aster_core::admission::{Admission, AdmissionPath, Doorkeeper, Gate, PeerName};
@@ -11,14 +11,22 @@ use pyo3::exceptions::{PyPermissionError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::errors;
+use crate::node::bound;
+use crate::runtime::ProcessBound;
 
 /// Peers that are admitted, for at most a time each.
 #[pyclass(frozen, module = "aster._aster")]
-pub struct Peers {
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) ttl_ms: i64,
+pub struct Peers(ProcessBound<List>);
+
+/// What is shared with those who admit to the list.
+#[derive(Clone)]
+pub struct List {
+    /// The gate whose list it is.
+    pub gate: Arc<Gate>,
+    /// Milliseconds that an admission holds at most.
+    pub ttl_ms: i64,
     /// What bounds admission that the program serves for this list.
-    pub(crate) keeper: Arc<Doorkeeper>,
+    pub keeper: Arc<Doorkeeper>,
 }
 
 /// Handle, attributes, times of admission and of the end in seconds since 1970, and path.
@@ -27,7 +35,12 @@ type Entry = (String, BTreeMap<String, String>, f64, f64, &'static str);
 impl Peers {
     /// Shows the list of a gate.
     pub fn of(gate: Arc<Gate>, ttl_ms: i64) -> Self {
-        Self { gate, ttl_ms, keeper: Arc::default() }
+        Self(ProcessBound::new(List { gate, ttl_ms, keeper: Arc::default() }))
+    }
+
+    /// Returns the list, unless it is one of the parent process, whose locks may never be given back.
+    pub fn list(&self, py: Python<'_>) -> PyResult<&List> {
+        bound(py, &self.0)
     }
 }
 
@@ -58,8 +71,9 @@ impl Peers {
     }
 
     /// Returns the same list behind a gate that is open, or is not.
-    fn behind(&self, is_open: bool) -> Self {
-        Self { gate: self.gate.with_same_peers(is_open), ttl_ms: self.ttl_ms, keeper: self.keeper.clone() }
+    fn behind(&self, py: Python<'_>, is_open: bool) -> PyResult<Self> {
+        let list = self.list(py)?;
+        Ok(Self(ProcessBound::new(List { gate: list.gate.with_same_peers(is_open), ..list.clone() })))
     }
 
     /// Puts a peer on the list; `expires_at` 0 means the list's own time only.
@@ -74,6 +88,7 @@ impl Peers {
         expires_at: f64,
         path: &str,
     ) -> PyResult<()> {
+        let List { gate, ttl_ms, .. } = self.list(py)?;
         let path = AdmissionPath::parse(path)
             .ok_or_else(|| PyValueError::new_err(format!("admission_path: unknown path '{path}'")))?;
         let admitted_at = millis("admitted_at", admitted_at)?;
@@ -82,48 +97,51 @@ impl Peers {
             // Rounded down to nothing it would be none.
             expiry => u64::try_from(expiry / 1000).unwrap_or(0).max(1),
         };
-        let admission = Admission::until(path, attributes, expires_at, (admitted_at, self.ttl_ms));
-        let admitted = self.gate.admit(PeerName::parse(peer), Admission { handle, ..admission });
+        let admission = Admission::until(path, attributes, expires_at, (admitted_at, *ttl_ms));
+        let admitted = gate.admit(PeerName::parse(peer), Admission { handle, ..admission });
         admitted.map_err(|cause| refused(py, cause))
     }
 
     /// Returns the admission of a peer, if it holds.
-    fn get(&self, peer: &str) -> Option<Entry> {
-        let Admission { handle, attributes, admitted_at_ms, deadline_ms, path, .. } =
-            self.gate.admission(&PeerName::parse(peer))?;
+    fn get(&self, py: Python<'_>, peer: &str) -> PyResult<Option<Entry>> {
         let seconds = |ms: i64| ms as f64 / 1000.0;
-        Some((handle, attributes.into_iter().collect(), seconds(admitted_at_ms), seconds(deadline_ms), path.name()))
+        let entry = |admission: Admission| {
+            let Admission { handle, attributes, admitted_at_ms, deadline_ms, path, .. } = admission;
+            (handle, attributes.into_iter().collect(), seconds(admitted_at_ms), seconds(deadline_ms), path.name())
+        };
+        Ok(self.list(py)?.gate.admission(&PeerName::parse(peer)).map(entry))
     }
 
     /// Ends the admission of a peer, and its connections. False: it had none.
-    fn remove(&self, peer: &str) -> bool {
-        self.gate.remove(&PeerName::parse(peer))
+    fn remove(&self, py: Python<'_>, peer: &str) -> PyResult<bool> {
+        Ok(self.list(py)?.gate.remove(&PeerName::parse(peer)))
     }
 
     /// Forgets what has expired; returns how many peers that were.
-    fn sweep(&self) -> usize {
-        self.gate.sweep()
+    fn sweep(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.list(py)?.gate.sweep())
     }
 
     /// The peers whose admission holds.
     #[getter]
-    fn names(&self) -> Vec<String> {
-        self.gate.admissions().into_iter().map(|(peer, _)| peer.to_string()).collect()
+    fn names(&self, py: Python<'_>) -> PyResult<BTreeSet<String>> {
+        Ok(self.list(py)?.gate.admissions().into_iter().map(|(peer, _)| peer.to_string()).collect())
     }
 
     /// Tells whether a peer may connect for a protocol now.
-    fn should_allow(&self, peer: &str, alpn: &[u8]) -> bool {
-        self.gate.should_allow(&PeerName::parse(peer), alpn)
+    fn should_allow(&self, py: Python<'_>, peer: &str, alpn: &[u8]) -> PyResult<bool> {
+        Ok(self.list(py)?.gate.should_allow(&PeerName::parse(peer), alpn))
     }
 
     /// Takes over what another list has.
-    fn take_over(&self, other: &Self) {
-        self.gate.take_over(&other.gate);
+    fn take_over(&self, py: Python<'_>, other: &Self) -> PyResult<()> {
+        self.list(py)?.gate.take_over(&other.list(py)?.gate);
+        Ok(())
     }
 
     /// Whether every peer is admitted.
     #[getter]
-    fn is_open(&self) -> bool {
-        self.gate.is_open()
+    fn is_open(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.list(py)?.gate.is_open())
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aster_core::error::{Error, Result};
+use aster_core::limits;
 use aster_core::node::{RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
 use aster_core::rpc::{BoxFuture, Service};
-use aster_core::limits;
 use aster_core::trust::ServiceSummary;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -82,6 +82,7 @@ impl Server {
 impl Server {
     /// Makes a server; its gate is decided here.
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "core's ServerOptions, one by one")]
     fn new(
         py: Python<'_>,
         config: &Config,

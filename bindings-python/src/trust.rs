@@ -20,9 +20,9 @@ use pyo3::prelude::*;
 
 use crate::mesh::Mesh;
 use crate::net::PeerConnection;
-use crate::node::{checked, object, start, start_plain};
+use crate::node::{checked, object, start, start_plain, start_value};
 use crate::nonces::{Host, HostIid, Nonces};
-use crate::peers::Peers;
+use crate::peers::{List, Peers};
 use crate::queue::{Operation, Queue};
 
 /// Kind, endpoint id, root key, expiry, attributes, nonce and signature of a credential.
@@ -34,7 +34,9 @@ type TellService = (String, i32, String, BTreeMap<String, String>, String, Vec<S
 /// Handle, service and contract id of a policy, and the root key of its authority.
 type PolicyParts = (String, String, String, [u8; 32]);
 
-fn enrollment((kind, endpoint_id, root_pubkey, expires_at, attributes, nonce, signature): Parts) -> PyResult<Enrollment> {
+fn enrollment(
+    (kind, endpoint_id, root_pubkey, expires_at, attributes, nonce, signature): Parts,
+) -> PyResult<Enrollment> {
     let kind = EnrollmentKind::parse(&kind)
         .ok_or_else(|| PyValueError::new_err(format!("credential_type: unknown type '{kind}'")))?;
     Ok(Enrollment { kind, endpoint_id, root_pubkey, expires_at, attributes, nonce, signature })
@@ -179,7 +181,7 @@ fn answered(
             None => desk.denial(),
         })
     });
-    start(py, queue, work, |py, answer| object(py, answer))
+    start_value(py, queue, work)
 }
 
 /// Returns the endpoint that a producer's credential is for, by its own word.
@@ -192,16 +194,23 @@ fn claimed(request: &[u8]) -> Option<EndpointId> {
 impl AdmissionDesk {
     /// Makes a desk that admits to a list.
     #[new]
-    fn new(peers: &Peers, root_pubkey: [u8; 32], nonces: Option<&Nonces>, require_bound: bool) -> Self {
+    fn new(
+        py: Python<'_>,
+        peers: &Peers,
+        root_pubkey: [u8; 32],
+        nonces: Option<&Nonces>,
+        require_bound: bool,
+    ) -> PyResult<Self> {
+        let List { gate, ttl_ms, keeper } = peers.list(py)?.clone();
         let verifier = Arc::new(Verifier {
-            gate: peers.gate.clone(),
+            gate,
             root_pubkey,
             require_bound,
-            ttl_ms: peers.ttl_ms,
+            ttl_ms,
             nonces: nonces.map(|nonces| nonces.0.clone()),
             iid: IidKeys::default(),
         });
-        Self { verifier, keeper: peers.keeper.clone() }
+        Ok(Self { verifier, keeper })
     }
 
     /// Serves consumer admission on a connection until it ends.

@@ -528,7 +528,11 @@ class Handshakes:
 @final
 class Host:
     def __new__(
-        cls, max_concurrent_streams: int, max_sessions_per_connection: int, expose_errors: bool, peers: Peers | None
+        cls,
+        max_concurrent_streams: int,
+        max_sessions_per_connection: int,
+        expose_errors: bool,
+        peers: Peers | None = None,
     ) -> Host: ...
     def register(
         self,
@@ -578,7 +582,7 @@ class Peers:
     @property
     def is_open(self) -> bool: ...
     @property
-    def names(self) -> list[str]: ...
+    def names(self) -> set[str]: ...
     def admit(
         self,
         peer: str,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aster import _aster
 from aster._native import LoopBound, settle
 from aster.peer_store import PeerAttributeStore
-from aster.trust.credentials import Credential, parse_credential, parts
+from aster.trust.credentials import Credential, parse_credential
 from aster.trust.nonces import native_nonces
 
 if TYPE_CHECKING:
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
+    from aster import _aster
     from aster.trust.drift import ClockDriftConfig
     from aster.trust.hooks import MeshEndpointHook
     from aster.trust.mesh import MeshState
     from aster.trust.nonces import AnyNonceStore
-
-_SIGNATURE = -1
 
 
 class Underway:
@@ -72,6 +70,7 @@ class ServesTrust(LoopBound):
 
     _native: _aster.Server
     _queue: _aster.Queue | None
+    _peer_store: PeerAttributeStore | None = None
 
     def remove_peer(self, endpoint_id: str) -> bool:
         """End the admission of a peer and its connections within a second; it may be admitted again.
@@ -90,24 +89,25 @@ class ServesTrust(LoopBound):
         """Refuse an endpoint, or a credential, until a time in seconds since 1970 or for ever, and end what it has.
 
         A credential may be given as its document, too. It is done at once; await it to know that it is kept in
-        `storage_path`. Raises `ValueError` for what is neither and for a time that has passed, `OSError` if it could not be
-        written and holds until the server ends, `RuntimeError` before `start()`.
+        `storage_path`. Raises `ValueError` for what is neither and for a time that has passed, `OSError` if it could
+        not be written and holds until the server ends, `RuntimeError` before `start()`.
         """
         self._check_loop()
         if self._queue is None:
             raise RuntimeError("AsterServer not started; call start() first")
         if isinstance(credential, (str, bytes)):
             credential = parse_credential(credential)
-        signature = None if credential is None else parts(credential)[_SIGNATURE]
+        signature = None if credential is None else bytes(credential.signature)
         second = None if until is None else int(until)
         return Underway(self._native.revoke(self._queue, endpoint_id, signature, second))
 
     @property
     def peer_store(self) -> PeerAttributeStore:
         """The peers that are admitted, and what they were granted."""
-        store = PeerAttributeStore()
-        store._view(self._native.peers)  # noqa: SLF001 - of this library
-        return store
+        if self._peer_store is None:
+            self._peer_store = PeerAttributeStore()
+            self._peer_store._view(self._native.peers)  # noqa: SLF001 - of this library
+        return self._peer_store
 
     @property
     def mesh_members(self) -> list[str]:

@@ -41,8 +41,9 @@ class HealthSource(Protocol):
     def _health(self) -> dict[str, Any]:
         """Return `started`, `draining`, `closed` (bool), `running_calls`, `connections`, `sessions` (int).
 
-        Counters may be added under `metrics`: name to number; `registry_failing` (bool) is optional. Must not block, and may be called at any time in the
-        loop of the server.
+        Counters may be added under `metrics`: name to number; `registry_failing` (bool) is optional.
+
+        Must not block, and may be called at any time in the loop of the server.
         """
         raise NotImplementedError
 

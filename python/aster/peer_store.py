@@ -18,7 +18,7 @@ _REAP_INTERVAL_S = 300.0
 class PeerAdmission:
     """The admission of a peer. Times are in seconds since 1970.
 
-    `handle` is text for display. `expires_at` is when it ends; 0 means that only the time counts which the store gives.
+    `handle` is text for display. `expires_at` is when it ends; 0: only the time counts that the store gives.
     `admission_path` is `consumer`, `producer`, `mesh`, `delegated` or `manual`.
     """
 
@@ -33,8 +33,9 @@ class PeerAdmission:
 class PeerAttributeStore:
     """A list of admitted peers, at most 65 536. An admission holds for `ttl_s` seconds (default one day) or less.
 
-    Given to a `Server` or a `MeshEndpointHook` it is what their gate looks at. Names are endpoint ids, 64 lower-case hex
-    digits; others can be kept, but no connection ever has them. Look-ups know nothing of admissions that have ended.
+    Given to a `Server` or a `MeshEndpointHook` it is what their gate looks at. Names are endpoint ids, 64 lower-case
+    hex digits; others can be kept, but no connection ever has them. Look-ups know nothing of admissions that have
+    ended.
     """
 
     def __init__(self, ttl_s: int = DEFAULT_TTL_S) -> None:
@@ -44,8 +45,8 @@ class PeerAttributeStore:
     def admit(self, admission: PeerAdmission) -> None:
         """Put a peer on the list, in place of what it had.
 
-        `ValueError` for a path or time that is none, `LimitExceeded` if there is no room, `PermissionError` for a peer that
-        is revoked.
+        `ValueError` for a path or time that is none, `LimitExceeded` if there is no room, `PermissionError` for a peer
+        that is revoked.
         """
         self._peers.admit(
             admission.endpoint_id,

@@ -45,14 +45,14 @@ class AsterServer(ServesTrust, HasNode):
 
     `async with AsterServer([Hello()]) as server:` starts it, serves, and closes it. `config=None` takes the
     environment; arguments beat the configuration. `interceptors=None` means `[DeadlineInterceptor()]`, which core is
-    by itself; a list is taken as it is. `expose_errors=None`: texts of exceptions reach callers with an open gate only.
-    `registry_ticket` is a ticket to write in the registry of another producer, `registry_namespace` one that
+    by itself; a list is taken as it is. `expose_errors=None`: texts of exceptions reach callers with an open gate
+    only. `registry_ticket` is a ticket to write in the registry of another producer, `registry_namespace` one that
     `storage_path` keeps; else the server has its own, the same one after every start with `storage_path`.
-    `endpoint_config` replaces all network settings. `codec` is accepted and not needed: core encodes.
-    `hook` becomes a view of the gate, which takes over whom it has admitted. `nonce_store` remembers spent one-time tokens
-    in place of core's store. `mesh_state` is what the part in the producers' mesh begins with, `clock_drift_config` how
-    its clocks are judged; with `persist_mesh_state` it survives the server.
-    Raises `ValueError` without services and for settings that contradict each other.
+    `endpoint_config` replaces all network settings. `codec` is accepted and not needed: core encodes. `hook` becomes
+    a view of the gate, which takes over whom it has admitted. `nonce_store` remembers spent one-time tokens in place
+    of core's store. `mesh_state` is what the part in the producers' mesh begins with, `clock_drift_config` how its
+    clocks are judged; with `persist_mesh_state` it survives the server. Raises `ValueError` without services and for
+    settings that contradict each other.
     """
 
     _queue: _aster.Queue | None = None
@@ -119,13 +119,18 @@ class AsterServer(ServesTrust, HasNode):
         infos = [info for info in map(service_info, map(class_of, self._services)) if info is not None]
         limits = [info.max_concurrent_streams for info in infos if info.max_concurrent_streams is not None]
         calls = min(limits, default=_aster.MAX_CONCURRENT_STREAMS)
-        mesh = self._trust.mesh(self._config.root_pubkey)
+        drift, persist, state = self._trust.mesh(self._config.root_pubkey)
+        namespace, ticket = self._registry_choice
         hook = self._trust.hook
         if hook is not None:
             hook._check_free(self)  # noqa: SLF001 - of this library
-        native = _aster.Server(self._config, self._channel, calls, self._max_sessions, *self._registry_choice, *mesh)
+        native = _aster.Server(
+            self._config, self._channel, calls, self._max_sessions, namespace, ticket, drift, persist, state
+        )
         if hook is not None:
             hook._view(self, native.peers)  # noqa: SLF001 - of this library
+        if self._peer_store is not None:
+            self._peer_store._view(native.peers)  # noqa: SLF001 - of this library
         return native
 
     async def start(self) -> None:

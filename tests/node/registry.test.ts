@@ -1,5 +1,8 @@
 /** What servers publish and clients find, over loopback. */
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import {
   AsterClient,
@@ -110,6 +113,30 @@ test("a server publishes, a client resolves", async (t) => {
   server.registry.setHealth("degraded");
   await until(registry, () => registry.resolve("Plain"), ({ healthStatus }) => healthStatus === "degraded");
   assert.throws(() => server.registry.setHealth("fine" as never), TypeError);
+});
+
+test("a registry stays where it is kept", async (t) => {
+  const storagePath = mkdtempSync(join(tmpdir(), "aster-"));
+  t.after(() => rmSync(storagePath, { recursive: true }));
+  const config = Object.assign(local(), { storagePath });
+  const names: string[][] = [];
+  const epochs: number[] = [];
+  for (let start = 0; start < 2; start++) {
+    await using server = await AsterServer.start({ services: [new Plain()], config });
+    await using client = await AsterClient.connect({ address: server.address, config: local() });
+    names.push([server.registry.namespace, server.registry.authorId, server.endpointId]);
+    const { registry } = client;
+    // The leases of the start before are there, too.
+    const mine = ({ leaseEpoch }: EndpointLease): boolean => leaseEpoch > (epochs[0] ?? 0);
+    epochs.push((await until(registry, () => registry.resolve("Plain"), mine)).leaseEpoch);
+  }
+  assert.deepEqual(names[0], names[1]);
+  assert.ok((epochs[1] ?? 0) > (epochs[0] ?? 0));
+  const [[namespace = ""] = []] = names;
+  const unknown = { services: [new Plain()], config, registryNamespace: "ab".repeat(32) };
+  await assert.rejects(AsterServer.start(unknown), /ab/);
+  await using again = await AsterServer.start({ ...unknown, registryNamespace: namespace });
+  assert.equal(again.registry.namespace, namespace);
 });
 
 test("the iteration over changes ends", async (t) => {

@@ -39,7 +39,10 @@ aster.interceptors.compression aster.transport aster.transport.base aster.transp
 aster.service aster.metadata aster.inline_params aster.dynamic aster.framing aster.protocol aster.health aster.limits
 aster.types aster.testing aster.testing.harness aster.cli aster.contract aster.contract.identity aster.contract.manifest
 aster.contract.publication aster.generated aster.registry aster.registry.keys aster.registry.models aster.registry.acl
-aster.registry.client aster.registry.gossip aster.registry.publisher aster._aster
+aster.registry.client aster.registry.gossip aster.registry.publisher aster.peer_store aster.trust aster.trust.signing
+aster.trust.credentials aster.trust.rcan aster.trust.admission aster.trust.consumer aster.trust.hooks aster.trust.nonces
+aster.trust.mesh aster.trust.bootstrap aster.trust.delegated aster.trust.drift aster.trust.gossip aster.trust.iid
+aster._aster
 """)
 
 # Names that the specification gives under a module.
@@ -53,6 +56,13 @@ UNDER_MODULES = {
     "FieldDef EnumValueDef UnionVariantDef",
     "aster.contract.publication": "build_collection upload_collection fetch_from_collection",
     "aster.contract.manifest": "extract_method_descriptors verify_manifest_or_fatal",
+    "aster.trust": "generate_root_keypair sign_credential ConsumerEnrollmentCredential EnrollmentCredential "
+    "verify_signature MeshEndpointHook InMemoryNonceStore NonceStore MeshState ClockDriftConfig "
+    "make_ephemeral_mesh_state ConsumerAdmissionRequest ConsumerAdmissionResponse DelegatedAdmissionPolicy "
+    "handle_consumer_admission_connection handle_producer_admission_connection handle_delegated_admission_connection "
+    "admit check_offline check_runtime DelegatedGrant AdmissionResult consumer_cred_to_json consumer_cred_from_json "
+    "handle_consumer_admission_rpc handle_admission_rpc",
+    "aster.peer_store": "PeerAttributeStore PeerAdmission",
     "aster.json_codec": "JsonProxyCodec json_encode json_decode safe_decompress",
     "aster.dynamic": "DynamicTypeFactory",
     "aster.framing": "encode_frame write_frame read_frame FramingError",

@@ -47,6 +47,9 @@ def test_functions():
         ({"closed": True, "draining": True}, "closed"),
     ):
         assert check_ready(Source(**facts)) == {"ready": status == "ready", "status": status}
+    failing = {"ready": True, "status": "ready", "registry": "failing"}
+    assert check_ready(Source(registry_failing=True)) == failing
+    assert check_ready(Source(registry_failing=False)) == {"ready": True, "status": "ready"}
     found = metrics_snapshot(Source(metrics={"calls_total": 7}))
     assert found == {"ready": 1, "running_calls": 3, "calls_total": 7}
 

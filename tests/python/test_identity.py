@@ -11,7 +11,7 @@ import identities
 from aster import AsterClient, AsterConfig, AsterServer, _aster
 from aster.config import settle
 from identities import NODE, OTHER_ROOT, ROOT, consumer, node, producer, write
-from support import Echo, asynchronous, raised
+from support import Echo, Num, asynchronous, raised
 
 SEED = bytes.fromhex(NODE["seed"])
 
@@ -133,6 +133,13 @@ def test_legacy_attributes(tmp_path, case):
 async def test_credentials_of_clients(tmp_path):
     write(tmp_path / "me.id", node(), consumer())
     write(tmp_path / "my.cred", identities.credential("policy-unbound")["credential_json"])
+    async with (
+        AsterServer([Echo()], root_pubkey=bytes.fromhex(ROOT)) as server,
+        AsterClient(address=server.address, identity="me.id") as client,
+    ):
+        assert (client.endpoint_id, client.open_gate) == (NODE["public"], False)
+        assert client.attributes == {"aster.role": "consumer", "aster.name": "edge-1"}
+        assert (await (await client.client(Echo)).num(Num(3))).value == 3
     # A server that trusts another root key.
     async with AsterServer([Echo()], root_pubkey=_aster.ed25519_generate_keypair()[1]) as server:
 

@@ -21,9 +21,7 @@ from support import asynchronous, raised
 from trust_support import Issuer, Vault, attributes_of, client, gated, public
 
 ADMISSION = b"aster.consumer_admission"
-DENIAL = (
-    b'{"admitted":false,"attributes":{},"services":[],"registry_namespace":"","root_pubkey":"","reason":""}'
-)
+DENIAL = b'{"admitted":false,"attributes":{},"services":[],"registry_namespace":"","root_pubkey":"","reason":""}'
 
 
 async def present(server, credential_json, iid_token=""):
@@ -178,6 +176,29 @@ async def test_tr7_a_denial_is_final_in_reconnect(tmp_path):
         denied = await raised(connected.reconnect())
         assert isinstance(denied, AdmissionDeniedError)
         assert denied.had_credential
+
+
+@asynchronous
+async def test_tr29_each_decision_is_one_event(tmp_path, caplog):
+    caplog.set_level("INFO", logger="aster.admission")
+    issuer = Issuer()
+    good, bad = issuer.file(tmp_path / "a.cred"), issuer.file(tmp_path / "b.cred", ttl=-1)
+    async with gated(issuer) as server:
+        for file in (good, bad, good, None):
+            await asyncio.gather(client_of(server, file), return_exceptions=True)
+        told = [record.getMessage() for record in caplog.records if record.name == "aster.admission"]
+    assert [message.split()[0] for message in told] == [
+        "event=admission.allow",
+        "event=admission.deny",
+        "event=admission.allow",
+        "event=admission.deny",
+    ]
+    assert ["cause=expired" in told[1], "cause=empty" in told[3]] == [True, True]
+
+
+async def client_of(server, file):
+    async with client(server, file):
+        pass
 
 
 @asynchronous

@@ -8,12 +8,26 @@ import time
 
 import pytest
 
-from aster import AdmissionDeniedError, AsterConfig
+from aster import RPC_ALPN, AdmissionDeniedError, AsterConfig, create_endpoint, rpc, service
 from aster.peer_store import PeerAdmission
 from aster.status import PermissionDeniedError
 from aster.trust import consumer_cred_to_json
 from support import Num, asynchronous, raised
 from trust_support import Issuer, Vault, attributes_of, client, gated, until
+
+
+@service("Slow")
+class Slow:
+    running = False
+
+    @rpc
+    async def wait(self, value: Num) -> Num:
+        self.running = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.running = False
+        return value
 
 
 async def open_stream(connected):
@@ -62,6 +76,35 @@ async def test_tr5_removal_and_revocation_end_open_streams(tmp_path, how):
             assert await attributes_of(connected) == {}
         else:
             assert isinstance(await raised(connected.reconnect()), AdmissionDeniedError)
+
+
+@asynchronous
+async def test_tr5_a_raw_peer_sees_why_it_ends():
+    async with gated(Issuer()) as server:
+        end = await create_endpoint(RPC_ALPN)
+        server.peer_store.admit(PeerAdmission(end.endpoint_id()))
+        connection = await end.connect_node_addr(server.node.node_addr_info(), RPC_ALPN)
+        assert connection.connection_info().is_connected
+        assert server.remove_peer(end.endpoint_id())
+        closed = await asyncio.wait_for(connection.closed(), 5)
+        assert (closed["kind"], closed["code"]) == ("application", 403)
+        again = await end.connect_node_addr(server.node.node_addr_info(), RPC_ALPN)
+        assert (await asyncio.wait_for(again.closed(), 5))["code"] == 403
+        await end.close()
+
+
+@asynchronous
+async def test_tr5_calls_that_wait_end_too(tmp_path):
+    issuer, slow = Issuer(), Slow()
+    file = issuer.file(tmp_path / "a.cred")
+    async with gated(issuer, slow) as server, client(server, file) as connected:
+        waiting = asyncio.ensure_future((await connected.client(Slow)).wait(Num(1)))
+        await until(lambda: slow.running, "the handler runs")
+        server.remove_peer(connected.endpoint_id)
+        error = await raised(asyncio.wait_for(waiting, 5))
+        assert isinstance(error, PermissionDeniedError), repr(error)
+        assert error.message == "not admitted"
+        await until(lambda: not slow.running, "the handler is cancelled")
 
 
 @asynchronous

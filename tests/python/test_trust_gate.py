@@ -73,7 +73,9 @@ def gate_of(server):
     return "open" if server._native.is_open else "closed"
 
 
-@pytest.mark.parametrize("case", GATE["single_source"], ids=lambda case: f"{case['root']}-{case['allow_all_consumers']}")
+@pytest.mark.parametrize(
+    "case", GATE["single_source"], ids=lambda case: f"{case['root']}-{case['allow_all_consumers']}"
+)
 def test_tr1_tr18_gate_of_a_single_source(case, monkeypatch, tmp_path, caplog):
     places = Places(monkeypatch, tmp_path)
     places.root(case["root"])
@@ -100,46 +102,56 @@ def test_tr1_gate_of_sources_that_differ(case, monkeypatch, tmp_path):
     assert gate_of(server) == case["gate"]
 
 
-def broken(text, places, folder):
-    """Set up an error of the vectors; returns what has to be raised by."""
-    setenv = places.monkeypatch.setenv
-    if text.startswith("kwarg allow_all_consumers=False"):
-        places.flag("env", True)
-        places.flag("kwarg", False)
-    elif text == "root_pubkey_file names a missing file":
-        setenv("ASTER_ROOT_PUBKEY_FILE", str(folder / "missing"))
-    elif text == "root_pubkey_file holds 31 bytes of hex":
-        setenv("ASTER_ROOT_PUBKEY_FILE", str(write(folder / "k", "ab" * 31)))
-    elif text == "root_pubkey_file JSON without public_key":
-        setenv("ASTER_ROOT_PUBKEY_FILE", str(write(folder / "k", '{"private_key": ""}')))
-    elif text == "ASTER_ROOT_PUBKEY is empty":
-        setenv("ASTER_ROOT_PUBKEY", "")
-    elif text == "ASTER_ROOT_PUBKEY is 63 characters":
-        setenv("ASTER_ROOT_PUBKEY", "a" * 63)
-    elif text == "root_pubkey is a small-order point":
-        places.kwargs["root_pubkey"] = bytes([1] + [0] * 31)
-    elif text == "ASTER_ALLOW_ALL_CONSUMERS is empty":
-        setenv("ASTER_ALLOW_ALL_CONSUMERS", "")
-    elif text == "ASTER_ALLOW_ALL_CONSUMERS is maybe":
-        setenv("ASTER_ALLOW_ALL_CONSUMERS", "maybe")
-    elif text == '[trust] allow_all_consumers is the string "false"':
-        places.toml["allow_all_consumers"] = '"false"'
-    elif text == "[trust] has an unknown key":
-        places.toml["allow_all"] = "true"
-    elif text == "ASTER_IDENTITY_FILE names a missing file":
-        setenv("ASTER_IDENTITY_FILE", str(folder / "missing.id"))
-    elif text == "peer= names no entry of the identity file":
-        places.kwargs.update(identity=str(write(folder / "x.id", node(), producer())), peer="nobody")
-    else:
-        assert text == "identity file without producer entry, entries with two different roots", text
-        other = consumer(name="b", root_pubkey=OTHER_ROOT)
-        places.kwargs["identity"] = str(write(folder / "x.id", node(), consumer(), other))
+def variable(name, value):
+    return lambda places: places.monkeypatch.setenv(name, value)
+
+
+def key_file(text):
+    def set_up(places):
+        path = places.folder / "key"
+        if text is not None:
+            write(path, text)
+        places.monkeypatch.setenv("ASTER_ROOT_PUBKEY_FILE", str(path))
+
+    return set_up
+
+
+def identity(*parts, **more):
+    return lambda places: places.kwargs.update(identity=str(write(places.folder / "x.id", node(), *parts)), **more)
+
+
+def closed_above_open(places):
+    places.flag("env", True)
+    places.flag("kwarg", False)
+
+
+# What brings about each error of the vectors.
+BROKEN = {
+    "kwarg allow_all_consumers=False over an explicit true of config, env or TOML, and no root key": closed_above_open,
+    "root_pubkey_file names a missing file": key_file(None),
+    "root_pubkey_file holds 31 bytes of hex": key_file("ab" * 31),
+    "root_pubkey_file JSON without public_key": key_file('{"private_key": ""}'),
+    "ASTER_ROOT_PUBKEY is empty": variable("ASTER_ROOT_PUBKEY", ""),
+    "ASTER_ROOT_PUBKEY is 63 characters": variable("ASTER_ROOT_PUBKEY", "a" * 63),
+    "root_pubkey is a small-order point": lambda places: places.kwargs.update(root_pubkey=bytes([1] + [0] * 31)),
+    "ASTER_ALLOW_ALL_CONSUMERS is empty": variable("ASTER_ALLOW_ALL_CONSUMERS", ""),
+    "ASTER_ALLOW_ALL_CONSUMERS is maybe": variable("ASTER_ALLOW_ALL_CONSUMERS", "maybe"),
+    '[trust] allow_all_consumers is the string "false"': lambda places: places.toml.update(
+        allow_all_consumers='"false"'
+    ),
+    "[trust] has an unknown key": lambda places: places.toml.update(allow_all="true"),
+    "ASTER_IDENTITY_FILE names a missing file": variable("ASTER_IDENTITY_FILE", "missing.id"),
+    "peer= names no entry of the identity file": identity(producer(), peer="nobody"),
+    "identity file without producer entry, entries with two different roots": identity(
+        consumer(), consumer(name="b", root_pubkey=OTHER_ROOT)
+    ),
+}
 
 
 @pytest.mark.parametrize("case", GATE["errors"], ids=lambda case: case["case"])
 def test_tr18_a_bad_source_of_trust_stops_the_server(case, monkeypatch, tmp_path):
     places = Places(monkeypatch, tmp_path)
-    broken(case["case"], places, tmp_path)
+    BROKEN[case["case"]](places)
     with pytest.raises({"ValueError": ValueError, "FileNotFoundError": FileNotFoundError}[case["error"]]):
         places.server()
 

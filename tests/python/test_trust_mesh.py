@@ -157,9 +157,7 @@ def test_topics_of_the_vectors(case):
 
 @pytest.mark.parametrize("case", MESH["drift"], ids=lambda case: case["name"])
 def test_clocks_of_the_vectors(case):
-    config = ClockDriftConfig(
-        replay_window_ms=MESH["replay_window_ms"], drift_tolerance_ms=MESH["drift_tolerance_ms"]
-    )
+    config = ClockDriftConfig(replay_window_ms=MESH["replay_window_ms"], drift_tolerance_ms=MESH["drift_tolerance_ms"])
     assert config == ClockDriftConfig()
     assert config.median(case["offsets"].values()) == case["median"]
     assert config.in_drift(case["offsets"]) == set(case["in_drift"])
@@ -181,5 +179,3 @@ def test_messages_of_the_vectors(case):
             read_producer_message(wrong)
     with pytest.raises(ValueError, match="unknown message type"):
         sign_producer_message(9, b"", key)  # type: ignore[arg-type]
-
-

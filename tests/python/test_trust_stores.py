@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import sys
+import threading
 import time
 
 import pytest
 
 import aster._aster
-from aster import AdmissionDeniedError, AsterConfig, LimitExceeded, Server, create_endpoint
+from aster import AdmissionDeniedError, AsterClient, AsterConfig, LimitExceeded, Server, create_endpoint
 from aster.peer_store import PeerAdmission, PeerAttributeStore
 from aster.status import PermissionDeniedError
 from aster.trust import InMemoryNonceStore, MeshEndpointHook, NonceStore
@@ -56,9 +58,7 @@ asyncio.run(main())
 async def test_tr12_processes_share_a_file(tmp_path):
     path = tmp_path / "nonces.json"
     processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", SPEND, str(path), stdout=asyncio.subprocess.PIPE
-        )
+        await asyncio.create_subprocess_exec(sys.executable, "-c", SPEND, str(path), stdout=asyncio.subprocess.PIPE)
         for _ in range(2)
     ]
     spent = [int((await process.communicate())[0]) for process in processes]
@@ -171,6 +171,47 @@ async def test_tr12_a_store_that_is_late_denies(tmp_path):
         assert server.peer_store.peer_count() == 0
         while store.cancelled == 0:
             await asyncio.sleep(0.01)
+
+
+@asynchronous
+async def test_tr12_a_store_in_a_blocked_loop_denies(tmp_path):
+    issuer, store, said = Issuer(), Store(True), []
+    file = issuer.file(tmp_path / "a.cred", kind="ott")
+
+    async def knock(address):
+        connecting = AsterClient(address=address, enrollment_credential_file=file)
+        said.append(await raised(connecting.connect()))
+
+    async with gated(issuer, nonce_store=store) as server:
+        address = server.address
+        thread = threading.Thread(target=lambda: asyncio.run(knock(address)))
+        thread.start()
+        thread.join(20)  # Nothing runs in the loop of the store meanwhile.
+        assert not thread.is_alive()
+        assert isinstance(said[0], AdmissionDeniedError), repr(said)
+        assert server.peer_store.peer_count() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of POSIX")
+def test_a_list_of_the_parent_is_refused_after_a_fork():
+    forked = run(FORK)
+    assert (forked.returncode, forked.stdout) == (0, "refused\n"), forked.stderr
+
+
+FORK = """
+import os
+from aster.peer_store import PeerAttributeStore
+
+store = PeerAttributeStore()
+child = os.fork()
+if child:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+try:
+    store.remove("x")
+except RuntimeError:
+    os.write(1, b"refused\\n")
+os._exit(0)
+"""
 
 
 @asynchronous

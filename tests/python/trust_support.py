@@ -67,9 +67,7 @@ class Issuer:
         return str(write(path, consumer_cred_to_json(found)))
 
     def producer(self, node_seed, ttl=3600):
-        made = EnrollmentCredential(
-            public(node_seed), self.root, int(time.time()) + ttl, {"aster.role": "producer"}
-        )
+        made = EnrollmentCredential(public(node_seed), self.root, int(time.time()) + ttl, {"aster.role": "producer"})
         made.signature = sign_credential(made, self.seed)
         return made
 

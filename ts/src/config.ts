@@ -15,6 +15,8 @@ export interface ConfigFields {
   secretKey?: Uint8Array | string | null;
   relayMode?: string | null;
   bindAddr?: string | null;
+  /** Folder in which a node keeps its key, its content and its registry. */
+  storagePath?: string | null;
   clearIpTransports?: boolean;
   clearRelayTransports?: boolean;
   portmapperConfig?: string | null;

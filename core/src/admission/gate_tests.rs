@@ -194,3 +194,17 @@ fn programs_ask_by_name_and_protocol() {
     clock.set(5000);
     assert!(!gate.should_allow(&peer, wire::ALPN_RPC) && !gate.should_allow(&other, wire::ALPN_RPC));
 }
+
+#[test]
+fn gates_with_the_same_peers_agree_but_for_being_open() {
+    let (closed, clock) = gate(false);
+    let open = closed.with_same_peers(true);
+    let stranger = EndpointId([9; 32]);
+    open.admit(PEER.into(), until(5000)).unwrap();
+    assert!(closed.admits(&PEER) && !closed.admits(&stranger) && open.admits(&stranger));
+    assert_eq!(open.with_same_peers(false).admissions(), closed.admissions());
+    open.revoke(Revoked::Endpoint(stranger), None).unwrap();
+    assert!(!open.admits(&stranger), "what is revoked is so behind both");
+    clock.set(5000);
+    assert!(!closed.admits(&PEER) && open.admits(&PEER));
+}

@@ -101,9 +101,7 @@ async def _check(
     queue = loop_queue()
     nonces = None if nonce_store is None else native_nonces(nonce_store, queue)
     proves = None if iid_backend is None else asker(iid_backend)
-    operation = _aster.check_credential(
-        queue, parts(cred), checks, root_pubkey, peer, now, nonces, proves, iid_token
-    )
+    operation = _aster.check_credential(queue, parts(cred), checks, root_pubkey, peer, now, nonces, proves, iid_token)
     return AdmissionResult(*await settle(operation))
 
 
@@ -115,10 +113,8 @@ def make_desk(
     require_bound_credentials: bool = False,
 ) -> _aster.AdmissionDesk:
     """Make what admits to the list of a hook or a store."""
-    if hook is not None:
-        peers = hook._gate  # noqa: SLF001 - of this library
-    else:
-        peers = (PeerAttributeStore() if peer_store is None else peer_store)._peers  # noqa: SLF001 - of this library
+    store = PeerAttributeStore() if peer_store is None else peer_store
+    peers = store._peers if hook is None else hook._gate  # noqa: SLF001 - of this library
     nonces = None if nonce_store is None else native_nonces(nonce_store, loop_queue())
     return _aster.AdmissionDesk(peers, root_pubkey, nonces, require_bound_credentials)
 

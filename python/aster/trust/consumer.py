@@ -1,4 +1,4 @@
-"""Consumer admission on connections that a program accepts by itself (`trust.md` section 6). `AsterServer` needs none."""
+"""Consumer admission on connections that a program accepts by itself (`trust.md` section 6)."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ async def handle_consumer_admission_rpc(
     text = request.to_json() if isinstance(request, ConsumerAdmissionRequest) else request
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     told = _told(services, registry_namespace, gossip_topic)
-    return ConsumerAdmissionResponse.from_json(
-        await perform(desk.answer_consumer, data, peer_endpoint_id, told)
-    )
+    return ConsumerAdmissionResponse.from_json(await perform(desk.answer_consumer, data, peer_endpoint_id, told))
 
 
 async def handle_consumer_admission_connection(

@@ -31,12 +31,14 @@ class DelegatedAdmissionPolicy:
 
 @dataclass(frozen=True)
 class DelegatedGrant:
-    """What a client shows as `AsterClient(delegation=)`: a token, the attestation of its key, both JSON objects as their
-    authority made them, and the seed, 32 bytes, of the key that the token names.
+    """What a client shows as `AsterClient(delegation=)`.
+
+    `token` and the `attestation` of its key are JSON objects as their authority has made them, `signing_key` is the
+    seed, 32 bytes, of the key that the token names.
     """
 
-    token: Mapping[str, Any]
-    attestation: Mapping[str, Any]
+    token: Mapping[str, Any] = field(repr=False)
+    attestation: Mapping[str, Any] = field(repr=False)
     signing_key: bytes = field(repr=False)
 
     def _native(self) -> tuple[str, str, bytes]:

@@ -20,8 +20,8 @@ class ClockDriftConfig:
     """How clocks are judged, in milliseconds.
 
     `replay_window_ms` is the age up to which a message counts, `drift_tolerance_ms` what a clock may differ from the
-    median, `lease_heartbeat_ms` the interval of leases, `grace_period_ms` a time after joining in which nobody is judged;
-    with fewer than `min_peers_for_median` offsets there is no median.
+    median, `lease_heartbeat_ms` the interval of leases, `grace_period_ms` a time after joining in which nobody is
+    judged; with fewer than `min_peers_for_median` offsets there is no median.
     """
 
     replay_window_ms: int = _WINDOW

@@ -28,7 +28,7 @@ class ProducerMessageType(IntEnum):
 
 @dataclass(frozen=True)
 class ProducerMessage:
-    """A message whose signature is that of its `sender`; `epoch_ms` is the sender's clock in milliseconds since 1970."""
+    """A message that its `sender` has signed; `epoch_ms` is the sender's clock in milliseconds since 1970."""
 
     type: ProducerMessageType
     payload: bytes = field(repr=False)

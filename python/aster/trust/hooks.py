@@ -21,9 +21,9 @@ __all__ = ["MeshEndpointHook"]
 class MeshEndpointHook:
     """Who may connect: a view of a gate, to look at and to add to.
 
-    Given to a server as `hook=` it shows that server's gate, which takes over what was admitted before. By itself it is a
-    gate of `peer_store` (default: a new one), to be asked with `should_allow`; `allow_unenrolled` lets everybody in. A
-    server's gate is opened by its configuration only.
+    Given to a server as `hook=` it shows that server's gate, which takes over what was admitted before. By itself it
+    is a gate of `peer_store` (default: a new one), to be asked with `should_allow`; `allow_unenrolled` lets everybody
+    in. A server's gate is opened by its configuration only.
     """
 
     def __init__(self, allow_unenrolled: bool = False, peer_store: PeerAttributeStore | None = None) -> None:
@@ -40,7 +40,7 @@ class MeshEndpointHook:
     @property
     def admitted(self) -> set[str]:
         """The endpoint ids that are admitted now."""
-        return set(self.peer_store._peers.names)  # noqa: SLF001 - both are views of core
+        return self.peer_store._peers.names  # noqa: SLF001 - both are views of core
 
     def add_peer(self, endpoint_id: str, attributes: dict[str, str] | None = None) -> None:
         """Admit a peer, for as long as the store lets it. Errors as in `PeerAttributeStore.admit`."""

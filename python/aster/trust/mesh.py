@@ -15,8 +15,8 @@ __all__ = ["MeshState"]
 class MeshState:
     """What a producer knows of its mesh. `salt` is a secret of the deployment; `topic_id` follows from it.
 
-    `members` are the other producers with the second since 1970 in which each membership ends; `accepted_producers` tells
-    the same without times, ourselves included, and is not read. `epochs` are the clocks of the last messages.
+    `members` are the other producers with the second since 1970 in which each membership ends; `accepted_producers`
+    tells the same without times, ourselves included, and is not read. `epochs` are the clocks of the last messages.
     """
 
     accepted_producers: set[str] = field(default_factory=set[str])
