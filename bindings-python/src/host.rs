@@ -111,7 +111,14 @@ impl Host {
             // Whom the gate does not know the dispatcher refuses.
             self.inner(py)?.gate.enter(peer, Box::new(HeldConnection(Arc::downgrade(&connection))));
         }
-        let work: BoxFuture<'static, ()> = Box::pin(async move { drop(dispatcher.serve(connection).await) });
+        let gate = self.inner(py)?.gate.clone();
+        let work: BoxFuture<'static, ()> = Box::pin(async move {
+            tokio::select! {
+                _ = dispatcher.serve(connection) => {}
+                // Nobody else ends admissions in time.
+                () = gate.reap() => {}
+            }
+        });
         queue.spawn(py, succeed(work), |py, ()| Ok(py.None()), |()| ())
     }
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from aster._native import LoopBound, settle
+from aster._native import LoopBound
 from aster.peer_store import PeerAttributeStore
 from aster.trust.credentials import Credential, parse_credential
 from aster.trust.nonces import native_nonces
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Generator
     from typing import Any
 
@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 
 
 class Underway:
-    """Something that was started at once; awaiting it waits until it is kept, and raises what went wrong."""
+    """Something that was started at once; awaiting it waits until it is kept, and raises what went wrong.
+
+    It goes on if the wait is cancelled.
+    """
 
     def __init__(self, operation: _aster.Operation) -> None:
         self._operation = operation
 
     def __await__(self) -> Generator[Any, None, None]:
-        return settle(self._operation).__await__()
-
-    @property
-    def future(self) -> asyncio.Future[None]:
-        """What is settled when it has ended."""
-        return self._operation.future
+        return asyncio.shield(self._operation.future).__await__()
 
 
 class TrustChoice:
@@ -71,6 +69,7 @@ class ServesTrust(LoopBound):
     _native: _aster.Server
     _queue: _aster.Queue | None
     _peer_store: PeerAttributeStore | None = None
+    _revoking: set[_aster.Operation]
 
     def remove_peer(self, endpoint_id: str) -> bool:
         """End the admission of a peer and its connections within a second; it may be admitted again.
@@ -99,7 +98,11 @@ class ServesTrust(LoopBound):
             credential = parse_credential(credential)
         signature = None if credential is None else bytes(credential.signature)
         second = None if until is None else int(until)
-        return Underway(self._native.revoke(self._queue, endpoint_id, signature, second))
+        operation = self._native.revoke(self._queue, endpoint_id, signature, second)
+        # Dropped, it would be given up.
+        self._revoking.add(operation)
+        operation.future.add_done_callback(lambda _: self._revoking.discard(operation))
+        return Underway(operation)
 
     @property
     def peer_store(self) -> PeerAttributeStore:

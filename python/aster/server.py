@@ -109,6 +109,7 @@ class AsterServer(ServesTrust, HasNode):
         self._max_sessions = max_sessions_per_connection
         # Core refuses late calls by itself, so that the default interceptor has nothing left to do.
         self._interceptors = list(interceptors or ())
+        self._revoking = set()
         self._trust = TrustChoice(hook, nonce_store, mesh_state, clock_drift_config, persist_mesh_state)
         self._native = self._make_native()
         if not self._native.is_open:

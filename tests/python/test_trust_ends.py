@@ -158,6 +158,25 @@ async def test_tr5_revocations_survive_the_server(tmp_path):
 
 
 @asynchronous
+async def test_tr5_what_nobody_waits_for_is_revoked_too(tmp_path):
+    ids = [f"{number:064x}" for number in range(50)]
+    config = AsterConfig.from_env(storage_path=str(tmp_path / "state"))
+    async with gated(Issuer(), config=config) as server:
+        for name in ids:
+            server.revoke(endpoint_id=name)
+        cancelled = asyncio.ensure_future(_wait(server.revoke(endpoint_id="ab" * 32)))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await server.revoke(endpoint_id="cd" * 32)
+    kept = json.loads((tmp_path / "state" / "trust" / "revoked.json").read_text())
+    assert set(kept["endpoints"]) == {*ids, "ab" * 32, "cd" * 32}
+
+
+async def _wait(underway):
+    await underway
+
+
+@asynchronous
 async def test_what_cannot_be_revoked():
     issuer = Issuer()
     server = gated(issuer)

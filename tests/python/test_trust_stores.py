@@ -332,6 +332,14 @@ async def test_servers_on_endpoints_look_at_a_store():
     store.remove(away.endpoint_id())
     ended = await raised(asyncio.wait_for(items.__anext__(), 5))
     assert isinstance(ended, PermissionDeniedError), repr(ended)
+    # So does an admission whose time is over.
+    now = time.time()
+    store.admit(PeerAdmission(away.endpoint_id(), expires_at=int(now) + 3.0))
+    items = (await stub()).ticks(Num(1)).__aiter__()
+    await items.__anext__()
+    ended = await raised(asyncio.wait_for(items.__anext__(), 10))
+    assert isinstance(ended, PermissionDeniedError), repr(ended)
+    assert time.time() < int(now) + 5
     await server.close()
     await serving
     await away.close()

@@ -57,7 +57,8 @@ class MeshEndpointHook:
     async def run_hook_loop(self, receiver: NodeHookReceiver | None = None) -> None:
         """Wait for the end: of the server, else for cancellation. A server's gate does not need it.
 
-        With the `receiver` of a node that the program made, its handshakes are decided here until it is closed.
+        With the `receiver` of a node that the program made, its handshakes are decided here until it is closed. Raises
+        `RuntimeError` before the start of its server.
         """
         if receiver is not None:
             await self._decide(receiver)
