@@ -14,6 +14,8 @@ from aster.capabilities import CapabilityRequirement
 from aster.trust import (
     ConsumerEnrollmentCredential,
     EnrollmentCredential,
+    InMemoryNonceStore,
+    check_offline,
     consumer_cred_from_json,
     consumer_cred_to_json,
     generate_root_keypair,
@@ -22,6 +24,7 @@ from aster.trust import (
 )
 from aster.trust.credentials import parse_credential
 from aster.trust.rcan import evaluate_capability
+from support import asynchronous
 
 TRUST = identities.TRUST
 ROOT = bytes.fromhex(identities.ROOT)
@@ -74,6 +77,55 @@ def test_signatures_of_the_vectors(case):
 def test_capabilities_of_the_vectors(case):
     attributes = {} if case["aster.role"] is None else {"aster.role": case["aster.role"]}
     assert evaluate_capability(CapabilityRequirement(case["kind"], tuple(case["roles"])), attributes) == case["allowed"]
+
+
+OF_SERVERS = {"unbound"}  # Whether a server takes unbound credentials.
+OTHER_KIND = "malformed: another kind"
+
+
+def read(case):
+    """Read the credential of a case as the peer of its kind does."""
+    document = bytes.fromhex(case["credential_hex"]) if "credential_hex" in case else case["credential_json"]
+    found = parse_credential(document)
+    if isinstance(found, EnrollmentCredential) != (case["kind"] == "producer"):
+        raise ValueError(OTHER_KIND)
+    return found
+
+
+async def verdict(case, root):
+    """Return why the credential of a case is refused; nothing if it is admitted."""
+    try:
+        credential = read(case)
+    except ValueError as error:
+        return str(error)
+    store = None if "nonce_store" in case else InMemoryNonceStore()
+    for nonce in case.get("consumed_nonces", []):
+        assert await store.consume(bytes.fromhex(nonce))
+    now = case.get("now", TRUST["now"])
+    return (await check_offline(credential, case["peer"], store, root_pubkey=root, now=now)).reason
+
+
+@asynchronous
+async def test_tr22_the_bad_credentials_of_the_vectors_are_refused():
+    expected = {
+        "wrong_root": "root key",
+        "nonce_used": "nonce",
+        "wrong_endpoint": "endpoint_id",
+        "bad_signature": "signature",
+    }
+    for case in TRUST["negative"]:
+        if case["cause"] in OF_SERVERS:
+            continue
+        why = await verdict(case, bytes.fromhex(identities.KEYS[case["server_root"]]["public"]))
+        # Documents say which kind they are; on the wire the ALPN does, and the signature decides.
+        told = "malformed" if why == OTHER_KIND else expected.get(case["cause"], case["cause"])
+        assert told in why, (case["name"], case["cause"], why)
+
+
+@asynchronous
+async def test_tr22_other_spellings_of_the_vectors_are_read():
+    for case in TRUST["tolerated"]:
+        assert await verdict(case, ROOT) == "", case["name"]
 
 
 def test_root_keys():

@@ -1,5 +1,7 @@
 //! Profiles of the operator: `~/.aster/config.toml` as a text (`config.md` section 9).
 
+use std::mem;
+
 use serde_json::{Map, Value};
 use toml_edit::Item;
 
@@ -76,12 +78,21 @@ pub fn put_profile(path: &str, text: &str, name: &str, fields: &[(String, String
         parent.set_implicit(true);
         document.insert(PROFILES, Item::Table(parent));
     }
+    if let Some(inline) = document.get_mut(PROFILES).filter(|item| item.is_value()) {
+        *inline = mem::take(inline).into_table().map_or_else(|other| other, Item::Table);
+    }
     let profiles = table(path, document.as_table_mut(), PROFILES)?;
     let profile = table(path, profiles, name)?;
     for (key, value) in fields {
         put(profile, key, text_value(value));
     }
-    read_back(path, document.to_string())
+    let written = document.to_string();
+    let read = Profiles::parse(path, &written)?;
+    let is_there = |(key, value): &(String, String)| read.profiles[name].get(key) == Some(&value.as_str().into());
+    match read.profiles.contains_key(name) && fields.iter().all(is_there) {
+        true => Ok(written),
+        false => Err(wrong(format!("{path}: profile '{name}' would not be read back"))),
+    }
 }
 
 /// Returns the text with another active profile.
@@ -140,6 +151,16 @@ mod tests {
         let gone = remove_profile(PATH, &again, "pr.od \"1\"").unwrap();
         assert_eq!(Profiles::parse(PATH, &gone).unwrap(), Profiles::default());
         assert!(gone.contains("# mine") && gone.contains("enabled = true # yes"), "{gone}");
+    }
+
+    #[test]
+    fn profiles_in_one_line_become_tables() {
+        let made = put_profile(PATH, "profiles = { a = { x = 1 } }\nz = 2\n", "b", &fields(&[("y", "3")])).unwrap();
+        let read = Profiles::parse(PATH, &made).unwrap().profiles;
+        assert_eq!((&read["a"]["x"], &read["b"]["y"]), (&1.into(), &"3".into()), "{made}");
+        assert!(made.contains("z = 2"));
+        let again = put_profile(PATH, &made, "a", &fields(&[("x", "4")])).unwrap();
+        assert_eq!(Profiles::parse(PATH, &again).unwrap().profiles["a"]["x"], "4");
     }
 
     #[test]

@@ -16,7 +16,7 @@ else:
 
 DEFAULT = "30d"
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-_DURATION = re.compile(r"(?:\d+[dhms])+")
+_DURATION = re.compile(r"(?:[0-9]{1,9}[dhms])+")
 _LATEST = 253_402_300_799  # The end of the year 9999, the last that can be shown.
 
 
