@@ -65,7 +65,7 @@ impl Discovery {
         let why = match timeout_at(deadline, self.collected(wanted, deadline)).await {
             Ok(Ok(bundle)) => return Ok(bundle),
             Ok(Err(Miss(cause))) => format!("{why}; {cause}"),
-            Err(_) => format!("{why}; the collection did not arrive in time"),
+            Err(_) => format!("{why}; no collection arrived"),
         };
         Err(Error::new(ErrorKind::NotFound, why))
     }
@@ -104,11 +104,11 @@ impl Discovery {
         }
     }
 
-    /// Fetches the collection that the document points to, from the producer.
+    /// Fetches the collection that the document points to, as soon as it does, from the producer.
     async fn collected(&self, wanted: &Wanted, deadline: Instant) -> Result<Bundle, Miss> {
         let key = keys::contract_key(&wanted.contract_id);
         let mut causes = Vec::new();
-        for (author, reference) in references(&self.mirror.seen(), &key, wanted) {
+        for (author, reference) in self.published(&key, wanted).await {
             let left = deadline.saturating_duration_since(Instant::now());
             let fetched = self.fetch(&reference, wanted, left).await;
             match fetched.and_then(|bundle| verified(Ok(bundle), wanted)) {
@@ -120,7 +120,19 @@ impl Discovery {
                 Err(error) => causes.push(error.message().to_owned()),
             }
         }
-        Err(Miss(if causes.is_empty() { "no collection is published".to_owned() } else { causes.join("; ") }))
+        Err(Miss(if causes.is_empty() { "the registry was left".to_owned() } else { causes.join("; ") }))
+    }
+
+    /// Waits for artefacts of a contract; none if the registry is left.
+    async fn published(&self, key: &str, wanted: &Wanted) -> Vec<(Author, ArtifactRef)> {
+        let mut looks = self.mirror.looks();
+        loop {
+            looks.mark_unchanged();
+            let found = references(&self.mirror.seen(), key, wanted);
+            if !found.is_empty() || looks.changed().await.is_err() {
+                return found;
+            }
+        }
     }
 
     async fn fetch(&self, reference: &ArtifactRef, wanted: &Wanted, left: Duration) -> Result<Bundle> {

@@ -29,6 +29,8 @@ const FOLLOWED: [&str; 4] = ["contracts/", "manifests/", "services/", "_aster/"]
 const PACE: Duration = Duration::from_millis(20);
 /// Time in which a value arrives by itself; then it is fetched.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// First time at which what we have is compared again; the times between double.
+const FIRST_LOOK_AROUND: Duration = Duration::from_secs(1);
 /// How often a document without neighbours is joined again, and looked at in any case.
 const LOOK_AROUND: Duration = Duration::from_secs(15);
 
@@ -90,7 +92,8 @@ impl Mirror {
     pub async fn run(self: Arc<Self>, closing: CancellationToken) {
         let follow = async {
             let mut last_hint = None;
-            let mut around = Instant::now() + LOOK_AROUND;
+            let mut pause = FIRST_LOOK_AROUND;
+            let mut around = Instant::now() + pause;
             let mut missing = BTreeMap::new();
             loop {
                 let next = Instant::now() + PACE;
@@ -107,8 +110,11 @@ impl Mirror {
                     () = self.hinted(&mut last_hint) => {}
                     () = sleep_until(fetch.unwrap_or(around)), if fetch.is_some() => self.fetch_missing(&mut missing).await,
                     () = sleep_until(around) => {
-                        around = Instant::now() + LOOK_AROUND;
-                        self.rejoin().await;
+                        // What was written while we joined may have passed by: soon asked for again.
+                        let is_settled = pause >= LOOK_AROUND;
+                        pause = (pause * 2).min(LOOK_AROUND);
+                        around = Instant::now() + pause;
+                        self.rejoin(is_settled).await;
                     }
                 }
             }
@@ -173,9 +179,9 @@ impl Mirror {
         lock(&self.wanted).retain(|hash| !hashes.contains(hash));
     }
 
-    /// Joins the document again if nobody shares it with us any more.
-    async fn rejoin(&self) {
-        if self.ledger.neighbours() > 0 {
+    /// Joins the document again: in the beginning, and if nobody shares it with us any more.
+    async fn rejoin(&self, is_settled: bool) {
+        if is_settled && self.ledger.neighbours() > 0 {
             return;
         }
         let seen = self.seen();
