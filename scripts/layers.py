@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Modules of core from the bottom up; a module may use those of lower rank, and itself.
 RANKS = [
-    {"status", "error", "limits", "clock", "ids"},
+    {"status", "error", "limits", "clock", "ids", "sync"},
     {"types", "keys"},
     {"frame", "wire", "codec", "contract", "trust", "addr", "ticket", "config"},
     {"mesh"},

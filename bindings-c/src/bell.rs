@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use aster_core::engine::Wake;
+use aster_core::sync::lock;
 
 /// Rung when an empty queue turns non-empty, and by `aster_cq_wake`.
 #[derive(Default)]
@@ -44,7 +45,7 @@ impl Wake for Ringer {
 
 impl Bell {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Says that events may be there.

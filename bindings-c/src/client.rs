@@ -1,7 +1,7 @@
 //! Clients: connected to one server, admitted by it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use aster_core::config::{Config, Role};
 use aster_core::engine::ServicePlan;
@@ -21,6 +21,7 @@ use crate::op::{Outcome, Submission, aster_op_t};
 use crate::options::{self, Growing};
 use crate::runtime::{Child, Runtime, aster_runtime_t, duration};
 use crate::slice::{aster_bytes_t, aster_str_t};
+use aster_core::sync::lock;
 
 /// Bound services that a client remembers; more are bound again at each call.
 const MAX_BOUND: usize = 64;
@@ -71,7 +72,7 @@ pub(crate) struct ClientState {
 impl ClientState {
     /// Binds a service, once per contract.
     pub(crate) fn bind(&self, plan: &Arc<ServicePlan>) -> Result<BoundService> {
-        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bound = lock(&self.bound);
         if let Some(known) = bound.iter().find(|known| Arc::ptr_eq(known.plan(), plan)) {
             return Ok(known.clone());
         }

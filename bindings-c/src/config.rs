@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use aster_core::clock::{Clock as _, SystemClock};
 use aster_core::config::{Config, File, FileFacts, Role, Sources};
@@ -16,6 +16,7 @@ use crate::guard;
 use crate::handle::{Home, borrow, give, handle, out, take};
 use crate::options::{self, Growing};
 use crate::slice::{aster_bytes_t, aster_str_t, invalid_argument};
+use aster_core::sync::lock;
 
 /// Where settings come from. Make it with `ASTER_CONFIG_LOAD_OPTIONS_INIT`.
 #[repr(C)]
@@ -67,7 +68,7 @@ impl aster_config_t {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Returns the configuration in force for a server or client, with its arguments on top.

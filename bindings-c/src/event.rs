@@ -13,6 +13,7 @@ use crate::op::{ShownOp, aster_op_t};
 use crate::payload::Delivered;
 use crate::slice::aster_bytes_t;
 use crate::value::{Held, aster_value_t};
+use aster_core::sync::lock;
 
 /// An operation is done: `op`, `code` = its result, `error` = why.
 pub const ASTER_EVENT_OP_DONE: u32 = 1;
@@ -223,8 +224,7 @@ pub unsafe extern "C" fn aster_event_take_data(
             let event = event.as_mut().ok_or_else(|| null_argument("event"))?;
             let slot = self::out(out, "out")?;
             let holding = (event.reserved[0] as usize as *const Holding).as_ref();
-            let payload =
-                holding.and_then(|holding| holding.payload.lock().unwrap_or_else(PoisonError::into_inner).take());
+            let payload = holding.and_then(|holding| lock(&holding.payload).take());
             let bytes =
                 payload.ok_or_else(|| Error::new(ErrorKind::State, "the event has no payload, or it was taken"))?;
             slot.write(bytes);

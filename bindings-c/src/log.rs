@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aster_core::error::{Error, ErrorKind, Result};
@@ -17,6 +17,7 @@ use crate::guard;
 use crate::options::{self, Growing};
 use crate::runtime::enter_own_thread;
 use crate::slice::{aster_str_t, invalid_argument};
+use aster_core::sync::lock;
 
 /// Records that wait for the sink; more are counted and dropped.
 const BUFFER: usize = 4096;
@@ -172,7 +173,7 @@ impl Visit for Fields {
 /// Starts the log thread and takes the program's place for records of the library, once.
 fn install() -> Result<()> {
     static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = lock(&TURN);
     if RECORDS.get().is_some() {
         return Ok(());
     }
@@ -203,7 +204,7 @@ fn pass_on(entry: &Entry) {
         fields_json: aster_str_t::lend(&entry.fields),
     };
     // Held during the call, so that a sink is not used after its removal.
-    let sink = SINK.lock().unwrap_or_else(PoisonError::into_inner);
+    let sink = lock(&SINK);
     if let Some(Sink { callback, user_data }) = &*sink {
         // SAFETY: the caller of `aster_log_set` vouched for both; the record lives during the call.
         unsafe { callback(*user_data, &record) }
@@ -233,7 +234,7 @@ pub unsafe extern "C" fn aster_log_set(
                 install()?;
             }
             LEVEL.store(if sink.is_some() { level } else { 0 }, Ordering::Relaxed);
-            *SINK.lock().unwrap_or_else(PoisonError::into_inner) = sink;
+            *lock(&SINK) = sink;
             tracing::callsite::rebuild_interest_cache();
             Ok(())
         })

@@ -15,6 +15,7 @@ use crate::handle::{Home, borrow, give, handle, out, take};
 use crate::queue::CompletionQueue;
 use crate::runtime::{Runtime, patience, refuse_own_thread};
 use crate::slice::aster_bytes_t;
+use aster_core::sync::lock;
 
 /// A running or finished operation.
 ///
@@ -115,7 +116,7 @@ impl Operation {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Runs work of the library itself, to be waited for.

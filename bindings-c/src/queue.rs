@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use aster_core::engine::{Event, Queue};
@@ -20,6 +20,7 @@ use crate::incoming::IncomingState;
 use crate::op::Done;
 use crate::runtime::{Runtime, enter_own_thread};
 use crate::server::HostedService;
+use aster_core::sync::lock;
 
 /// A queue as its handle, its calls and its services share it.
 pub(crate) struct CompletionQueue {
@@ -43,10 +44,6 @@ struct Drain {
     batch: Batch,
     events: Vec<Event>,
     ended: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl CompletionQueue {

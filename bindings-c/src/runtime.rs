@@ -1,7 +1,7 @@
 //! The runtime: the library's own threads, and what has to be closed before they end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aster_core::error::{Error, ErrorKind, Result};
@@ -18,6 +18,7 @@ use crate::op::{Operation, Outcome};
 use crate::options::{self, Growing};
 use crate::queue::CompletionQueue;
 use crate::slice::invalid_argument;
+use aster_core::sync::lock;
 
 /// Threads of a runtime that was not told how many.
 const DEFAULT_WORKERS: usize = 4;
@@ -69,10 +70,6 @@ enum Engine {
     Workers(TokioRuntime),
     /// One thread of its own drives a current_thread runtime; dropping the sender ends it.
     Single(#[expect(dead_code, reason = "held to be dropped")] oneshot::Sender<()>),
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 thread_local! {

@@ -2,12 +2,13 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use aster_core::engine::Wake;
 use napi::sys;
 
 use crate::js::{Js, Scope};
+use aster_core::sync::lock;
 
 /// The thread-safe function; `None` once the environment has ended it.
 pub(crate) struct Bell(Mutex<Option<Function>>);
@@ -53,7 +54,7 @@ impl Bell {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Function>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Decides whether the bell keeps the process alive.

@@ -89,7 +89,7 @@ impl Client {
         within: Option<f64>,
     ) -> PyResult<Operation> {
         let within = within.map_or(limits::DISCOVERY_TIMEOUT, |within| {
-            Duration::try_from_secs_f64(within.max(0.0)).unwrap_or(limits::GENERATION_TIMEOUT)
+            Duration::try_from_secs_f64(within.max(0.0)).unwrap_or(limits::MAX_DISCOVERY_TIMEOUT)
         });
         let work = self.core(py)?.contract(service, version, within);
         let finish =

@@ -1,6 +1,6 @@
 //! Services that are served without a node: to clients of this process, and over connections that the host made.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aster_core::admission::{Gate, HeldConnection};
@@ -18,6 +18,7 @@ use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::runtime::{self, ProcessBound};
 use crate::server::{hosted, succeed};
+use aster_core::sync::lock;
 
 /// Services and what serves them, once the first client or connection is there.
 #[pyclass(frozen, module = "aster._aster")]
@@ -32,11 +33,11 @@ struct Inner {
 
 impl Inner {
     fn dispatcher(&self) -> Result<Arc<Dispatcher>> {
-        let mut place = self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(&self.dispatcher);
         if let Some(dispatcher) = &*place {
             return Ok(dispatcher.clone());
         }
-        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let services = lock(&self.services).clone();
         let made = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), self.options.clone())?;
         *place = Some(made.clone());
         Ok(made)
@@ -88,12 +89,12 @@ impl Host {
         sessions: Option<(Py<PyAny>, Py<PyAny>)>,
     ) -> PyResult<()> {
         let inner = self.inner(plan.py())?;
-        if inner.dispatcher.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        if lock(&inner.dispatcher).is_some() {
             let error = Error::new(ErrorKind::State, "services are registered before something is served");
             return Err(errors::exception(plan.py(), &error));
         }
         let service = hosted(&plan, &queue, runners, sessions)?;
-        inner.services.lock().unwrap_or_else(PoisonError::into_inner).push(service);
+        lock(&inner.services).push(service);
         Ok(())
     }
 

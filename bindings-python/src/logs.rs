@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,6 +15,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::signal::Signal;
+use aster_core::sync::lock;
 
 /// Lines that wait at most; more are counted and dropped.
 const CAPACITY: usize = 1024;
@@ -45,7 +46,7 @@ static THRESHOLD: AtomicU8 = AtomicU8::new(30);
 static INSTALL: Once = Once::new();
 
 fn buffer() -> MutexGuard<'static, Buffer> {
-    BUFFER.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&BUFFER)
 }
 
 /// Lets a loop empty the buffer; the first one installs the listener.

@@ -1,9 +1,10 @@
 //! What waits for a host coroutine: items of a stream, its end, and who is to be woken.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use aster_core::limits;
+use aster_core::sync::lock;
 use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -45,7 +46,7 @@ impl Mailbox {
 
     /// Locked for moments; no Python code runs under the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Adds an item that used one credit and `bytes` on the wire.

@@ -1,6 +1,6 @@
 //! The producers' mesh as programs see it: states, messages, clocks (`trust.md` section 11).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use aster_core::clock::{Clock as _, SystemClock};
 use aster_core::error::{Error, ErrorKind};
@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::node::checked;
+use aster_core::sync::lock;
 
 /// Window, tolerance, heartbeat and grace period in milliseconds, and offsets for a median.
 pub type Drift = (u64, u64, u64, u64, usize);
@@ -52,7 +53,7 @@ impl Mesh {
 
     /// Returns the state as its file has it.
     fn to_json(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).to_json(now_ms())
+        lock(&self.0).to_json(now_ms())
     }
 }
 

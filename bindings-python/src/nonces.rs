@@ -1,7 +1,7 @@
 //! Stores of spent one-time tokens: core's, and those of the program, which are asked in its loop and have little time.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use aster_core::admission::{IidBackend, MemoryNonces, NONCE_LEN, NonceStore, nonce};
 use aster_core::clock::SystemClock;
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::node::{checked, start_value};
 use crate::queue::{Errand, Operation, Queue};
+use aster_core::sync::lock;
 
 /// A store of spent one-time tokens.
 #[pyclass(frozen, module = "aster._aster")]
@@ -63,7 +64,7 @@ pub struct Answer(Mutex<Option<oneshot::Sender<bool>>>);
 impl Answer {
     /// Answers, once; `None`: there is no answer. Too late, it has no effect.
     fn give(&self, value: Option<bool>) {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sender = lock(&self.0).take();
         if let (Some(sender), Some(value)) = (sender, value) {
             let _ = sender.send(value);
         }

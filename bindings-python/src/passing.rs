@@ -1,9 +1,10 @@
 //! In which form values cross between host and core: typed, as objects of this process, or encoded by the host.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use aster_core::engine::Encoding;
+use aster_core::sync::lock;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -32,7 +33,7 @@ struct Group {
 
 /// Locked for moments; no Python code runs under the lock.
 fn groups() -> MutexGuard<'static, HashMap<String, Group>> {
-    OBJECTS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&OBJECTS)
 }
 
 /// Lets a call pass objects.

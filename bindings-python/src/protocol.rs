@@ -3,7 +3,7 @@
 //! All of it is core's (`aster_core::frame`, `aster_core::wire`); the public classes are in `aster.framing` and
 //! `aster.protocol`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use aster_core::error::{Error, ErrorKind};
 use aster_core::frame::{self, FrameBuffer, FrameError};
@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::errors;
+use aster_core::sync::lock;
 
 type Pairs = Vec<(String, String)>;
 type Lists = (Vec<String>, Vec<String>);
@@ -68,7 +69,7 @@ pub struct FrameReader(Mutex<FrameBuffer>);
 
 impl FrameReader {
     fn with<T>(&self, py: Python<'_>, act: impl FnOnce(&mut FrameBuffer) -> Result<T, FrameError>) -> PyResult<T> {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)).map_err(|error| no_frame(py, &error))
+        act(&mut lock(&self.0)).map_err(|error| no_frame(py, &error))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, ThreadId};
 
 use aster_core::engine::{
@@ -29,6 +29,7 @@ use crate::runtime::{self, ProcessBound};
 use crate::server_call::ServerCall;
 use crate::signal::Signal;
 use crate::{errors, logs};
+use aster_core::sync::lock;
 
 /// Batches that one wake-up drains before the loop does something else.
 const BATCHES: usize = 4;
@@ -111,7 +112,7 @@ pub struct Operation {
 impl Operation {
     /// Ends the operation; what it made is released.
     fn abort(&self) {
-        drop(self.abort.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(lock(&self.abort).take());
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
@@ -268,7 +269,7 @@ impl Queue {
 
     /// Locked for moments; no Python code runs under the lock.
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tables)
     }
 
     /// Returns what makes futures of the loop.

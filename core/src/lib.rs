@@ -8,7 +8,7 @@
 //! | L3, iroh | [`node`] |
 //! | L2, tokio | [`admission`], [`registry`], [`rpc`], [`engine`] |
 //! | L1, pure | [`mesh`], [`frame`], [`wire`], [`codec`], [`contract`], [`trust`], [`addr`], [`ticket`], [`config`], and [`types`], [`keys`] below them |
-//! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`] |
+//! | L0, std | [`status`], [`error`], [`limits`], [`clock`], [`ids`], [`sync`] |
 //!
 //! Core reads no environment and no files, prints nothing, installs no log subscriber and makes no runtime.
 
@@ -30,6 +30,7 @@ pub mod node;
 pub mod registry;
 pub mod rpc;
 pub mod status;
+pub mod sync;
 pub mod ticket;
 pub mod trust;
 pub mod types;

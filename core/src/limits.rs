@@ -327,7 +327,7 @@ pub const ROUTE_DIAL: Duration = Duration::from_secs(3);
 pub const MAX_FLEET: usize = 256;
 /// Verified contracts that a process remembers.
 pub const MAX_KNOWN_CONTRACTS: usize = 256;
-/// Time to find a contract for a program that is generated from it.
-pub const GENERATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time to find a contract.
+pub const MAX_DISCOVERY_TIMEOUT: Duration = Duration::from_secs(86_400);
 /// Values of a document that are fetched because they did not arrive by themselves.
 pub const MAX_MISSING_VALUES: usize = 1000;

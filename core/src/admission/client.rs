@@ -1,7 +1,7 @@
 //! Consumer admission, the client's side (`trust.md` section 14).
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::mesh::Accepted;
 use crate::rpc::{CloseCause, Connection};
+use crate::sync::lock;
 use crate::trust::{ConsumerAnswer, ConsumerRequest, Credential, CredentialKind};
 use crate::wire;
 
@@ -52,11 +53,11 @@ impl Presentation {
 }
 
 fn was_sent(token: &[u8; 32]) -> bool {
-    SENT.lock().unwrap_or_else(PoisonError::into_inner).contains(token)
+    lock(&SENT).contains(token)
 }
 
 fn note_sent(token: [u8; 32]) {
-    let mut sent = SENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut sent = lock(&SENT);
     if !sent.contains(&token) {
         sent.push_back(token);
     }
@@ -66,7 +67,7 @@ fn note_sent(token: [u8; 32]) {
 }
 
 fn forget_sent(token: &[u8; 32]) {
-    SENT.lock().unwrap_or_else(PoisonError::into_inner).retain(|sent| sent != token);
+    lock(&SENT).retain(|sent| sent != token);
 }
 
 /// Presents what there is on an admission connection. A one-time token is sent once; afterwards, and once after its

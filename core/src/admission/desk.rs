@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -17,6 +17,7 @@ use super::streams::{read_to_end, write_all};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::{BiStream, BoxFuture, Connection};
+use crate::sync::lock;
 use crate::trust::Cause;
 use crate::wire;
 
@@ -77,10 +78,6 @@ impl Default for Doorkeeper {
             waiting: AtomicUsize::new(0),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Doorkeeper {

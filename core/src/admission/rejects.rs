@@ -1,13 +1,14 @@
 //! Rejections for the log: those of one peer are summed for a while (`trust.md` section 17).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use tracing::info;
 
 use crate::ids::EndpointId;
 use crate::limits::REJECT_LOG_INTERVAL;
+use crate::sync::lock;
 
 /// Peers whose rejections are summed; beyond that each is logged.
 const MAX_SUMMED: usize = 1024;
@@ -25,7 +26,7 @@ impl Rejects {
     }
 
     fn count(&self, peer: EndpointId, now: Instant) -> Option<u32> {
-        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = lock(&self.0);
         if let Some((since, count)) = peers.get_mut(&peer) {
             *count += 1;
             if now.duration_since(*since) < REJECT_LOG_INTERVAL {

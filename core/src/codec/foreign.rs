@@ -3,9 +3,10 @@
 //! Not here: their bytes ([`super::definition`]).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::limits;
+use crate::sync::lock;
 
 use super::definition::{Definition, WireType};
 use super::plan::{self, Integer, Kind, TypePlan, WireField, WirePlan};
@@ -25,13 +26,13 @@ struct Kept {
 impl ForeignPlans {
     /// Returns the plan for the bytes of a definition.
     pub(super) fn get(&self, definition: &[u8]) -> Option<Arc<WirePlan>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = lock(&self.0);
         kept.iter().find(|kept| *kept.definition == *definition).map(|kept| Arc::clone(&kept.plan))
     }
 
     /// Keeps a plan, instead of the oldest one if there are too many.
     pub(super) fn keep(&self, definition: &[u8], plan: &Arc<WirePlan>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.0);
         if kept.len() >= limits::MAX_FOREIGN_DEFINITIONS {
             kept.pop_front();
         }

@@ -76,6 +76,30 @@ impl Contract {
         Self::describe_manifest(text).map(|(contract, _)| contract)
     }
 
+    /// Returns the manifest with what a document says beyond the contract: versions, sources, publication. The rest of
+    /// the document does not count.
+    ///
+    /// # Errors
+    ///
+    /// Kind CONTRACT if one of these members is of another type.
+    pub fn complete_manifest(&self, document: &Value) -> Result<Value> {
+        let members = Members::lenient(document)?;
+        let mut out = self.manifest();
+        for key in TEXTS {
+            if let Some(text) = members.text(key)? {
+                out[key] = json!(text);
+            }
+        }
+        if let Some(author) = members.text("published_by")? {
+            out["published_by"] = json!(author);
+        }
+        if let Some(number) = members.number("published_at_epoch_ms")? {
+            let whole = members.value("published_at_epoch_ms").filter(|value| value.is_u64());
+            out["published_at_epoch_ms"] = whole.cloned().ok_or_else(|| bad(format!("{number} is no time")))?;
+        }
+        Ok(out)
+    }
+
     /// Reads and verifies a manifest, and returns the description it stands for as well (`contract.md` section 3).
     ///
     /// # Errors
@@ -96,22 +120,10 @@ impl Contract {
 /// Kind CONTRACT if the text is no object or over the limit, and as [`Contract::from_manifest`].
 pub fn read_manifest(text: &str) -> Result<(Value, bool)> {
     let document = parse(text)?;
-    let Some(contract) = verify(&document)? else { return Ok((document, false)) };
-    let members = Members::lenient(&document)?;
-    let mut out = contract.manifest();
-    for key in TEXTS {
-        if let Some(text) = members.text(key)? {
-            out[key] = json!(text);
-        }
+    match verify(&document)? {
+        None => Ok((document, false)),
+        Some(contract) => contract.complete_manifest(&document).map(|manifest| (manifest, true)),
     }
-    if let Some(author) = members.text("published_by")? {
-        out["published_by"] = json!(author);
-    }
-    if let Some(number) = members.number("published_at_epoch_ms")? {
-        let whole = members.value("published_at_epoch_ms").filter(|value| value.is_u64());
-        out["published_at_epoch_ms"] = whole.cloned().ok_or_else(|| bad(format!("{number} is no time")))?;
-    }
-    Ok((out, true))
 }
 
 /// Checks that a parsed manifest has the contract id that it claims. `None`: a legacy one, with nothing to compute an

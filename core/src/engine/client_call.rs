@@ -1,7 +1,7 @@
 //! A call in the hands of the client's host: request out, answer in, one terminal event.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
 use super::body::{self, BodyError, EncodeError, Encoding, Outgoing, append};
@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::frame;
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
+use crate::sync::lock;
 use crate::wire::{self, CallHeader, Form, Mode, StreamHeader};
 
 /// What a host may choose for one call.
@@ -236,7 +237,7 @@ fn refused_request(error: EncodeError) -> Error {
 
 impl ClientCall {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Returns the ticket that its events carry.

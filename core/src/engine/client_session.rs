@@ -1,7 +1,7 @@
 //! A session in the hands of the client's host: calls wait here for their turn.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
 use super::queue::Ticketed;
@@ -9,6 +9,7 @@ use super::{ClientCall, Errand, Event, Queue, Signal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
+use crate::sync::lock;
 use crate::wire;
 
 /// Events of a session beside those of its calls: opened and closed.
@@ -50,7 +51,7 @@ impl ClientSession {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Returns the ticket that its events carry.

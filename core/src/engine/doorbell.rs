@@ -5,12 +5,13 @@
 use std::future::poll_fn;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
 
 use super::Signal;
+use crate::sync::lock;
 
 /// One thing that a host wants of the runtime.
 pub(crate) enum Errand {
@@ -50,10 +51,6 @@ struct Porter {
     waker: AtomicWaker,
     on_duty: AtomicBool,
     dismissed: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Doorbell {

@@ -6,13 +6,14 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::Event;
 use super::doorbell::{Doorbell, Errand};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TicketMap;
 use crate::status::{RpcStatus, StatusCode};
+use crate::sync::lock;
 
 /// Wakes the host; called on core's threads, must neither block nor enter the host language.
 pub trait Wake: Send + Sync {
@@ -71,11 +72,11 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn tickets(&self) -> MutexGuard<'_, TicketMap<Weak<dyn Ticketed>>> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tickets)
     }
 
     /// Moves up to `max` events to `out` and returns their number. Fewer than `max` means that the queue is

@@ -1,6 +1,6 @@
 //! A call in the hands of the server's host: request in, answer out, released once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::body::{self, BodyError, EncodeError, Encoding, Outgoing, append};
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::status::{RpcStatus, StatusCode};
+use crate::sync::lock;
 use crate::wire::{self, Form, Mode};
 
 /// Room for the frames of a small answer, its trailer included.
@@ -108,7 +109,7 @@ impl ServerCall {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Returns the ticket.

@@ -1,12 +1,13 @@
 //! How a host thread and the task of a stream tell each other that something changed.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::Context;
 
 use futures_util::task::AtomicWaker;
 
 use crate::status::RpcStatus;
+use crate::sync::lock;
 
 /// One bit that wakes the task of a stream, and an order to stop.
 #[derive(Default)]
@@ -38,13 +39,13 @@ impl Signal {
 
     /// Orders the task to end what it runs with this status.
     pub(crate) fn stop(&self, status: RpcStatus) {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(status);
+        lock(&self.stop).get_or_insert(status);
         self.raise();
     }
 
     /// Returns the order to stop, once.
     pub(crate) fn take_stop(&self) -> Option<RpcStatus> {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.stop).take()
     }
 
     /// Tells whether the bit was raised since the last look, and lowers it; else registers the task.

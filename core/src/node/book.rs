@@ -1,12 +1,13 @@
 //! Addresses of peers that a node was told by its application, by tickets and by dials.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use iroh::address_lookup::memory::MemoryLookup;
 use iroh::{EndpointAddr, EndpointId};
 
 use crate::limits::MAX_KNOWN_PEERS;
+use crate::sync::lock;
 
 /// A bounded set of addresses that dials by id find.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +33,7 @@ impl AddressBook {
         if addr.is_empty() {
             return;
         }
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut order = lock(&self.order);
         // What is told last is true: earlier addresses would only pile up.
         self.lookup.set_endpoint_info(addr.clone());
         if order.known.insert(addr.id) {

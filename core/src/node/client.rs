@@ -1,6 +1,6 @@
 //! A client: an endpoint that was admitted by one server and calls its services.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iroh::EndpointAddr;
@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::{BoundService, BoxFuture, Caller};
+use crate::sync::lock;
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire;
 
@@ -203,7 +204,7 @@ impl Client {
                 tokio::time::sleep(wait).await;
                 match inner.dialer.admit().await {
                     Ok(_) => {
-                        inner.warned.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                        lock(&inner.warned).clear();
                         return Ok(());
                     }
                     Err(error) if error.kind() == ErrorKind::Connect => {}
@@ -263,7 +264,7 @@ impl Client {
             return;
         }
         let service = (name.to_owned(), version);
-        let mut warned = self.0.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = lock(&self.0.warned);
         if !warned.contains(&service) {
             warn!(
                 target: "aster::client",

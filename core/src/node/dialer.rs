@@ -1,6 +1,6 @@
 //! How a client reaches its server: dialling, and admission whenever it is due (`trust.md` section 14).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iroh::EndpointAddr;
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::{BoxFuture, Connection, Dialer};
+use crate::sync::lock;
 use crate::trust::ConsumerAnswer;
 use crate::wire;
 
@@ -83,7 +84,7 @@ impl QuicDialer {
             open_gate: self.presentation.credential_json.is_empty(),
             answer,
         });
-        *self.info.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.clone());
+        *lock(&self.info) = Some(info.clone());
         Ok(info)
     }
 
@@ -99,7 +100,7 @@ impl QuicDialer {
 
     /// Returns what the server told last.
     pub(super) fn info(&self) -> Option<Arc<ClientInfo>> {
-        self.info.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.info).clone()
     }
 
     async fn ask(&self) -> Result<ConsumerAnswer> {

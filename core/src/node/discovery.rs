@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+
 use super::client::Client;
 use super::endpoint;
 use super::fleet::ServiceRoutes;
@@ -10,6 +12,7 @@ use super::registry::{ClientRegistry, known};
 use crate::clock::SystemClock;
 use crate::engine::ServicePlan;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
 use crate::registry::{Bundle, EndpointLease, Query, Strategy};
 use crate::rpc::{BoundService, BoxFuture, Caller};
 use crate::trust::ServiceSummary;
@@ -54,13 +57,16 @@ impl Client {
     ) -> BoxFuture<'static, Result<Bundle>> {
         let (client, service) = (self.clone(), service.to_owned());
         Box::pin(async move {
+            let until = Instant::now() + within.min(limits::MAX_DISCOVERY_TIMEOUT);
             let info = client.info();
             let offered = find(&info.answer.services, &service, version)?;
             if let Some(bundle) = known(&offered.contract_id) {
                 return Ok(bundle);
             }
-            let registry = client.registry().await?;
-            registry.contract(&offered.name, offered.version, &offered.contract_id, within).await
+            let Ok(registry) = timeout_at(until, client.registry()).await else {
+                return Err(Error::new(ErrorKind::NotFound, "the registry was not joined in time"));
+            };
+            registry?.contract(&offered.name, offered.version, &offered.contract_id, until).await
         })
     }
 
@@ -97,17 +103,15 @@ impl Client {
             let mut query = Query { service, version, strategy, ..Query::default() };
             // Turns are for calls; with one taken here two endpoints would have every call at the same one.
             let probe = Query { strategy: Strategy::LeastLoad, ..query.clone() };
-            let leases = registry.resolve_all(probe).await?;
-            if let Some(lease) = leases.first() {
-                client.compare_contract(&plan, &lease.contract_id, &lease.service, lease.version);
-                let choice = wire::choose(&lease.serialization_modes);
-                // What was chosen is what every producer of these calls must take.
-                query.modes = vec![choice.mode.token().to_owned()];
-                let routes = ServiceRoutes { fleet: client.0.fleet.clone(), registry, query };
-                let caller = Caller::routed(client.0.runtime.clone(), Arc::new(routes), Arc::new(SystemClock));
-                return Ok(BoundService::new(caller, plan, choice));
-            }
-            Err(Error::new(ErrorKind::NotFound, "nobody serves it"))
+            // Never empty: nobody is an error.
+            let lease = registry.resolve_all(probe).await?.swap_remove(0);
+            client.compare_contract(&plan, &lease.contract_id, &lease.service, lease.version);
+            let choice = wire::choose(&lease.serialization_modes);
+            // What was chosen is what every producer of these calls must take.
+            query.modes = vec![choice.mode.token().to_owned()];
+            let routes = ServiceRoutes { fleet: client.0.fleet.clone(), registry, query };
+            let caller = Caller::routed(client.0.runtime.clone(), Arc::new(routes), Arc::new(SystemClock));
+            Ok(BoundService::new(caller, plan, choice))
         })
     }
 }

@@ -1,8 +1,8 @@
 //! The producers of a service that a client knows through the registry, dialled when a call first goes there
 //! (`registry.md` section 7).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use iroh::EndpointAddr;
@@ -11,13 +11,13 @@ use tracing::info;
 
 use super::endpoint;
 use super::registry::ClientRegistry;
-use crate::addr::NodeAddr;
 use crate::clock::SystemClock;
 use crate::error::Result;
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::registry::{EndpointLease, Query};
 use crate::rpc::{BoxFuture, Caller, Dialer, Route, Routes};
+use crate::sync::lock;
 
 /// Makes what dials a producer: admission first, then calls.
 pub(super) type Dialers = Box<dyn Fn(EndpointAddr) -> Arc<dyn Dialer> + Send + Sync>;
@@ -50,12 +50,7 @@ impl Fleet {
         if endpoint == self.home.0 && !self.home.1.is_down() {
             return Some(Route { endpoint, caller: self.home.1.clone() });
         }
-        let addr = NodeAddr {
-            endpoint_id: lease.endpoint_id.clone(),
-            relay_url: lease.relay_url.clone(),
-            direct_addresses: lease.direct_addrs.iter().take(limits::MAX_DIAL_ADDRESSES).cloned().collect(),
-        };
-        let target = endpoint::addr_target(&addr).ok()?;
+        let target = endpoint::addr_target(&lease.addr()).ok()?;
         let mut members = lock(&self.members);
         if let Some(member) = members.get(&endpoint).filter(|member| member.target == target) {
             return Some(Route { endpoint, caller: member.caller.clone() });
@@ -91,15 +86,21 @@ impl Fleet {
         first
     }
 
-    /// Forgets producers that no lease names any more.
-    fn forget(&self, keep: impl Fn(&EndpointId) -> bool) -> Vec<Arc<Caller>> {
+    /// Forgets producers that no lease of any service names any more, if there are many.
+    fn forget(&self, named: impl FnOnce() -> BTreeSet<EndpointId>) {
         let mut members = lock(&self.members);
         if members.len() <= limits::MAX_FLEET {
-            return Vec::new();
+            return;
         }
-        lock(&self.failed).retain(|endpoint, _| keep(endpoint));
-        let gone: Vec<_> = members.keys().filter(|endpoint| !keep(endpoint)).copied().collect();
-        gone.iter().filter_map(|endpoint| members.remove(endpoint)).map(|member| member.caller).collect()
+        let named = named();
+        lock(&self.failed).retain(|endpoint, _| named.contains(endpoint));
+        members.retain(|endpoint, member| {
+            let stays = named.contains(endpoint);
+            if !stays {
+                member.caller.disconnect();
+            }
+            stays
+        });
     }
 
     /// Ends the connections of all producers but the client's own.
@@ -121,10 +122,7 @@ impl Routes for ServiceRoutes {
         Box::pin(async {
             let leases = self.registry.mirror().resolve_all(&self.query)?;
             let routes = leases.iter().filter_map(|lease| self.fleet.route(lease)).collect();
-            let named = |endpoint: &EndpointId| leases.iter().any(|lease| lease.endpoint().as_ref() == Some(endpoint));
-            for caller in self.fleet.forget(named) {
-                caller.disconnect();
-            }
+            self.fleet.forget(|| self.registry.mirror().endpoints());
             Ok(self.fleet.order(routes))
         })
     }
@@ -141,8 +139,4 @@ impl Routes for ServiceRoutes {
             failed.remove(&endpoint);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,11 +4,12 @@
 //! next wait, also one that began before, takes it first.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::error::Result;
+use crate::sync::lock;
 
 /// Items that were given back, oldest first. There are never more than waits that were given up at once.
 pub(super) struct Inbox<T> {
@@ -24,7 +25,7 @@ impl<T> Default for Inbox<T> {
 
 impl<T> Inbox<T> {
     fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
-        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.returned)
     }
 
     fn give_back(&self, item: T) {

@@ -1,7 +1,7 @@
 //! What the registry needs of a node, on documents, blobs and gossip.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::registry::{Archive, Author, Board, Ledger, Record};
 use crate::rpc::BoxFuture;
+use crate::sync::lock;
 
 /// Time to fetch a value from one peer.
 const FETCH: Duration = Duration::from_secs(2);
@@ -50,7 +51,7 @@ struct News {
 
 impl News {
     fn neighbours(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.neighbours.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.neighbours)
     }
 }
 

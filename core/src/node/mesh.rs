@@ -1,7 +1,7 @@
 //! A server's part in the producers' mesh: joining, listening, speaking (`trust.md` section 11).
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use iroh::EndpointAddr;
@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::mesh::{Accepted, Effect, Envelope, Mesh, MessageKind, Notice};
+use crate::sync::lock;
 use crate::wire;
 
 /// How often time passes for the mesh.
@@ -67,10 +68,6 @@ impl Drop for MeshRun {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-fn lock(mesh: &Mutex<Mesh>) -> MutexGuard<'_, Mesh> {
-    mesh.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl MeshParts {

@@ -1,7 +1,7 @@
 //! Facts about connections: of one connection, and per peer if monitoring is on (`config.md` section 6).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use iroh::endpoint::{
@@ -11,6 +11,7 @@ use iroh::{EndpointId, TransportAddr};
 use tokio::task::JoinSet;
 
 use crate::limits::MAX_MONITORED_PEERS;
+use crate::sync::lock;
 
 /// What is known of one connection now.
 #[derive(Clone, Debug, Default)]
@@ -120,10 +121,6 @@ impl EndpointHooks for MonitorHook {
         self.0.begin(connection);
         AfterHandshakeOutcome::accept()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Monitor {

@@ -1,7 +1,7 @@
 //! A node: one endpoint with its router, content store, documents and gossip, in memory or in a folder.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iroh::Endpoint;
@@ -32,6 +32,7 @@ use crate::config::NetworkConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::rpc::BoxFuture;
+use crate::sync::lock;
 
 /// What a node is opened with.
 #[derive(Clone, Debug)]
@@ -337,10 +338,6 @@ impl NodeCore {
         let fresh = async { accepted.queue.lock().await.recv().await.ok_or_else(failure::node_closed) };
         accepted.inbox.next(fresh).await
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn check_protocols(options: &NodeOptions) -> Result<()> {

@@ -1,9 +1,8 @@
 //! The registry as a client reads it: joined at its first use, followed until the client closes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 use tokio::fs;
@@ -28,6 +27,7 @@ use crate::registry::{
     ArtifactRef, Bundle, Discovery, EndpointLease, Explained, Mirror, PREFIXES, Query, Standing, Wanted,
 };
 use crate::rpc::BoxFuture;
+use crate::sync::lock;
 
 /// Folder of the contracts that a client with a storage folder keeps.
 const CONTRACTS: &str = "contracts";
@@ -47,8 +47,8 @@ struct Joined {
     ledger: Arc<DocumentLedger>,
     discovery: Discovery,
     since: Instant,
-    /// Held while a contract is looked for, so that many who want it look once.
-    finding: AsyncMutex<()>,
+    /// One turn for each contract that is looked for, so that many who want it look once.
+    turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
     closing: CancellationToken,
     tasks: TaskTracker,
 }
@@ -77,7 +77,7 @@ impl ClientRegistry {
             ledger,
             discovery,
             since: Instant::now(),
-            finding: AsyncMutex::default(),
+            turns: Mutex::default(),
             closing,
             tasks,
         })))
@@ -138,8 +138,11 @@ impl ClientRegistry {
     }
 
     /// Finds a verified contract: known already, kept on disk, in the document, or in a collection.
-    pub(super) async fn contract(&self, service: &str, version: i32, id: &str, within: Duration) -> Result<Bundle> {
-        let _finding = self.0.finding.lock().await;
+    pub(super) async fn contract(&self, service: &str, version: i32, id: &str, until: Instant) -> Result<Bundle> {
+        let turn = self.0.turn(id);
+        let Ok(_turn) = timeout_at(until, turn.lock()).await else {
+            return Err(Error::new(ErrorKind::NotFound, "another search for the contract has not ended"));
+        };
         if let Some(bundle) = known(id) {
             return Ok(bundle);
         }
@@ -150,6 +153,7 @@ impl ClientRegistry {
         }
         let (service, contract_id) = (service.to_owned(), id.to_owned());
         let wanted = Wanted { service, version, contract_id, producer: self.0.producer };
+        let within = until.saturating_duration_since(Instant::now());
         let bundle = self.0.discovery.find(&wanted, within).await?;
         remember(&bundle);
         if let Some(folder) = folder {
@@ -173,6 +177,18 @@ impl ClientRegistry {
 }
 
 impl Joined {
+    /// Returns what whoever looks for the contract holds.
+    fn turn(&self, id: &str) -> Arc<AsyncMutex<()>> {
+        let mut turns = lock(&self.turns);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        turns.insert(id.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
+
     /// Looks for something; in the first three seconds as often as the document changes, until it is there.
     async fn once_there<T>(&self, find: impl Fn(&Mirror) -> Result<T>) -> Result<T> {
         let mut looks = self.mirror.looks();
@@ -193,12 +209,12 @@ impl Joined {
 
 /// Returns a contract that was verified in this process.
 pub(super) fn known(id: &str) -> Option<Bundle> {
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = lock(&KNOWN);
     known.iter().find(|bundle| bundle.contract.id() == id).cloned()
 }
 
 fn remember(bundle: &Bundle) {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     if known.len() >= limits::MAX_KNOWN_CONTRACTS {
         known.pop_front();
     }

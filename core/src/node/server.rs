@@ -1,7 +1,7 @@
 //! A server: a node that hosts services and admits consumers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -27,6 +27,7 @@ use crate::limits;
 use crate::mesh::Notice;
 use crate::registry::Offer;
 use crate::rpc::{self, BoxFuture, Caller, Dispatcher, DispatcherOptions, Load, Service};
+use crate::sync::lock;
 use crate::trust::{ConsumerAnswer, ServiceSummary};
 use crate::wire;
 
@@ -475,10 +476,6 @@ impl Inner {
 
 fn not_started() -> Error {
     Error::new(ErrorKind::State, "server is not started")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the public half of a root key that lives as long as the server.

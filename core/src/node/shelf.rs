@@ -1,6 +1,6 @@
 //! When the content of a node is made: with the node if it persists, else at its first use.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use iroh::Endpoint;
 use iroh::endpoint::Connection;
@@ -12,6 +12,7 @@ use super::failure;
 use super::handler::Guarded;
 use super::store::Content;
 use crate::error::Result;
+use crate::sync::lock;
 
 /// The place of a node's content. Most clients and servers only make calls and never need it.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Shelf {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Content>>> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.content)
     }
 
     fn made(&self) -> Option<Arc<Content>> {

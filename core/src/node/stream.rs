@@ -1,7 +1,7 @@
 //! Raw streams: bounded reads that lose nothing when they are given up, and writes one at a time.
 
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -11,10 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use super::failure;
 use crate::error::{Error, Result};
 use crate::rpc::BoxFuture;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::sync::lock;
 
 /// The sending direction of a stream. Clones are the same stream.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! What a server admits with: its gate, verifier and stores, and the tasks and files that belong to them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::mesh::{DriftConfig, Mesh};
+use crate::sync::lock;
 use crate::trust::{ConsumerAnswer, DelegatedPolicy, IidKeys};
 
 const FOLDER: &str = "trust";
@@ -201,7 +202,7 @@ impl TrustSettings {
 
     /// Returns the host's own store of nonces.
     pub(super) fn own_nonces(&self) -> MutexGuard<'_, Option<Arc<dyn NonceStore>>> {
-        self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.nonces)
     }
 
     async fn nonce_store(&self) -> Result<Arc<dyn NonceStore>> {

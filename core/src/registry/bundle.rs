@@ -14,9 +14,6 @@ use crate::limits;
 const CONTRACT_ENTRY: &str = "contract.bin";
 /// Name of the manifest in a collection.
 pub const MANIFEST_ENTRY: &str = "manifest.json";
-/// What a manifest holds that its contract does not.
-const PUBLISHED: [&str; 7] =
-    ["semver", "vcs_revision", "vcs_tag", "vcs_url", "changelog", "published_by", "published_at_epoch_ms"];
 const TYPES: &str = "types/";
 const TYPE_END: &str = ".bin";
 
@@ -94,12 +91,7 @@ impl Bundle {
             return Err(unfit("`type_hashes` of the manifest are not those of its types"));
         }
         // Nothing goes on that was not verified: the parts for older readers repeat what the types say.
-        let mut clean = contract.manifest();
-        for key in PUBLISHED {
-            if let (Some(value), Some(members)) = (manifest.get(key), clean.as_object_mut()) {
-                members.insert(key.to_owned(), value.clone());
-            }
-        }
+        let clean = contract.complete_manifest(&manifest)?;
         Ok(Self { contract, manifest: format!("{clean:#}\n").into() })
     }
 

@@ -54,10 +54,7 @@ impl Discovery {
         let started = Instant::now();
         let deadline = started + within;
         let inline = started + limits::INLINE_MANIFEST_WAIT.min(within / 2);
-        let mut waited = BTreeSet::new();
-        let inline = timeout_at(inline, self.inline(wanted, &mut waited)).await;
-        self.mirror.want_no_more(&waited);
-        let why = match inline {
+        let why = match timeout_at(inline, self.inline(wanted)).await {
             Ok(Ok(bundle)) => return Ok(bundle),
             Ok(Err(Miss(cause))) => cause,
             Err(_) => "the manifest did not arrive".to_owned(),
@@ -71,10 +68,10 @@ impl Discovery {
     }
 
     /// Waits for a manifest in the document that verifies; gives up when one is there that does not.
-    async fn inline(&self, wanted: &Wanted, waited: &mut BTreeSet<String>) -> Result<Bundle, Miss> {
+    async fn inline(&self, wanted: &Wanted) -> Result<Bundle, Miss> {
         let key = keys::manifest_key(&wanted.contract_id);
         let mut looks = self.mirror.looks();
-        let mut tried = BTreeSet::new();
+        let (mut tried, mut waits) = (BTreeSet::new(), self.mirror.waits());
         loop {
             looks.mark_unchanged();
             let seen = self.mirror.seen();
@@ -85,8 +82,7 @@ impl Discovery {
                     continue;
                 }
                 let Ok(Some(text)) = self.mirror.ledger().read(&entry.hash).await else {
-                    self.mirror.want(&entry.hash);
-                    waited.insert(entry.hash.clone());
+                    waits.want(&entry.hash);
                     continue;
                 };
                 tried.insert(entry.hash.clone());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::LeasePlace;
 use super::records::{self, is_hex_id};
+use crate::addr::NodeAddr;
 use crate::ids::EndpointId;
 use crate::{limits, wire};
 
@@ -149,6 +150,15 @@ impl EndpointLease {
     /// Tells whether the lease has not run out, with tolerance for clocks that differ.
     pub fn is_fresh(&self, now_ms: i64, skew_ms: i64) -> bool {
         now_ms <= self.lease_expires_epoch_ms.saturating_add(skew_ms)
+    }
+
+    /// Returns where the endpoint can be dialled.
+    pub fn addr(&self) -> NodeAddr {
+        NodeAddr {
+            endpoint_id: self.endpoint_id.clone(),
+            relay_url: self.relay_url.clone(),
+            direct_addresses: self.direct_addrs.iter().take(limits::MAX_DIAL_ADDRESSES).cloned().collect(),
+        }
     }
 
     /// Returns the endpoint.

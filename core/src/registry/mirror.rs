@@ -1,10 +1,12 @@
 //! A document that is followed: its small values in memory, and what of them is believed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +23,9 @@ use super::stores::{Board, Ledger, Record};
 use crate::addr::NodeAddr;
 use crate::clock::Clock;
 use crate::error::{ErrorKind, Result};
+use crate::ids::EndpointId;
 use crate::limits;
+use crate::sync::lock;
 
 /// What is looked at; the value of `manifests/` only when it is wanted.
 const FOLLOWED: [&str; 4] = ["contracts/", "manifests/", "services/", "_aster/"];
@@ -29,6 +33,10 @@ const FOLLOWED: [&str; 4] = ["contracts/", "manifests/", "services/", "_aster/"]
 const PACE: Duration = Duration::from_millis(20);
 /// Time in which a value arrives by itself; then it is fetched.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// Time after which a value that could not be fetched is tried again.
+const RETRY: Duration = Duration::from_secs(3);
+/// Values that are fetched at once; as many again may begin while these are under way.
+const MAX_FETCHES: usize = 8;
 /// First time at which what we have is compared again; the times between double.
 const FIRST_LOOK_AROUND: Duration = Duration::from_secs(1);
 /// How often a document without neighbours is joined again, and looked at in any case.
@@ -95,6 +103,7 @@ impl Mirror {
             let mut pause = FIRST_LOOK_AROUND;
             let mut around = Instant::now() + pause;
             let mut missing = BTreeMap::new();
+            let mut fetches = FuturesUnordered::new();
             loop {
                 let next = Instant::now() + PACE;
                 if let Err(error) = self.look().await {
@@ -104,11 +113,17 @@ impl Mirror {
                     warn!(target: "aster::registry", error = %error.message(), "cannot read the registry");
                 }
                 sleep_until(next).await;
-                let fetch = self.note_missing(&mut missing);
+                let due = self.note_missing(&mut missing);
                 tokio::select! {
                     changed = self.ledger.changed() => if changed.is_err() { return },
                     () = self.hinted(&mut last_hint) => {}
-                    () = sleep_until(fetch.unwrap_or(around)), if fetch.is_some() => self.fetch_missing(&mut missing).await,
+                    // Beside the looks: peers that are gone cost seconds.
+                    Some(hash) = fetches.next(), if !fetches.is_empty() => {
+                        missing.entry(hash).and_modify(|value| value.due = Some(Instant::now() + RETRY));
+                    }
+                    () = sleep_until(due.unwrap_or(around)), if due.is_some() && fetches.len() < MAX_FETCHES => {
+                        fetches.extend(due_values(&mut missing).map(|(hash, max)| self.fetch(hash, max)));
+                    }
                     () = sleep_until(around) => {
                         // What was written while we joined may have passed by: soon asked for again.
                         let is_settled = pause >= LOOK_AROUND;
@@ -139,7 +154,7 @@ impl Mirror {
     }
 
     /// Notes since when values are missing; returns when it is time to fetch one.
-    fn note_missing(&self, missing: &mut BTreeMap<String, (Instant, u64)>) -> Option<Instant> {
+    fn note_missing(&self, missing: &mut BTreeMap<String, Missing>) -> Option<Instant> {
         let seen = self.seen();
         let mut now_missing = BTreeMap::new();
         for prefix in FOLLOWED {
@@ -153,30 +168,21 @@ impl Mirror {
         now_missing.extend(manifests.into_iter().map(|hash| (hash, limits::MAX_INLINE_MANIFEST as u64)));
         missing.retain(|hash, _| now_missing.contains_key(hash));
         for (hash, max) in now_missing.into_iter().take(limits::MAX_MISSING_VALUES) {
-            missing.entry(hash).or_insert_with(|| (Instant::now() + PATIENCE, max));
+            missing.entry(hash).or_insert_with(|| Missing { due: Some(Instant::now() + PATIENCE), max });
         }
-        missing.values().map(|(due, _)| *due).min()
+        missing.values().filter_map(|value| value.due).min()
     }
 
-    /// Fetches what is due; what cannot be had is tried again, less and less often.
-    async fn fetch_missing(&self, missing: &mut BTreeMap<String, (Instant, u64)>) {
-        let now = Instant::now();
-        for (hash, (due, max)) in missing.iter_mut().filter(|(_, (due, _))| *due <= now) {
-            if let Err(error) = self.ledger.fetch(hash, *max).await {
-                debug!(target: "aster::registry", error = %error.message(), "a value of the registry is missing");
-            }
-            *due = Instant::now() + LOOK_AROUND / 5;
+    async fn fetch(&self, hash: String, max: u64) -> String {
+        if let Err(error) = self.ledger.fetch(&hash, max).await {
+            debug!(target: "aster::registry", error = %error.message(), "a value of the registry is missing");
         }
+        hash
     }
 
-    /// Says that somebody waits for a manifest.
-    pub(super) fn want(&self, hash: &str) {
-        lock(&self.wanted).insert(hash.to_owned());
-    }
-
-    /// Says that nobody waits any more.
-    pub(super) fn want_no_more(&self, hashes: &BTreeSet<String>) {
-        lock(&self.wanted).retain(|hash| !hashes.contains(hash));
+    /// Begins to wait for manifests.
+    pub(super) fn waits(&self) -> Waits<'_> {
+        Waits { mirror: self, hashes: BTreeSet::new() }
     }
 
     /// Joins the document again: in the beginning, and if nobody shares it with us any more.
@@ -185,14 +191,9 @@ impl Mirror {
             return;
         }
         let seen = self.seen();
-        let of_lease = |lease: &EndpointLease| NodeAddr {
-            endpoint_id: lease.endpoint_id.clone(),
-            relay_url: lease.relay_url.clone(),
-            direct_addresses: lease.direct_addrs.iter().take(limits::MAX_DIAL_ADDRESSES).cloned().collect(),
-        };
         let now = self.clock.epoch_ms();
         let fresh = seen.leases.all().filter(|lease| lease.is_fresh(now, limits::LEASE_SKEW_MS));
-        let mut peers: Vec<_> = fresh.map(of_lease).take(limits::MAX_REJOIN_PEERS).collect();
+        let mut peers: Vec<_> = fresh.map(EndpointLease::addr).take(limits::MAX_REJOIN_PEERS).collect();
         peers.extend(self.home.iter().cloned());
         peers.retain(|peer| !self.is_us(&peer.endpoint_id));
         if !peers.is_empty()
@@ -276,6 +277,11 @@ impl Mirror {
         query.resolve_all(&seen.snapshot, &seen.circle, &seen.leases, &self.rotation, self.clock.epoch_ms())
     }
 
+    /// Returns the endpoints that leases of any service name.
+    pub fn endpoints(&self) -> BTreeSet<EndpointId> {
+        self.seen().leases.all().filter_map(EndpointLease::endpoint).collect()
+    }
+
     /// Returns every lease of the contract and why it was dropped, if it was.
     pub fn explain(&self, query: &Query) -> Vec<Explained> {
         let seen = self.seen();
@@ -293,8 +299,41 @@ impl Mirror {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// A value that has not arrived.
+struct Missing {
+    /// When to fetch it; none while that is under way.
+    due: Option<Instant>,
+    max: u64,
+}
+
+/// Takes some of the values that are due.
+fn due_values(missing: &mut BTreeMap<String, Missing>) -> impl Iterator<Item = (String, u64)> {
+    let now = Instant::now();
+    let due = missing.iter_mut().filter(move |(_, value)| value.due.is_some_and(|due| due <= now));
+    due.take(MAX_FETCHES).map(|(hash, value)| {
+        value.due = None;
+        (hash.clone(), value.max)
+    })
+}
+
+/// The manifests that somebody waits for, until it is dropped.
+pub(super) struct Waits<'a> {
+    mirror: &'a Mirror,
+    hashes: BTreeSet<String>,
+}
+
+impl Waits<'_> {
+    /// Waits for one more.
+    pub(super) fn want(&mut self, hash: &str) {
+        self.hashes.insert(hash.to_owned());
+        lock(&self.mirror.wanted).insert(hash.to_owned());
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        lock(&self.mirror.wanted).retain(|hash| !self.hashes.contains(hash));
+    }
 }
 
 fn size_limit(key: &str) -> u64 {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::contract::Contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
+use crate::sync::lock;
 use crate::{VERSION, limits, wire};
 
 /// Looks of a producer at itself, for news that its leases must tell, between two writes of a lease.
@@ -179,7 +180,7 @@ impl Publisher {
     }
 
     fn change_health(&self, health: Health) {
-        let mut now = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = lock(&self.health);
         if *now != Health::Draining {
             *now = health;
         }
@@ -339,7 +340,7 @@ impl Publisher {
 
     fn state(&self) -> State {
         let load = self.vitals.load();
-        let health = match *self.health.lock().unwrap_or_else(PoisonError::into_inner) {
+        let health = match *lock(&self.health) {
             Health::Ready if load >= BUSY => Health::Degraded,
             health => health,
         };

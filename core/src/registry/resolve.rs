@@ -1,7 +1,7 @@
 //! Which endpoints serve a contract now (`registry.md` section 7).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::circle::Circle;
 use super::keys;
@@ -12,6 +12,7 @@ use super::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::status::StatusCode;
+use crate::sync::lock;
 use crate::wire;
 
 /// How endpoints are ordered.
@@ -81,7 +82,7 @@ pub struct Rotation(Mutex<HashMap<String, usize>>);
 
 impl Rotation {
     fn next(&self, contract_id: &str) -> usize {
-        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = lock(&self.0);
         let counter = counters.entry(contract_id.to_owned()).or_default();
         let now = *counter;
         *counter = now.wrapping_add(1);

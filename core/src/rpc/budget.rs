@@ -3,10 +3,11 @@
 //! At the limit only the oldest stream with an incomplete frame is read on; QUIC holds the others back.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
 use crate::limits;
+use crate::sync::lock;
 
 /// Frames below this size are not counted: the windows of their streams bound them.
 const LARGE: usize = 64 * 1024;
@@ -49,7 +50,7 @@ pub(crate) struct Queued {
 
 impl Budget {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client side of calls: submit, one task per call or session, dial again when the connection is gone.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -21,6 +21,7 @@ use crate::engine::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TicketMap;
 use crate::limits;
+use crate::sync::lock;
 use crate::wire::{self, CallHeader, Choice, Mode, StreamHeader, metadata};
 
 /// Submits calls to one server over a connection that is shared and dialled again when it was lost.
@@ -351,8 +352,4 @@ fn undialled(error: &Error) -> Failure {
         ErrorKind::AdmissionDenied => wire::not_admitted().into(),
         _ => Failure::lost(error.message()),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -19,6 +19,7 @@ use crate::engine::{Queue, ServicePlan, Signal, next_ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{EndpointId, TicketMap};
 use crate::limits;
+use crate::sync::lock;
 use crate::wire;
 
 /// Age up to which nobody watches whether a stream's client goes away, and no timer is set for it.
@@ -224,10 +225,6 @@ impl Dispatcher {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Scope {

@@ -110,6 +110,7 @@ struct Exchange<'a> {
     call: Arc<ClientCall>,
     alarm: Alarm,
     outbox_waits: bool,
+    may_move: bool,
     watch: Option<Watch>,
 }
 
@@ -123,8 +124,10 @@ impl<'a> Exchange<'a> {
     fn new(caller: &'a Caller, link: Arc<Link>, stream: BiStream, call: Arc<ClientCall>, attempt: Attempt) -> Self {
         let mut io = FrameStream::new(stream);
         io.share_budget(Share::new(link.budget.clone(), next_ticket()));
-        let mut exchange = Self { caller, link, io, call, alarm: Alarm::default(), outbox_waits: false, watch: None };
-        if attempt != Attempt::Only {
+        let may_move = attempt != Attempt::Only;
+        let alarm = Alarm::default();
+        let mut exchange = Self { caller, link, io, call, alarm, outbox_waits: false, may_move, watch: None };
+        if may_move {
             exchange.watch = exchange.look_out();
         }
         exchange
@@ -179,7 +182,7 @@ impl<'a> Exchange<'a> {
                 }
             };
             if aborted.is_ok()
-                && self.watch.is_some()
+                && self.may_move
                 && let Some(failure) = inbound.setback()
             {
                 self.io.abort(wire::ABORT_CANCELLED);

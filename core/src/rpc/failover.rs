@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 use std::task::Context;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::exchange::{self, Attempt, guard};
@@ -51,10 +54,8 @@ pub(crate) async fn run(routes: &dyn Routes, call: Arc<ClientCall>) {
     };
     let mut tried = Vec::new();
     let mut last = Failure::lost("no endpoint was tried");
-    let count = candidates.len();
-    for (number, Route { endpoint, caller }) in candidates.into_iter().enumerate() {
+    for (Route { endpoint, caller }, patience) in with_patience(candidates) {
         tried.push(endpoint.to_string());
-        let patience = if number + 1 < count { limits::ROUTE_DIAL } else { limits::CONNECT_TIMEOUT };
         match exchange::attempt(&caller, &call, Attempt::MayMove(patience)).await {
             None => return routes.answered(endpoint),
             Some(failure) => {
@@ -72,14 +73,27 @@ pub(crate) async fn run(routes: &dyn Routes, call: Arc<ClientCall>) {
     call.finish(last.status, last.connection_lost);
 }
 
+/// Adds how long each is dialled: not long while there are others.
+fn with_patience(candidates: Vec<Route>) -> impl Iterator<Item = (Route, Duration)> {
+    let last = candidates.len().saturating_sub(1);
+    candidates
+        .into_iter()
+        .enumerate()
+        .map(move |(number, route)| (route, if number < last { limits::ROUTE_DIAL } else { limits::CONNECT_TIMEOUT }))
+}
+
 /// Opens a connection for a session: to the first server that can be reached.
 pub(crate) async fn link(routes: &dyn Routes) -> Result<Arc<super::caller::Link>, Failure> {
     let candidates = routes.candidates().await.map_err(|error| Failure::from(error.to_status()))?;
     let mut last = Failure::lost("no endpoint was tried");
-    for Route { endpoint, caller } in candidates {
-        match Box::pin(caller.link()).await {
-            Ok(link) => return Ok(link),
-            Err(failure) => last = failure,
+    for (Route { endpoint, caller }, patience) in with_patience(candidates) {
+        match timeout(patience, Box::pin(caller.link())).await {
+            Ok(Ok(link)) => {
+                routes.answered(endpoint);
+                return Ok(link);
+            }
+            Ok(Err(failure)) => last = failure,
+            Err(_) => last = Failure::lost("no answer in time"),
         }
         routes.failed(endpoint);
     }

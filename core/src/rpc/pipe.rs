@@ -1,6 +1,6 @@
 //! A pair of connections in one process, with the flow control, reset and stop of a network stream.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::transport::{BiStream, BoxFuture, CloseCause, Connection, RecvHalf, SendHalf, StreamError};
 use crate::ids::EndpointId;
+use crate::sync::lock;
 
 /// Streams that may wait to be accepted.
 const BACKLOG: usize = 1024;
@@ -149,7 +150,7 @@ impl Direction {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn lost(&self) -> Option<StreamError> {
