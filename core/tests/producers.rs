@@ -5,6 +5,7 @@ mod support;
 #[path = "support/admission.rs"]
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aster_core::admission::{AdmissionPath, Delegation, PeerName};
@@ -41,10 +42,11 @@ fn id(seed: u8) -> EndpointId {
 }
 
 #[tokio::test]
-async fn producers_find_each_other_pass_the_gate_and_tell_each_other() {
+async fn tr3_producers_find_each_other_pass_the_gate_and_tell_each_other() {
     let issuer = Issuer::new();
     let first = producer(&issuer, 1, None).await;
     let at = first.server.addr_b64().expect("address");
+    let mut heard = first.server.mesh_notices().expect("a mesh");
     let second = producer(&issuer, 2, Some(&at)).await;
     let third = producer(&issuer, 3, Some(&at)).await;
     for running in [&first, &second, &third] {
@@ -53,11 +55,23 @@ async fn producers_find_each_other_pass_the_gate_and_tell_each_other() {
     let admitted = |running: &Running, seed| running.server.gate().admission(&PeerName::from(id(seed)));
     until("introduced", || admitted(&second, 3).is_some() && admitted(&third, 2).is_some()).await;
     assert_eq!(admitted(&second, 3).expect("an entry").path, AdmissionPath::Mesh);
-    let mut heard = first.server.mesh_notices().expect("a mesh");
-    let notice = Notice::Contract { service: "Echo".to_owned(), version: 1, collection_hash: "ab".to_owned() };
-    assert!(third.server.tell_mesh(notice.clone()));
-    let told = timeout(WAIT, heard.recv()).await.expect("in time").expect("heard");
-    assert_eq!(told, (id(3), notice));
+    // Both tell what they serve, signed.
+    let mut wanted = BTreeSet::from([(id(2), "contract"), (id(2), "lease"), (id(3), "contract"), (id(3), "lease")]);
+    while !wanted.is_empty() {
+        let (who, notice) = timeout(WAIT, heard.recv()).await.expect("in time").expect("heard");
+        assert_eq!(notice.service(), ("Echo", 1));
+        match notice {
+            Notice::Contract { collection_hash, .. } => {
+                assert_eq!(collection_hash.len(), 64);
+                wanted.remove(&(who, "contract"));
+            }
+            Notice::Lease { health, addressing, .. } => {
+                assert_eq!(health, "READY");
+                assert!(!addressing["direct_addrs"].as_array().expect("addresses").is_empty());
+                wanted.remove(&(who, "lease"));
+            }
+        }
+    }
     third.stop().await;
     until("who leaves is gone", || !second.server.mesh_members().contains(&id(3))).await;
     until("and off the allowlist", || admitted(&second, 3).is_none() && admitted(&first, 3).is_none()).await;
@@ -66,7 +80,7 @@ async fn producers_find_each_other_pass_the_gate_and_tell_each_other() {
 }
 
 #[tokio::test]
-async fn a_stolen_or_foreign_producer_credential_is_refused() {
+async fn tr3_a_stolen_or_foreign_producer_credential_is_refused() {
     let (issuer, other) = (Issuer::new(), Issuer::new());
     let first = producer(&issuer, 1, None).await;
     let at = first.server.addr_b64().expect("address");
@@ -109,7 +123,7 @@ fn toml_to_request(identity: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_mesh_survives_a_restart_and_refuses_a_damaged_state() {
+async fn tr21_the_mesh_survives_a_restart_and_refuses_a_damaged_state() {
     let folder = Folder::new();
     let issuer = Issuer::new();
     let identity = issuer.identity([1; 32], 3600);
@@ -133,7 +147,7 @@ async fn the_mesh_survives_a_restart_and_refuses_a_damaged_state() {
 }
 
 #[tokio::test]
-async fn joining_needs_a_credential_that_holds() {
+async fn tr19_joining_needs_a_credential_that_holds() {
     let issuer = Issuer::new();
     let at = "ab".repeat(32);
     let pairs = [GATED, ("ASTER_MESH_BOOTSTRAP", at.as_str())];
@@ -204,7 +218,7 @@ async fn connect(running: &Running, delegation: Delegation) -> aster_core::error
 }
 
 #[tokio::test]
-async fn a_delegated_consumer_calls_the_service_it_was_admitted_to() {
+async fn tr11_a_delegated_consumer_calls_the_service_it_was_admitted_to() {
     let (issuer, authority) = (Issuer::new(), Authority::new());
     let running = authority.server(&issuer, 5).await;
     let services = running.server.services().expect("services");
@@ -228,7 +242,7 @@ async fn a_delegated_consumer_calls_the_service_it_was_admitted_to() {
 }
 
 #[tokio::test]
-async fn bad_delegations_get_a_challenge_and_a_uniform_denial() {
+async fn tr11_bad_delegations_get_a_challenge_and_a_uniform_denial() {
     let (issuer, authority, other) = (Issuer::new(), Authority::new(), Authority::new());
     let running = authority.server(&issuer, 6).await;
     let services = running.server.services().expect("services");
@@ -252,7 +266,7 @@ async fn bad_delegations_get_a_challenge_and_a_uniform_denial() {
 
 /// A server that relays the challenge of another one learns nothing that it could use there.
 #[tokio::test]
-async fn a_relayed_challenge_is_refused_by_the_client() {
+async fn tr11_a_relayed_challenge_is_refused_by_the_client() {
     let authority = Authority::new();
     let node =
         open_node(&aster_core::node::NodeOptions { alpns: vec![b"aster.admission".to_vec()], ..network() }).await;

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_denies() {
+    async fn tr2_a_panic_denies() {
         let peer = EndpointId([1; 32]);
         assert_eq!(answer(&Broken(true), b"", peer).await, ("no".to_owned(), Some(Cause::Failed)));
         assert_eq!(answer(&Broken(false), b"", peer).await, ("no".to_owned(), Some(Cause::Empty)));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn places_for_verification_are_few_and_so_are_those_who_wait() {
+    async fn tr13_places_for_verification_are_few_and_so_are_those_who_wait() {
         let keeper = Doorkeeper::default();
         let mut taken = Vec::new();
         for _ in 0..limits::MAX_VERIFICATIONS {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn denials_leave_on_the_grid() {
+    async fn tr16_denials_leave_on_the_grid() {
         let received = Instant::now();
         assert_eq!(next_denial(received) - received, limits::DENIAL_GRID);
         tokio::time::advance(limits::DENIAL_GRID - std::time::Duration::from_millis(1)).await;

@@ -44,7 +44,7 @@ fn enter(gate: &Gate) -> Option<Fake> {
 }
 
 #[test]
-fn a_closed_gate_lets_in_who_was_admitted_until_the_deadline() {
+fn tr28_a_closed_gate_lets_in_who_was_admitted_until_the_deadline() {
     let (gate, clock) = gate(false);
     assert!(!gate.admits(&PEER) && enter(&gate).is_none() && gate.standing(&PEER, "S").is_none());
     gate.admit(PEER.into(), until(5000)).unwrap();
@@ -60,7 +60,7 @@ fn a_closed_gate_lets_in_who_was_admitted_until_the_deadline() {
 }
 
 #[test]
-fn removal_and_revocation_end_connections_at_once() {
+fn tr5_removal_and_revocation_end_connections_at_once() {
     let (gate, clock) = gate(false);
     gate.admit(PEER.into(), until(i64::MAX)).unwrap();
     let connection = enter(&gate).unwrap();
@@ -97,7 +97,7 @@ fn an_open_gate_keeps_connections_whose_deadline_passes_but_not_the_revoked() {
 }
 
 #[test]
-fn a_new_admission_is_seen_by_the_next_call_and_keeps_connections() {
+fn tr27_a_new_admission_is_seen_by_the_next_call_and_keeps_connections() {
     let (gate, clock) = gate(false);
     gate.admit(PEER.into(), until(5000)).unwrap();
     let connection = enter(&gate).unwrap();
@@ -110,7 +110,7 @@ fn a_new_admission_is_seen_by_the_next_call_and_keeps_connections() {
 }
 
 #[test]
-fn a_poisoned_lock_admits_nobody() {
+fn tr2_a_poisoned_lock_admits_nobody() {
     for open in [false, true] {
         let (gate, _) = gate(open);
         gate.admit(PEER.into(), until(i64::MAX)).unwrap();
@@ -144,7 +144,7 @@ fn places_are_counted_until_they_are_given_back() {
 }
 
 #[test]
-fn strangers_of_an_open_gate_leave_a_bounded_trace_and_no_entry() {
+fn tr17_strangers_of_an_open_gate_leave_a_bounded_trace_and_no_entry() {
     let (gate, _) = gate(true);
     for n in 0..100_000u32 {
         let mut id = [0; 32];
@@ -156,7 +156,7 @@ fn strangers_of_an_open_gate_leave_a_bounded_trace_and_no_entry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reaper_closes_in_time_and_follows_the_wall_clock() {
+async fn tr28_the_reaper_closes_in_time_and_follows_the_wall_clock() {
     let (gate, clock) = gate(false);
     let reaping = gate.clone();
     let reaper = tokio::spawn(async move { reaping.reap().await });

@@ -44,7 +44,7 @@ fn a_new_admission_moves_the_deadline() {
 }
 
 #[test]
-fn grants_for_a_service_are_for_that_service() {
+fn tr11_grants_for_a_service_are_for_that_service() {
     let mut list = PeerList::default();
     let special = Admission { service: Some("S".to_owned()), path: AdmissionPath::Delegated, ..admission(100) };
     list.admit(name(1), special.clone(), 0, NOBODY);
@@ -66,7 +66,7 @@ fn grants_for_a_service_are_for_that_service() {
 }
 
 #[test]
-fn when_full_the_expired_go_then_the_idle_least_recently_used_then_nobody() {
+fn tr17_when_full_the_expired_go_then_the_idle_least_recently_used_then_nobody() {
     let mut list = PeerList::with_capacity(3);
     for n in 1..=3 {
         assert!(list.admit(name(n), admission(if n == 2 { 10 } else { 100 }), 0, NOBODY));

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn denials_cost_five() {
+    fn tr13_denials_cost_five() {
         let mut rates = Rates::new((20.0, 1.0));
         let start = Instant::now();
         let denied = (0..30).take_while(|_| {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_without_limit_take_bounded_room() {
+    fn tr17_strangers_without_limit_take_bounded_room() {
         let mut rates = Rates::new((20.0, 1.0));
         let start = Instant::now();
         assert_eq!((0..MAX_RATE_BUCKETS + 10).filter(|n| rates.take(*n, start)).count(), MAX_RATE_BUCKETS);

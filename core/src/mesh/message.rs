@@ -149,7 +149,7 @@ pub enum Notice {
         version: i64,
         /// Contract id.
         contract_id: String,
-        /// Health, as the registry names it.
+        /// Health, as the registry names it, in upper case.
         health: String,
         /// Where it is served, as the registry has it.
         addressing: Value,

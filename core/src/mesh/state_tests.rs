@@ -65,7 +65,7 @@ fn mesh(members: &[&Peer]) -> Mesh {
 }
 
 #[test]
-fn membership_ends_with_the_credential() {
+fn tr21_membership_ends_with_the_credential() {
     let a = peer(1);
     let mut mesh = mesh(&[]);
     let expires = NOW / 1000 + 10;
@@ -79,7 +79,7 @@ fn membership_ends_with_the_credential() {
 }
 
 #[test]
-fn an_introduction_is_of_its_sender() {
+fn tr21_an_introduction_is_of_its_sender() {
     let (a, b) = (peer(1), peer(2));
     let mut mesh = mesh(&[]);
     let stolen = Envelope::parse(&a.introduce(NOW, NOW)).unwrap().payload;
@@ -89,7 +89,7 @@ fn an_introduction_is_of_its_sender() {
 }
 
 #[test]
-fn each_service_has_its_order_and_replays_leave_no_trace() {
+fn tr21_each_service_has_its_order_and_replays_leave_no_trace() {
     let a = peer(1);
     let mut mesh = mesh(&[&a]);
     let first = a.lease("S", NOW);
@@ -106,7 +106,7 @@ fn each_service_has_its_order_and_replays_leave_no_trace() {
 }
 
 #[test]
-fn a_departed_member_cannot_be_brought_back_by_its_own_old_words() {
+fn tr21_a_departed_member_cannot_be_brought_back_by_its_own_old_words() {
     let a = peer(1);
     let mut mesh = mesh(&[]);
     let (introduction, later) = (a.introduce(NOW, NOW), a.introduce(NOW, NOW + 2));
@@ -148,7 +148,7 @@ fn nobody_is_judged_in_the_grace_period() {
 }
 
 #[test]
-fn only_a_majority_makes_us_depart_and_a_right_clock_brings_us_back() {
+fn tr21_only_a_majority_makes_us_depart_and_a_right_clock_brings_us_back() {
     let peers: Vec<_> = (1..=7).map(peer).collect();
     let mut mesh = mesh(&peers.iter().collect::<Vec<_>>());
     let hear = |mesh: &mut Mesh, count: usize, at: u64, now: u64| {

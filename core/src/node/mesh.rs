@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::mesh::{Accepted, Effect, Envelope, Mesh, MessageKind, Notice};
+use crate::registry::Herald;
 use crate::sync::lock;
 use crate::wire;
 
@@ -192,11 +193,6 @@ impl MeshRun {
         self.notices.subscribe()
     }
 
-    /// Tells the other members something for their registries. False: too much waits.
-    pub(super) fn tell(&self, notice: Notice) -> bool {
-        self.outbox.try_send(Outgoing::Notice(notice)).is_ok()
-    }
-
     /// Leaves: the others are told, if that is quick, and the state is saved.
     pub(super) async fn leave(&self) {
         let (told, said) = tokio::sync::oneshot::channel();
@@ -205,6 +201,14 @@ impl MeshRun {
         }
         self.task.abort();
         self.parts.save().await;
+    }
+}
+
+impl Herald for MeshRun {
+    fn tell(&self, notice: Notice) {
+        if self.outbox.try_send(Outgoing::Notice(notice)).is_err() {
+            debug!(target: "aster::mesh", "too much waits: news of the registry are not told");
+        }
     }
 }
 

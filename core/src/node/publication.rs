@@ -4,20 +4,27 @@ use std::sync::Arc;
 
 use iroh::Endpoint;
 use serde_json::Value;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::debug;
 
 use super::document::{Document, ShareMode};
 use super::endpoint;
 use super::home::{Home, RegistryChoice};
 use super::ledger::{DocumentLedger, NodeArchive, TopicBoard};
+use super::mesh::MeshRun;
 use super::node::Node;
 use crate::addr::NodeAddr;
 use crate::clock::SystemClock;
 use crate::error::Result;
 use crate::ids::EndpointId;
 use crate::limits;
-use crate::registry::{self, Board, Mirror, Offer, Owner, Publisher, PublisherOptions, Standing, Vitals};
+use crate::mesh::Notice;
+use crate::registry::{
+    self, Board, Herald, Mirror, Offer, Outlets, Owner, Publisher, PublisherOptions, Standing, Vitals,
+};
 use crate::rpc::{BoxFuture, Dispatcher};
 
 /// What a server says about its registry.
@@ -68,7 +75,8 @@ impl Publication {
         folder: Option<&str>,
         options: &RegistryOptions,
         (channel, manifests): (&str, Option<&str>),
-        served: (Arc<Dispatcher>, u32),
+        (dispatcher, calls): (Arc<Dispatcher>, u32),
+        mesh: Option<Arc<MeshRun>>,
         offers: Vec<Offer>,
     ) -> Result<Arc<Self>> {
         let clock = Arc::new(SystemClock);
@@ -81,12 +89,11 @@ impl Publication {
         let board = join_board(node, &document, &peers).await;
         let standing = Standing::Member { endpoint, owner };
         let mirror = Mirror::new(ledger, board.clone(), clock.clone(), standing, peers);
-        let (dispatcher, calls) = served;
         let vitals = Arc::new(Pulse { endpoint: node.0.endpoint.clone(), dispatcher, calls });
         let publisher = Publisher::new(
             mirror.clone(),
             Arc::new(NodeArchive(node.clone())),
-            board,
+            Outlets { board, mesh: mesh.clone().map(|mesh| mesh as Arc<dyn Herald>) },
             clock,
             vitals,
             PublisherOptions {
@@ -102,6 +109,9 @@ impl Publication {
             offers,
         );
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
+        if let Some(mesh) = mesh {
+            tasks.spawn(heed(mesh.notices(), mirror.clone(), closing.clone()));
+        }
         tasks.spawn(mirror.run(closing.clone()));
         tasks.spawn(publisher.clone().run(closing.clone()));
         Ok(Arc::new(Self { document, owner, publisher, closing, tasks }))
@@ -127,6 +137,24 @@ impl Publication {
 impl Drop for Publication {
     fn drop(&mut self) {
         self.closing.cancel();
+    }
+}
+
+/// Looks at the document when other producers tell news: at most once a second.
+async fn heed(mut notices: Receiver<(EndpointId, Notice)>, mirror: Arc<Mirror>, closing: CancellationToken) {
+    let heed = async {
+        while !matches!(notices.recv().await, Err(RecvError::Closed)) {
+            // What else has come is the same reason to look.
+            notices = notices.resubscribe();
+            if let Err(error) = mirror.look().await {
+                debug!(target: "aster::registry", error = %error.message(), "cannot read the registry");
+            }
+            sleep(limits::HINT_PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = closing.cancelled() => {}
+        () = heed => {}
     }
 }
 

@@ -345,11 +345,6 @@ impl Server {
         Some(self.0.running()?.mesh?.notices())
     }
 
-    /// Tells the other producers something for their registries. False: there is no mesh, or too much waits.
-    pub fn tell_mesh(&self, notice: Notice) -> bool {
-        self.0.running().and_then(|running| running.mesh).is_some_and(|mesh| mesh.tell(notice))
-    }
-
     /// Tells whether every peer is admitted.
     pub fn is_open(&self) -> bool {
         self.0.gate.is_open()
@@ -397,15 +392,13 @@ impl Inner {
         let dispatcher = Dispatcher::new(services, self.gate.clone(), Arc::new(SystemClock), options)?;
         let trust = self.trust.open().await?;
         let node = self.host(calls, dispatcher.clone(), &trust).await?;
-        let publication = match self.publish(&node, (dispatcher.clone(), calls), offers).await {
-            Ok(publication) => publication,
-            Err(error) => {
-                node.close().await;
-                return Err(error);
-            }
+        let shown = async {
+            let mesh = self.join_mesh(&trust, &node)?;
+            let publication = self.publish(&node, (dispatcher.clone(), calls), mesh.clone(), offers).await?;
+            Ok((mesh, publication))
         };
-        let mesh = match self.join_mesh(&trust, &node) {
-            Ok(mesh) => mesh,
+        let (mesh, publication) = match shown.await {
+            Ok(shown) => shown,
             Err(error) => {
                 node.close().await;
                 return Err(error);
@@ -425,12 +418,13 @@ impl Inner {
         &self,
         node: &Node,
         served: (Arc<Dispatcher>, u32),
+        mesh: Option<Arc<MeshRun>>,
         offers: Vec<Offer>,
     ) -> Result<Arc<Publication>> {
         let folder = self.network.storage_path.as_deref();
         let manifests = lock(&self.manifests).clone();
         let named = (self.options.channel.as_str(), manifests.as_deref());
-        Publication::start(node, folder, &self.options.registry, named, served, offers).await
+        Publication::start(node, folder, &self.options.registry, named, served, mesh, offers).await
     }
 
     /// Opens the node of the server, with calls and admission beside its content.

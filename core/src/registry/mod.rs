@@ -1,7 +1,7 @@
 //! The registry: how producers publish contracts and live endpoints, and how consumers find and check them
 //! (`registry.md`).
 //!
-//! Rules only, over small traits ([`Ledger`], [`Archive`], [`Board`]) that nodes implement on documents, blobs and
+//! Rules only, over small traits ([`Ledger`], [`Archive`], [`Board`], [`Herald`]) that nodes implement on documents, blobs and
 //! gossip, and tests in memory. [`Publisher`] writes, [`Mirror`] follows a document, [`Snapshot`] and [`Circle`] say
 //! what of it is believed, [`LeaseBook`] and [`Query`] pick endpoints, [`Discovery`] finds verified contracts.
 //!
@@ -34,8 +34,8 @@ pub use keys::{
 pub use lease::{EndpointLease, Health};
 pub use leases::{LeaseBook, Sighting};
 pub use mirror::Mirror;
-pub use publisher::{Offer, Publisher, PublisherOptions, Vitals};
+pub use publisher::{Offer, Outlets, Publisher, PublisherOptions, Vitals};
 pub use records::{ArtifactRef, Owner};
 pub use resolve::{Explained, Query, Rotation, Strategy};
 pub use snapshot::{Author, Entry, Snapshot};
-pub use stores::{Archive, Board, Ledger, Record};
+pub use stores::{Archive, Board, Herald, Ledger, Record};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,12 +21,13 @@ use super::lease::{EndpointLease, Health};
 use super::mirror::Mirror;
 use super::records::{ArtifactRef, Owner};
 use super::snapshot::{Author, Snapshot};
-use super::stores::{Archive, Board, Ledger};
+use super::stores::{Archive, Board, Herald, Ledger};
 use crate::addr::NodeAddr;
 use crate::clock::Clock;
 use crate::contract::Contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
+use crate::mesh::Notice;
 use crate::sync::lock;
 use crate::{VERSION, limits, wire};
 
@@ -76,12 +77,21 @@ pub struct PublisherOptions {
     pub manifests: Vec<Value>,
 }
 
+/// Where the news of a producer go, beside its document.
+#[derive(Clone, Default)]
+pub struct Outlets {
+    /// Who reads the document.
+    pub board: Option<Arc<dyn Board>>,
+    /// The other producers.
+    pub mesh: Option<Arc<dyn Herald>>,
+}
+
 /// Publishes the services of a producer, as long as somebody [runs](Self::run) it.
 pub struct Publisher {
     mirror: Arc<Mirror>,
     ledger: Arc<dyn Ledger>,
     archive: Arc<dyn Archive>,
-    board: Option<Arc<dyn Board>>,
+    outlets: Outlets,
     clock: Arc<dyn Clock>,
     vitals: Arc<dyn Vitals>,
     options: PublisherOptions,
@@ -117,7 +127,7 @@ impl Publisher {
     pub fn new(
         mirror: Arc<Mirror>,
         archive: Arc<dyn Archive>,
-        board: Option<Arc<dyn Board>>,
+        outlets: Outlets,
         clock: Arc<dyn Clock>,
         vitals: Arc<dyn Vitals>,
         options: PublisherOptions,
@@ -127,7 +137,7 @@ impl Publisher {
             ledger: mirror.ledger().clone(),
             mirror,
             archive,
-            board,
+            outlets,
             clock,
             vitals,
             options,
@@ -278,9 +288,10 @@ impl Publisher {
         let bundle = Bundle::publish(contract, given, &author, self.clock.epoch_ms());
         let key = keys::contract_key(contract.id());
         let before = seen.snapshot.value_by(&key, &author).and_then(|value| ArtifactRef::parse(value, contract.id()));
-        if !self.is_published(&seen.snapshot, &bundle, before.as_ref()).await {
-            self.store(&bundle, before.as_ref()).await?;
-        }
+        let collection_hash = match &before {
+            Some(before) if self.is_published(&seen.snapshot, &bundle, before).await => before.collection_hash.clone(),
+            _ => self.store(&bundle, before.as_ref()).await?,
+        };
         let id = Bytes::copy_from_slice(contract.id().as_bytes());
         let description = contract.description();
         let version = keys::version_key(&description.service, description.version);
@@ -289,12 +300,16 @@ impl Publisher {
             self.write_if_new(&seen.snapshot, key, id.clone()).await.map_err(|error| Failed("pointers", error))?;
         }
         self.send(self.hint_of(HintKind::ContractPublished, offer)).await;
+        let (service, version) = (description.service.clone(), i64::from(description.version));
+        self.tell(Notice::Contract { service, version, collection_hash });
         Ok(())
     }
 
     /// Tells whether all of this, publication time aside, is published already.
-    async fn is_published(&self, snapshot: &Snapshot, bundle: &Bundle, before: Option<&ArtifactRef>) -> bool {
-        let Some(before) = before.filter(|before| before.collection_format == "index") else { return false };
+    async fn is_published(&self, snapshot: &Snapshot, bundle: &Bundle, before: &ArtifactRef) -> bool {
+        if before.collection_format != "index" {
+            return false;
+        }
         let author = self.options.owner.author;
         let written = snapshot.newest(&keys::manifest_key(bundle.contract.id()), |other| *other == author);
         let Some(written) = written else { return false };
@@ -309,7 +324,8 @@ impl Publisher {
             && self.archive.has(&before.collection_hash).await.unwrap_or(false)
     }
 
-    async fn store(&self, bundle: &Bundle, before: Option<&ArtifactRef>) -> Result<(), Failed> {
+    /// Publishes a collection in place of the one before; returns its hash.
+    async fn store(&self, bundle: &Bundle, before: Option<&ArtifactRef>) -> Result<String, Failed> {
         let hash =
             self.archive.store(bundle.files(), collection_tag).await.map_err(|error| Failed("collection", error))?;
         let contract_id = bundle.contract.id();
@@ -330,12 +346,10 @@ impl Publisher {
             let written = self.ledger.write(keys::manifest_key(contract_id), compact.into()).await;
             written.map_err(|error| Failed("manifest", error))?;
         }
-        match before.map(|before| &before.collection_hash) {
-            Some(old) if *old != hash => {
-                self.archive.untag(collection_tag(old)).await.map_err(|error| Failed("old tag", error))
-            }
-            _ => Ok(()),
+        if let Some(old) = before.map(|before| &before.collection_hash).filter(|old| **old != hash) {
+            self.archive.untag(collection_tag(old)).await.map_err(|error| Failed("old tag", error))?;
         }
+        Ok(hash)
     }
 
     fn state(&self) -> State {
@@ -389,6 +403,7 @@ impl Publisher {
             let key = keys::lease_key(&lease.service, &lease.contract_id, &lease.endpoint_id);
             self.ledger.write(key, lease.to_json().into()).await?;
             self.send(self.hint_of(HintKind::LeaseUpserted, offer)).await;
+            self.tell(news_of(lease));
         }
         Ok(())
     }
@@ -455,12 +470,30 @@ impl Publisher {
         }
     }
 
+    /// Tells the other producers.
+    fn tell(&self, notice: Notice) {
+        if let Some(mesh) = &self.outlets.mesh {
+            mesh.tell(notice);
+        }
+    }
+
     /// Sends a hint; a lost one costs readers a second, no more.
     async fn send(&self, hint: Hint) {
-        let Some(board) = &self.board else { return };
+        let Some(board) = &self.outlets.board else { return };
         if let Err(error) = board.send(hint.to_json().into()).await {
             debug!(target: "aster::registry", error = %error.message(), "cannot send a hint");
         }
+    }
+}
+
+/// Returns what the mesh is told of a lease.
+fn news_of(lease: EndpointLease) -> Notice {
+    Notice::Lease {
+        addressing: json!({"relay_url": lease.relay_url, "direct_addrs": lease.direct_addrs}),
+        service: lease.service,
+        version: i64::from(lease.version),
+        contract_id: lease.contract_id,
+        health: lease.health_status.to_ascii_uppercase(),
     }
 }
 

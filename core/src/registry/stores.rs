@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::snapshot::Author;
 use crate::error::Result;
+use crate::mesh::Notice;
 use crate::rpc::BoxFuture;
 
 /// An entry of a document, without its value.
@@ -84,4 +85,10 @@ pub trait Board: Send + Sync {
 
     /// Waits for a message. Cancel-safe.
     fn next(&self) -> BoxFuture<'_, Result<Bytes>>;
+}
+
+/// The producers' mesh, which carries news of contracts and leases signed (`trust.md` section 11).
+pub trait Herald: Send + Sync {
+    /// Tells the other producers; lost if too much waits.
+    fn tell(&self, notice: Notice);
 }

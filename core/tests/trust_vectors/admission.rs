@@ -68,7 +68,7 @@ async fn verify(server: &Server, kind: &str, document: &[u8], peer: EndpointId) 
 }
 
 #[tokio::test]
-async fn negative() {
+async fn tr22_negative() {
     let vectors = vectors();
     let mut refused = 0;
     for entry in list(&vectors["negative"]) {
@@ -92,7 +92,7 @@ async fn negative() {
 }
 
 #[tokio::test]
-async fn tolerated_and_credentials_are_admitted() {
+async fn tr22_tolerated_and_credentials_are_admitted() {
     let vectors = vectors();
     for entry in list(&vectors["tolerated"]) {
         let server = Server::new(false);
@@ -116,7 +116,7 @@ async fn tolerated_and_credentials_are_admitted() {
 }
 
 #[tokio::test]
-async fn ott_sequences() {
+async fn tr7_ott_sequences() {
     for entry in list(&vectors()["ott_sequences"]) {
         let mut server = Server::new(false);
         for step in list(&entry["steps"]) {
@@ -135,7 +135,7 @@ async fn ott_sequences() {
 }
 
 #[tokio::test]
-async fn admission_requests() {
+async fn tr16_admission_requests() {
     let vectors = vectors();
     let peer = peer(&vectors["admission"]["peer"]);
     assert_eq!(ConsumerAnswer::denial().to_json(), text(&vectors["admission"]["denied"]));
@@ -178,7 +178,7 @@ async fn admission_requests() {
 }
 
 #[test]
-fn admission_responses() {
+fn tr15_admission_responses() {
     let vectors = vectors();
     let admitted = peer(&vectors["admission"]["server_endpoint_id"]).to_string();
     for entry in list(&vectors["admission"]["responses"]) {

@@ -27,7 +27,7 @@ fn proof(hex: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn delegated() {
+fn tr11_delegated() {
     let vectors = vectors();
     let group = &vectors["delegated"];
     let now = vectors["now"].as_u64().expect("now");

@@ -86,7 +86,7 @@ fn server() -> Sources {
 }
 
 #[test]
-fn gate() {
+fn tr1_gate() {
     let vectors = vectors();
     for entry in list(&vectors["gate"]["single_source"]) {
         let mut sources = server();
@@ -158,7 +158,7 @@ fn bad_sources(case: &str) -> Vec<Sources> {
 }
 
 #[test]
-fn gate_errors() {
+fn tr18_gate_errors() {
     for entry in list(&vectors()["gate"]["errors"]) {
         let case = text(&entry["case"]);
         for sources in bad_sources(case) {

@@ -23,7 +23,7 @@ fn keys(config: &Value) -> IidKeys {
 }
 
 #[test]
-fn iid() {
+fn tr4_iid() {
     let iid = &vectors()["iid"];
     let (keys, peer) = (keys(&iid["config"]), peer(&iid["peer"]));
     let without = IidKeys::default();
@@ -42,7 +42,7 @@ fn iid() {
 
 /// What is true today need not be true when the certificate has expired.
 #[test]
-fn certificates_have_a_time() {
+fn tr4_certificates_have_a_time() {
     let iid = &vectors()["iid"];
     let case = list(&iid["cases"]).iter().find(|case| case["name"] == "aws-ok").expect("case");
     let attributes = serde_json::from_value(case["attributes"].clone()).expect("attributes");
@@ -54,7 +54,7 @@ fn certificates_have_a_time() {
 
 /// Documents as AWS gives them: with signed attributes, in lines, in BER. Made with the key of the vectors.
 #[test]
-fn documents_of_aws_in_their_forms() {
+fn tr4_documents_of_aws_in_their_forms() {
     let iid = &vectors()["iid"];
     let tokens: Value = serde_json::from_str(include_str!("aws_tokens.json")).expect("JSON");
     let attributes = BTreeMap::from([
@@ -71,7 +71,7 @@ fn documents_of_aws_in_their_forms() {
 
 /// Damage anywhere refuses, and nothing panics.
 #[test]
-fn damaged_documents_are_refused() {
+fn tr4_damaged_documents_are_refused() {
     let iid = &vectors()["iid"];
     let (keys, peer) = (keys(&iid["config"]), peer(&iid["peer"]));
     for name in ["aws-ok", "gcp-ok"] {

@@ -71,7 +71,7 @@ fn limits_are_those_of_core() {
 }
 
 #[test]
-fn capability() {
+fn tr23_capability() {
     for entry in list(&vectors()["capability"]) {
         let roles = list(&entry["roles"]).iter().map(|role| text(role).to_owned()).collect();
         // A kind that core does not know cannot even be declared.
@@ -136,7 +136,7 @@ fn bytes(hex: &Value) -> [u8; 32] {
 }
 
 #[test]
-fn signatures() {
+fn tr26_signatures() {
     for entry in list(&vectors()["signatures"]) {
         let [key, message, signature] =
             ["public_key", "message", "signature"].map(|name| hex::decode(text(&entry[name])).expect("hex"));
@@ -146,7 +146,7 @@ fn signatures() {
 }
 
 #[test]
-fn identity_restore() {
+fn tr6_identity_restore() {
     let vectors = vectors();
     for case in list(&vectors["identity_restore"]) {
         let file = IdentityFile::parse(IDENTITY_FILE, &restore_file(&vectors, case)).expect("parses");

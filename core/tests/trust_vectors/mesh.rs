@@ -39,7 +39,7 @@ fn topics_and_messages() {
 }
 
 #[test]
-fn flows() {
+fn tr21_flows() {
     let vectors = vectors();
     let root_pubkey = bytes(&vectors["keys"][text(&vectors["mesh"]["root"])]["public"]);
     let own = id(&vectors["keys"]["server"]["public"]);
@@ -87,7 +87,7 @@ fn isolating(mesh: &Mesh, who: &EndpointId, now: u64) -> Mesh {
 }
 
 #[test]
-fn drift() {
+fn tr21_drift() {
     let mesh = &vectors()["mesh"];
     let config = DriftConfig::default();
     assert_eq!(mesh["drift_tolerance_ms"], config.drift_tolerance_ms);
@@ -104,7 +104,7 @@ fn drift() {
 }
 
 #[tokio::test]
-async fn producer_admission() {
+async fn tr3_producer_admission() {
     let vectors = vectors();
     let own = peer(&vectors["admission"]["server_endpoint_id"]);
     for entry in list(&vectors["admission"]["producer"]) {

@@ -41,12 +41,29 @@ struct House {
     archive: Arc<MemoryArchive>,
     clock: Arc<FixedClock>,
     topic: broadcast::Sender<Bytes>,
+    told: Arc<Told>,
+}
+
+/// Keeps what other producers are told.
+#[derive(Default)]
+struct Told(Mutex<Vec<Notice>>);
+
+impl Herald for Told {
+    fn tell(&self, notice: Notice) {
+        lock(&self.0).push(notice);
+    }
 }
 
 impl House {
     fn new() -> Self {
         let clock = Arc::new(FixedClock::new(1_000_000));
-        Self { sheet: Arc::default(), archive: Arc::default(), clock, topic: broadcast::channel(64).0 }
+        Self {
+            sheet: Arc::default(),
+            archive: Arc::default(),
+            clock,
+            topic: broadcast::channel(64).0,
+            told: Arc::default(),
+        }
     }
 
     fn options(&self, author: u8, creator: u8) -> PublisherOptions {
@@ -71,7 +88,8 @@ impl House {
         let body = Arc::new(Body::default());
         let offers = vec![Offer { contract: contract(), modes: vec!["fory1".to_owned()] }];
         let (archive, clock) = (self.archive.clone(), self.clock.clone());
-        let publisher = Publisher::new(mirror.clone(), archive, Some(board), clock, body.clone(), options, offers);
+        let outlets = Outlets { board: Some(board), mesh: Some(self.told.clone()) };
+        let publisher = Publisher::new(mirror.clone(), archive, outlets, clock, body.clone(), options, offers);
         Desk { publisher, mirror, body, closing: CancellationToken::new(), running: Vec::new() }
     }
 
@@ -181,6 +199,14 @@ async fn leases_are_refreshed_and_tell_news_at_once() {
     desk.lease_where(&house, |lease| lease.health_status == "draining").await;
     assert!(desk.publisher.set_health("asleep").is_err());
     desk.stop().await;
+    // Other producers are told the same.
+    let told = std::mem::take(&mut *lock(&house.told.0));
+    let Some(Notice::Contract { collection_hash, .. }) = told.first() else { panic!("{told:?}") };
+    assert!(house.archive.collections.lock().unwrap().contains_key(collection_hash));
+    for wanted in ["READY", "DEGRADED", "DRAINING"] {
+        let is_told = |notice: &Notice| matches!(notice, Notice::Lease { health, .. } if health == wanted);
+        assert!(told.iter().any(is_told), "{wanted}");
+    }
 }
 
 #[tokio::test]
@@ -290,7 +316,7 @@ async fn an_old_value_counts_until_the_new_one_is_here_which_is_fetched_if_it_mu
 }
 
 #[tokio::test]
-async fn contracts_are_found_inline_or_collected_within_their_times_or_not_at_all() {
+async fn tr25_contracts_are_found_inline_or_collected_within_their_times_or_not_at_all() {
     let house = House::new();
     let desk = house.desk(house.options(1, 1)).start();
     let endpoint = desk.publisher.options.endpoint;

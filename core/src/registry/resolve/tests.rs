@@ -192,7 +192,7 @@ fn nothing_routable_is_not_found() {
 }
 
 #[test]
-fn pointers_of_strangers_are_not_followed() {
+fn tr25_pointers_of_strangers_are_not_followed() {
     let mut town = Town::new(1);
     town.lease(0, |_| {});
     let stranger = Entry {
