@@ -19,7 +19,8 @@ const COLLECT: u8 = b'C';
 const CHAT: u8 = b'B';
 const MESSAGE: [u8; LEN] = [ECHO; LEN];
 
-async fn bind(alpns: Vec<Vec<u8>>) -> Result<Endpoint, Fault> {
+/// Binds an endpoint on loopback.
+pub async fn bind(alpns: Vec<Vec<u8>>) -> Result<Endpoint, Fault> {
     let transport = QuicTransportConfig::builder().max_concurrent_bidi_streams(VarInt::from_u32(2048)).build();
     Ok(Endpoint::builder(presets::Minimal)
         .relay_mode(RelayMode::Disabled)

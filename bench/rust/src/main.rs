@@ -3,12 +3,14 @@
 //! `aster-bench serve SYSTEM` prints an address line and serves until stdin closes.
 //! `aster-bench load SYSTEM ADDRESS` reads `WORKLOAD SECONDS` lines and answers each with a JSON line.
 //! `aster-bench codec [SLICES] [MICROSECONDS]` compares the codec with the fory crate.
+//! `aster-bench admission [ROUNDS]` compares admission with the handshake before it.
 //! Calls run on one current_thread runtime, as bindings do.
 
 // The allocator of the Python and Node bindings, for both systems.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod admission;
 mod bare;
 mod codec;
 mod engine;
@@ -27,6 +29,9 @@ fn main() -> Outcome {
     if let Some(("codec", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return codec::run(rest);
     }
+    if let Some(("admission", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return admission::run(rest);
+    }
     let ours = args.get(1).is_some_and(|system| system == "engine");
     let interval = if ours { EVENT_INTERVAL } else { TOKIO_EVENT_INTERVAL };
     // One thread unless told otherwise: RESULTS.md has what more of them bring.
@@ -38,6 +43,9 @@ fn main() -> Outcome {
         ["serve", "engine"] => runtime.block_on(engine::serve()),
         ["load", "bare", address] => runtime.block_on(bare::load(address)),
         ["load", "engine", address] => runtime.block_on(engine::load(address)),
-        _ => Err("usage: aster-bench serve|load bare|engine [ADDRESS], or codec [SLICES] [MICROSECONDS]".into()),
+        _ => Err(
+            "usage: aster-bench serve|load bare|engine [ADDRESS], codec [SLICES] [MICROSECONDS], or admission [ROUNDS]"
+                .into(),
+        ),
     }
 }

@@ -41,7 +41,7 @@ const SESSION: &str = r#"{"service":"BenchSession","version":1,"scoped":"session
  "types":{"bench/Text":{"fields":[{"name":"body","type":"string"}]}},
  "methods":[{"name":"echo","pattern":"unary","request":"bench/Text","response":"bench/Text"}]}"#;
 
-fn plans() -> Result<[Arc<ServicePlan>; 2], Fault> {
+pub fn plans() -> Result<[Arc<ServicePlan>; 2], Fault> {
     Ok([ServicePlan::from_json(SHARED)?, ServicePlan::from_json(SESSION)?])
 }
 
