@@ -128,8 +128,12 @@ bench-codec: $(PY) ts/node_modules ## measures the codec against pyfory, the for
 	"$(CARGO_TARGET_DIR)/release/aster-bench" codec
 	node bench/node/codec.mjs
 
+bench-admission: ## measures what admission costs beyond the handshake
+	cargo build --locked --release -p aster-bench
+	"$(CARGO_TARGET_DIR)/release/aster-bench" admission
+
 clean: ## removes what was built inside the clone; the cache stays in CARGO_TARGET_DIR
 	rm -rf .venv ts/node_modules bench/node/grpc/node_modules ts/dist ts/native/*.node tests/node/dist python/aster/_aster*.so bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop test-fuzz check header lib wheel bench bench-full bench-adapters bench-codec clean
+.PHONY: help setup libs python node stage install demo test test-rust test-python test-node test-c test-go test-interop test-fuzz check header lib wheel bench bench-full bench-adapters bench-codec bench-admission clean

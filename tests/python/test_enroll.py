@@ -305,6 +305,24 @@ def test_tr20_a_kill_between_steps_leaves_the_old_file(cli, home, step):
     assert {mode(path) for path in Path().glob(".x.id.*")} <= {0o600}
 
 
+def test_tr20_commands_at_once_lose_nothing(cli, home):
+    names = [f"n{number}" for number in range(6)]
+    source = "import sys; from aster.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", source, *ENROLL, "producer", "--out", "x.id", "--name"]
+    running = [subprocess.Popen([*command, name], env=environment(HOME=str(home))) for name in names]
+    assert [process.wait(SECONDS) for process in running] == [0] * len(names)
+    written = [entry("x.id", name) for name in names]
+    assert {one["endpoint_id"] for one in written} == {written[0]["endpoint_id"]}, "one node key for all"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are of POSIX")
+def test_who_holds_the_file_too_long_is_told_of(cli, monkeypatch):
+    monkeypatch.setattr(private_files, "_LOCK_SECONDS", 0.0)
+    with private_files.changing(Path("x.id")):
+        assert "another command is changing files" in cli.failed(*ENROLL, "producer", "--name", "b", "--out", "x.id")
+    assert not Path("x.id").exists()
+
+
 def test_tr20_a_failure_leaves_the_old_file(cli, monkeypatch):
     cli.succeeded(*ENROLL, "producer", "--name", "a", "--out", "x.id")
     before = tree(".")

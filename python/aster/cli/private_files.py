@@ -7,8 +7,14 @@ import errno
 import os
 import secrets
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+try:
+    import fcntl
+except ImportError:  # Windows.
+    fcntl = None  # type: ignore[assignment]
 
 from aster.cli.output import note
 from aster.cli.places import home
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
 PRIVATE = 0o600
 PUBLIC = 0o644
 _HAS_MODES = os.name == "posix"
+_LOCK_SECONDS = 10.0
+_LOCK_PAUSE = 0.01
 
 
 def refuse_existing(path: Path) -> None:
@@ -41,6 +49,37 @@ def replace(path: Path, text: str) -> None:
     with _written(target, text, PRIVATE) as scratch:
         scratch.replace(target)
     _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def changing(path: Path) -> Generator[None, None, None]:
+    """Keep other commands from changing a file between what is read of it and what is written; they wait.
+
+    `TimeoutError` if another command does not end in ten seconds. The lock is on the folder and leaves no file behind;
+    Windows has none.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    _make_folder(folder)
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise TimeoutError(f"another command is changing files in {folder}") from None
+        time.sleep(_LOCK_PAUSE)
 
 
 def read(path: Path, *, was_named: bool = True) -> str:

@@ -51,14 +51,17 @@ def selected() -> tuple[str | None, dict[str, Any]]:
 
 def put(name: str, fields: Mapping[str, str]) -> None:
     """Set fields of a profile, which is made if it is new."""
-    private_files.replace(path(), _aster.put_profile(str(path()), text(), name, list(fields.items())))
+    with private_files.changing(path()):
+        private_files.replace(path(), _aster.put_profile(str(path()), text(), name, list(fields.items())))
 
 
 def use(name: str) -> None:
     """Make a profile the active one."""
-    private_files.replace(path(), _aster.use_profile(str(path()), text(), name))
+    with private_files.changing(path()):
+        private_files.replace(path(), _aster.use_profile(str(path()), text(), name))
 
 
 def remove(name: str) -> None:
     """Remove a profile; if it was active, none is."""
-    private_files.replace(path(), _aster.remove_profile(str(path()), text(), name))
+    with private_files.changing(path()):
+        private_files.replace(path(), _aster.remove_profile(str(path()), text(), name))

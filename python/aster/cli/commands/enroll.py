@@ -65,18 +65,20 @@ def node(
     _check(role, name, kind, unbound=unbound)
     granted = _attributes(role, name, capabilities, attributes)
     out = out.expanduser()
-    root, own = root_keys.find(root_key), node_key(identity, out)
-    if own.seed == root.seed:
-        raise CommandError("the root key is no node key")
-    made = signing.signed(
-        root,
-        signing.PRODUCER if role == "producer" else kind or signing.POLICY,
-        None if unbound else own.endpoint_id,
-        granted,
-        expires,
-    )
-    text = private_files.read(out) if out.exists() else ""
-    private_files.replace(out, _aster.enrolled_identity(str(out), text, name, own.seed, parts(made)))
+    root = root_keys.find(root_key)
+    with private_files.changing(out):
+        own = node_key(identity, out)
+        if own.seed == root.seed:
+            raise CommandError("the root key is no node key")
+        made = signing.signed(
+            root,
+            signing.PRODUCER if role == "producer" else kind or signing.POLICY,
+            None if unbound else own.endpoint_id,
+            granted,
+            expires,
+        )
+        text = private_files.read(out) if out.exists() else ""
+        private_files.replace(out, _aster.enrolled_identity(str(out), text, name, own.seed, parts(made)))
     is_ignored = ignore(out)
     _show(out, own.endpoint_id, name, signing.facts(made), quiet=quiet, is_ignored=is_ignored)
 
