@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aster_core::admission::{NonceStore, PeerName};
+use aster_core::engine::ServicePlan;
 use aster_core::error::Result;
+use aster_core::node::ServerOptions;
 use aster_core::rpc::BoxFuture;
 use aster_core::trust::ConsumerAnswer;
-use aster_core::wire;
+use aster_core::wire::{self, ADMISSION_ALPNS};
 use futures_util::StreamExt;
 use futures_util::stream;
 use iroh::endpoint::{Connection, PortmapperConfig, presets};
@@ -34,7 +36,6 @@ const CALLS: usize = 10;
 const GARBAGE: &[u8] = b"\0\0\0\0";
 /// How often a recording is played.
 const REPLAY_PACE: Duration = Duration::from_millis(200);
-const ADMISSIONS: [&[u8]; 2] = [wire::ALPN_CONSUMER_ADMISSION, wire::ALPN_PRODUCER_ADMISSION];
 
 /// An endpoint without a node around it.
 async fn stranger() -> Endpoint {
@@ -50,6 +51,18 @@ async fn crowd() -> Vec<Endpoint> {
 
 async fn dismiss(crowd: Vec<Endpoint>) {
     stream::iter(crowd).for_each_concurrent(AT_ONCE, |endpoint| async move { endpoint.close().await }).await;
+}
+
+/// A server that admits in all three ways.
+async fn closed(issuer: &Issuer) -> Running {
+    let contract = ServicePlan::from_json(support::ECHO).expect("plan").contract().id().to_owned();
+    let root = hex::encode(issuer.root);
+    let policy = format!(
+        "[published_services.\"Echo\"]\ncontract_id = '{contract}'\nhandle = 'acme'\naster_root_pubkey = '{root}'\n"
+    );
+    let identity = issuer.identity(world::NODE_SEED, 3600) + &policy;
+    let gated = [("ASTER_ALLOW_ALL_PRODUCERS", "false")];
+    Running::with_identity(&identity, &gated, ServerOptions::default()).await.expect("started")
 }
 
 /// Where a server is: one address of loopback.
@@ -72,7 +85,7 @@ async fn business_goes_on(running: &Running, issuer: &Issuer, calls: &Calls) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tr13_a_thousand_silent_strangers_delay_nobody() {
     let issuer = Issuer::new();
-    let running = Running::start(&issuer, &[("ASTER_ALLOW_ALL_PRODUCERS", "false")]).await;
+    let running = closed(&issuer).await;
     let client = connect(&running, &issuer.policy(3600, &[])).await.expect("admitted");
     let calls = Calls::new(&client);
     let (crowd, at) = (crowd().await, at(&running));
@@ -80,8 +93,9 @@ async fn tr13_a_thousand_silent_strangers_delay_nobody() {
     let silent = stream::iter(crowd.iter().enumerate()).map(|(number, endpoint)| {
         let at = at.clone();
         async move {
-            let connection = endpoint.connect(at, ADMISSIONS[number % ADMISSIONS.len()]).await.expect("connects");
-            if number % 4 >= ADMISSIONS.len() {
+            let connection =
+                endpoint.connect(at, ADMISSION_ALPNS[number % ADMISSION_ALPNS.len()]).await.expect("connects");
+            if number % 2 == 1 {
                 let (mut send, recv) = connection.open_bi().await.expect("a stream");
                 send.write_all(b"{").await.expect("written");
                 return (connection, Some((send, recv)));
@@ -100,7 +114,7 @@ async fn tr13_a_thousand_silent_strangers_delay_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tr13_a_thousand_flooding_strangers_delay_nobody() {
     let issuer = Issuer::new();
-    let running = Running::start(&issuer, &[("ASTER_ALLOW_ALL_PRODUCERS", "false")]).await;
+    let running = closed(&issuer).await;
     let client = connect(&running, &issuer.policy(3600, &[])).await.expect("admitted");
     let calls = Calls::new(&client);
     let (crowd, at) = (crowd().await, at(&running));
@@ -114,7 +128,7 @@ async fn tr13_a_thousand_flooding_strangers_delay_nobody() {
                 if is_over() {
                     return;
                 }
-                let alpn = ADMISSIONS[number % ADMISSIONS.len()];
+                let alpn = ADMISSION_ALPNS[number % ADMISSION_ALPNS.len()];
                 let asked = timeout(WAIT, ask(endpoint, at.clone(), alpn, b"{\"credential_json\":\"{}\"}"));
                 match asked.await {
                     Ok(Some(_)) => answered.fetch_add(1, Ordering::Relaxed),
@@ -253,12 +267,13 @@ async fn tr30_what_is_sent_before_the_handshake_has_ended_waits_for_it() {
     let server = at(&running);
     let socket = *server.ip_addrs().next().expect("an address");
     // The first connection leaves a ticket.
-    let first = ask(&endpoint, server.clone(), ADMISSIONS[0], &presentation(&issuer.policy(3600, &[]))).await;
+    let first =
+        ask(&endpoint, server.clone(), wire::ALPN_CONSUMER_ADMISSION, &presentation(&issuer.policy(3600, &[]))).await;
     assert!(ConsumerAnswer::parse(&first.expect("an answer")).expect("parses").admitted);
     let tap = Wiretap::before(socket).await;
     let tapped = EndpointAddr::new(server.id).with_ip_addr(tap.addr);
     let (connection, answer) =
-        ask_early(&endpoint, tapped, ADMISSIONS[0], &presentation(&issuer.token(3600, &[]))).await;
+        ask_early(&endpoint, tapped, wire::ALPN_CONSUMER_ADMISSION, &presentation(&issuer.token(3600, &[]))).await;
     assert!(ConsumerAnswer::parse(&answer.expect("an answer")).expect("parses").admitted);
     assert_eq!(spent.0.load(Ordering::SeqCst), 1);
     connection.close(0u32.into(), b"");
@@ -268,7 +283,8 @@ async fn tr30_what_is_sent_before_the_handshake_has_ended_waits_for_it() {
     let flight = std::mem::take(&mut *tap.flight.lock().expect("flight"));
     timeout(WAIT, replay(flight, socket)).await.expect("the server has seen it");
     let other = stranger().await;
-    let answer = ask(&other, server.clone(), ADMISSIONS[0], &presentation(&issuer.token(3600, &[]))).await;
+    let answer =
+        ask(&other, server.clone(), wire::ALPN_CONSUMER_ADMISSION, &presentation(&issuer.token(3600, &[]))).await;
     assert!(answer.is_some(), "a token of somebody who came after it");
     assert_eq!(spent.0.load(Ordering::SeqCst), 2, "the replayed token was not looked at");
 
