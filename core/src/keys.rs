@@ -11,9 +11,15 @@ use crate::ids::EndpointId;
 ///
 /// IO if the system has no randomness.
 pub fn generate() -> Result<([u8; 32], [u8; 32])> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::new(ErrorKind::Io, format!("no randomness: {error}")))?;
+    let seed = random()?;
     Ok((seed, SigningKey::from_bytes(&seed).verifying_key().to_bytes()))
+}
+
+/// Draws 32 bytes from the system.
+pub(crate) fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Error::new(ErrorKind::Io, format!("no randomness: {error}")))?;
+    Ok(bytes)
 }
 
 /// Returns the public key of a seed.
