@@ -29,7 +29,7 @@ pub unsafe extern "C" fn aster_credential_sign(
     unsafe {
         guard::run(err, || {
             let slot = self::out(out, "out")?;
-            let (draft, seed) = (json.require("json")?, require_key(seed, "seed")?);
+            let (draft, seed) = (json.given("json")?, require_key(seed, "seed")?);
             slot.write(aster_bytes_t::give(Enrollment::signed(draft.as_bytes(), seed)?.to_json().into_bytes()));
             Ok(())
         })
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn aster_credential_signing_bytes(
     // SAFETY: pointers are NULL or as the header says.
     unsafe {
         guard::run(err, || {
-            let (slot, draft) = (self::out(out, "out")?, json.require("json")?);
+            let (slot, draft) = (self::out(out, "out")?, json.given("json")?);
             slot.write(aster_bytes_t::give(Enrollment::signed_bytes_of(draft.as_bytes())?));
             Ok(())
         })
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn aster_credential_verify(
     // SAFETY: pointers are NULL or as the header says.
     unsafe {
         guard::run(err, || {
-            let (slot, document) = (self::out(out, "out")?, json.require("json")?);
+            let (slot, document) = (self::out(out, "out")?, json.given("json")?);
             let now = match read_time(now_s, "now_s")? {
                 0 => file::now(),
                 seconds => seconds,

@@ -10,7 +10,7 @@ use crate::config::read_role;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::file;
 use crate::guard;
-use crate::handle::{Home, borrow, give, handle, null_argument, out, take};
+use crate::handle::{Home, borrow, give, handle, out, take};
 use crate::slice::{aster_bytes_t, aster_str_t};
 
 /// Stands for the path of an identity that was given as text.
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn aster_identity_parse(
     unsafe {
         guard::run(err, || {
             let slot = self::out(out, "out")?;
-            let text = toml.read("toml")?.ok_or_else(|| null_argument("toml"))?.to_owned();
+            let text = toml.given("toml")?.to_owned();
             let file = IdentityFile::parse_alone(NO_PATH, &text)?;
             slot.write(give(aster_identity_t { home: Home::here(), file, text }));
             Ok(())

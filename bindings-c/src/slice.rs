@@ -95,6 +95,16 @@ impl aster_str_t {
         }
     }
 
+    /// Reads an argument that must be there, and may be empty: core judges what it says.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    pub(crate) unsafe fn given<'a>(self, name: &str) -> Result<&'a str> {
+        // SAFETY: passed on from the caller.
+        unsafe { self.read(name) }?.ok_or_else(|| null_argument(name))
+    }
+
     /// Reads an argument that must be there and not empty.
     ///
     /// # Safety
