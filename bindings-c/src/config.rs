@@ -225,13 +225,9 @@ pub unsafe extern "C" fn aster_config_get(
             let (config, slot) = (borrow(config, "config")?, self::out(out, "out")?);
             let key = key.require("key")?;
             let state = config.lock();
-            let (value, _) = state.settled.get(key).ok_or_else(|| {
+            let shown = state.settled.masked(key).ok_or_else(|| {
                 Error::new(ErrorKind::NotFound, format!("there is no field '{key}'")).with_detail("field", key)
             })?;
-            let shown = match key {
-                "secret_key" | "proxy_url" | "enrollment_credential_file" if !value.is_null() => Value::from("****"),
-                _ => value.clone(),
-            };
             slot.write(aster_bytes_t::give(shown.to_string().into_bytes()));
             Ok(())
         })

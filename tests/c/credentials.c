@@ -372,7 +372,19 @@ static void loading(void) {
     OK(aster_config_get(config, ASTER_STR("peer_ttl_s"), &out, &err));
     CHECK(check_bytes_equal(out, "60"));
     aster_bytes_free(&out);
+    OK(aster_config_set(config, ASTER_STR("{\"enrollment_credential_iid\":\"s3cret\",\"proxy_url\":\"http://a:s3cret@p\"}"),
+                        &err));
+    OK(aster_config_get(config, ASTER_STR("enrollment_credential_iid"), &out, &err));
+    CHECK(check_bytes_equal(out, "\"****\""));
+    aster_bytes_free(&out);
+    OK(aster_config_get(config, ASTER_STR("proxy_url"), &out, &err));
+    CHECK(check_bytes_equal(out, "\"http://***@p\""));
+    aster_bytes_free(&out);
+    OK(aster_config_get(config, ASTER_STR("secret_key"), &out, &err));
+    CHECK(check_holds(text(out), "\"****...") && out.len == 17);
+    aster_bytes_free(&out);
     OK(aster_config_describe(config, 0, &out, &err));
+    CHECK(!check_holds(text(out), "s3cret"));
     CHECK(check_holds(text(out), "aster.toml [trust]") && check_holds(text(out), "ann.id"));
     CHECK(check_holds(text(out), "peer entry>")); /* What it would present. */
     aster_bytes_free(&out);
