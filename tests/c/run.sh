@@ -38,9 +38,9 @@ python3 tests/c/trust_vectors.py "$vectors" >"$work/trust.txt"
 build() { # NAME SOURCES...
   cc -std=c99 -D_POSIX_C_SOURCE=200809L "${flags[@]}" "${sanitize[@]}" -I"$work" -Itests/c "${@:2}" "${link[@]}" -o "$work/$1"
 }
-for name in vectors codec credentials values payloads misuse calls gate lifetimes fork; do
+for name in vectors codec credential_vectors credentials values payloads misuse calls gate lifetimes fork; do
   sources=("tests/c/$name.c")
-  case "$name" in vectors | codec | credentials | values) ;; *) sources+=(tests/c/fixture.c) ;; esac
+  case "$name" in vectors | codec | credential_vectors | credentials | values) ;; *) sources+=(tests/c/fixture.c) ;; esac
   build "$name" "${sources[@]}"
   timeout 120 "$work/$name" "$work/codec.txt" "$work/trust.txt"
 done

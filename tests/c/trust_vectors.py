@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Prints trust.json as lines for credentials.c, columns in hex between tabs.
+"""Prints trust.json as lines for credential_vectors.c, columns in hex between tabs.
 
-`credential`: name, draft, seed, document as signing writes it, signed bytes, peer, root key. `negative` and `tolerated`: name, document, peer,
-root key, whether the document by itself is to be refused. `signature`: name, a credential with that key and signature, and
-the key. The time of all is in the first line.
+- `now`: the time of all.
+- `credential`: name, draft, seed, document as signing writes it, signed bytes, peer, root key.
+- `negative` and `tolerated`: name, document, peer, root key, whether the document by itself is to be refused.
+- `signature`: name, a credential with that key and signature, the key.
 """
 
 from __future__ import annotations
