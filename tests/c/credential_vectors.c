@@ -61,7 +61,7 @@ static void credential(const line_t *line, int64_t now) {
     CHECK(is_valid(document, key(line, 6), peer, now) && is_valid(document, NULL, aster_str(NULL), now));
 }
 
-static void vectors(const char *path) {
+static void tr22_tr26_vectors(const char *path) {
     FILE *file = fopen(path, "r");
     char *raw = NULL;
     size_t room = 0;
@@ -104,6 +104,6 @@ static void vectors(const char *path) {
 
 int main(int argc, char **argv) {
     CHECK(argc == 3);
-    vectors(argv[2]);
+    tr22_tr26_vectors(argv[2]);
     return 0;
 }

@@ -115,6 +115,26 @@ static void denied_and_admitted(fixture_t *f) {
     aster_client_free(client);
 }
 
+/* A token is sent once and spent once; the root key is no node key. */
+static void tr7_tr9_tokens_and_keys(fixture_t *f) {
+    const char *draft = text_of("{\"type\":\"ott\",\"expires_at\":%d,\"attributes\":{\"aster.role\":\"once\"}}", FAR);
+    aster_config_t *config = NULL;
+    aster_server_t *server = NULL;
+    uint8_t root_key[KEY];
+    aster_client_t *client;
+    aster_bytes_t token;
+    OK(aster_credential_sign(aster_str(draft), root_seed, &token, &err));
+    client = connect_with(f, (const char *)token.ptr, ASTER_OK);
+    is_known_as(f, client, " aster.role=once");
+    aster_client_free(client);
+    CHECK(connect_with(f, (const char *)token.ptr, ASTER_ERR_ADMISSION_DENIED) == NULL);
+    aster_bytes_free(&token);
+    OK(aster_keypair_public(root_seed, root_key, &err));
+    config = client_config(root_seed, text_of(",\"root_pubkey\":\"%s\"", hex_of(root_key)));
+    FAILS_WITH(ASTER_ERR_CONFIG, "root key", aster_server_new(f->runtime, config, NULL, &server, &err));
+    aster_config_free(config);
+}
+
 /* An explicit file beats the entry of the identity file, which beats the configured file. */
 static void files(fixture_t *f) {
     uint8_t node[KEY], node_key[KEY], other[KEY], other_key[KEY];
@@ -237,7 +257,7 @@ static int lists(fixture_t *f, const char *part) {
     return found;
 }
 
-static void removal(fixture_t *f) {
+static void tr5_removal(fixture_t *f) {
     aster_client_t *client = connect_with(f, policy("ops", NULL, root_seed), ASTER_OK);
     const char *id = id_of(client);
     aster_cq_t *cq = NULL;
@@ -277,7 +297,7 @@ static void by_hand(fixture_t *f) {
     aster_config_free(config);
 }
 
-static void revocation(fixture_t *f) {
+static void tr5_revocation(fixture_t *f) {
     const char *credential = policy("ops", NULL, root_seed);
     char kept[4096];
     aster_client_t *client;
@@ -354,10 +374,11 @@ int main(void) {
     OK(aster_keypair_generate(root_seed, root_key, &err));
     fixture_serve(&f, text_of("{\"root_pubkey\":\"%s\"}", hex_of(root_key)));
     denied_and_admitted(&f);
+    tr7_tr9_tokens_and_keys(&f);
     files(&f);
-    removal(&f);
+    tr5_removal(&f);
     by_hand(&f);
-    revocation(&f);
+    tr5_revocation(&f);
     misuse(&f);
     fixture_stop(&f);
     for (i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) CHECK(unlink(text_of("%s/%s", folder, NAMES[i])) == 0);

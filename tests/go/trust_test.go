@@ -158,7 +158,7 @@ func identityFile(t *testing.T, d *deployment, role string, producer bool) (stri
 	return path, id
 }
 
-func TestIdentitiesAndFiles(t *testing.T) {
+func TestTR6IdentitiesAndFiles(t *testing.T) {
 	d := setUpGated(t)
 	path, id := identityFile(t, d, "ann", false)
 	d.enter(t, aster.WithIdentity(path, ""))
@@ -183,7 +183,7 @@ func TestIdentitiesAndFiles(t *testing.T) {
 	d.denied(t, "no identity", aster.WithIdentity("", ""))
 }
 
-func TestServersOfIdentitiesAndConfigFiles(t *testing.T) {
+func TestTR6ServersOfIdentitiesAndConfigFiles(t *testing.T) {
 	keys := &deployment{}
 	keys.seed, keys.public = newKey(t)
 	path, _ := identityFile(t, keys, "desk", true)
@@ -216,7 +216,7 @@ func (d *deployment) waiting() <-chan error {
 	return done
 }
 
-func TestRemovalEndsCalls(t *testing.T) {
+func TestTR5RemovalEndsCalls(t *testing.T) {
 	d := setUpGated(t)
 	d.enter(t, aster.WithCredential(d.policy(t, "ops", "")))
 	id := d.client.Info().EndpointID
@@ -233,7 +233,7 @@ func TestRemovalEndsCalls(t *testing.T) {
 	d.seenAs(t, "ops") // Admitted again.
 }
 
-func TestRevocation(t *testing.T) {
+func TestTR5Revocation(t *testing.T) {
 	d := setUpGated(t)
 	credential := d.policy(t, "ops", "")
 	d.enter(t, aster.WithCredential(credential))
@@ -327,8 +327,8 @@ func TestKeysAndCredentials(t *testing.T) {
 	wantError(t, "unbound producer", err, aster.ErrCredential, "endpoint_id")
 }
 
-// TestCredentialVectors judges the documents of trust.json; what only servers refuse is counted.
-func TestCredentialVectors(t *testing.T) {
+// TestTR22CredentialVectors judges the documents of trust.json; what only servers refuse is counted.
+func TestTR22CredentialVectors(t *testing.T) {
 	type entry struct {
 		Name, Peer, Kind, Cause, Key string
 		Document                     string  `json:"credential_json"`

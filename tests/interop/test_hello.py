@@ -134,7 +134,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_closed_gate_asks_every_client_for_a_credential(
+def test_tr6_a_closed_gate_asks_every_client_for_a_credential(
     server: str, programs: dict[tuple[str, str], list[str]], deployment: Deployment, tmp_path: Path
 ) -> None:
     with serving(programs[server, "server"], tmp_path, root_pubkey=deployment.public.hex()) as address:

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_created_file_is_private_whole_and_replaces_nothing() {
+    fn tr20_a_created_file_is_private_whole_and_replaces_nothing() {
         let folder = std::env::temp_dir().join(format!("aster-{}", crate::ids::random_uuid()));
         make_folder(&folder).unwrap();
         let path = folder.join("root.key");
