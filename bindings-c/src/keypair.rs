@@ -46,7 +46,7 @@ pub unsafe extern "C" fn aster_keypair_public(
     unsafe {
         guard::run(err, || {
             let (seed, slot) = (require_key(seed, "seed")?, out(public_key.cast::<Key>(), "public_key")?);
-            slot.write(keys::public_key(seed)?);
+            slot.write(keys::public_half(seed));
             Ok(())
         })
     }
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn aster_keypair_write(
     unsafe {
         guard::run(err, || {
             let (path, seed) = (path.require("path")?, require_key(seed, "seed")?);
-            create_private_file(Path::new(path), &root_key_file(seed)?)
+            create_private_file(Path::new(path), &root_key_file(seed))
         })
     }
 }

@@ -226,6 +226,27 @@ static void files(fixture_t *f) {
     aster_config_free(config);
 }
 
+/* A file of the environment yields to the entry. */
+static void environment(fixture_t *f) {
+    aster_config_load_options_t load = ASTER_CONFIG_LOAD_OPTIONS_INIT;
+    const char *roles[2][2] = {{"ann.id", " aster.role=entry"}, {"", " aster.role=configured"}};
+    size_t i;
+    CHECK(setenv("ASTER_RELAY_MODE", "disabled", 1) == 0 && setenv("ASTER_BIND_ADDR", "127.0.0.1:0", 1) == 0);
+    CHECK(setenv("ASTER_ENROLLMENT_CREDENTIAL", text_of("%s/configured.cred", folder), 1) == 0);
+    for (i = 0; i < 2; i++) {
+        const aster_client_options_t options = ASTER_CLIENT_OPTIONS_INIT;
+        const char *path = text_of(roles[i][0][0] == 0 ? "" : "%s/%s", folder, roles[i][0]);
+        aster_config_t *config = NULL;
+        aster_client_t *client;
+        load.identity_path = aster_str(path);
+        OK(aster_config_load(&load, &config, &err));
+        client = fixture_dialled(fixture_dial(f, config, options), ASTER_OK);
+        is_known_as(f, client, roles[i][1]);
+        aster_client_free(client);
+        aster_config_free(config);
+    }
+}
+
 /* Starts a call of "wait" and returns it when its handler runs. */
 static aster_call_t *start_waiting(fixture_t *f, aster_client_t *client, aster_cq_t *cq) {
     const aster_call_options_t call = fixture_call(f, "wait");
@@ -376,6 +397,7 @@ int main(void) {
     denied_and_admitted(&f);
     tr7_tr9_tokens_and_keys(&f);
     files(&f);
+    environment(&f);
     tr5_removal(&f);
     by_hand(&f);
     tr5_revocation(&f);

@@ -2,19 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::parse::key_bytes;
 use super::sources::{File, secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::keys;
 
 /// Returns the text of a file with a root key.
-///
-/// # Errors
-///
-/// None for a seed of 32 bytes.
-pub fn root_key_file(seed: &[u8; 32]) -> Result<String> {
-    let document = json!({"private_key": hex::encode(seed), "public_key": hex::encode(keys::public_key(seed)?)});
-    Ok(format!("{document:#}\n"))
+pub fn root_key_file(seed: &[u8; 32]) -> String {
+    let document = json!({"private_key": hex::encode(seed), "public_key": hex::encode(keys::public_half(seed))});
+    format!("{document:#}\n")
 }
 
 /// Reads a file with a root key: its seed, and a warning if others may read or write it.
@@ -26,15 +21,19 @@ pub fn read_root_key(path: &str, file: &File) -> Result<([u8; 32], Option<String
     let wrong = |why: &str| Error::new(ErrorKind::Credential, format!("{path}: {why}")).with_detail("path", path);
     let (text, warning) = secret(path, file)?;
     let document: Value = serde_json::from_str(text).map_err(|_| wrong("not a root key"))?;
-    let seed = document.get("private_key").and_then(Value::as_str).and_then(key_bytes);
-    let seed = seed.ok_or_else(|| wrong("'private_key': expected 64 hex digits"))?;
-    let own = keys::public_key(&seed)?;
+    let seed =
+        document.get("private_key").and_then(key).ok_or_else(|| wrong("'private_key': expected 64 hex digits"))?;
     match document.get("public_key") {
-        Some(told) if told.as_str().and_then(key_bytes) != Some(own) => {
+        Some(told) if key(told) != Some(keys::public_half(&seed)) => {
             Err(wrong("'public_key' does not belong to 'private_key'"))
         }
         _ => Ok((seed, warning)),
     }
+}
+
+fn key(hex: &Value) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(hex.as_str()?, &mut key).ok().map(|()| key)
 }
 
 #[cfg(test)]
@@ -44,7 +43,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let text = root_key_file(&[7; 32]).unwrap();
+        let text = root_key_file(&[7; 32]);
         assert!(text.starts_with(&format!("{{\n  \"private_key\": \"{}\",\n  \"public_key\"", "07".repeat(32))));
         assert_eq!(read_root_key("k", &File::from(text.clone())).unwrap(), ([7; 32], None));
         let open = File::Text(text, Some(FileFacts { mode: 0o644, is_ours: true }));

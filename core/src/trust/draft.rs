@@ -18,7 +18,7 @@ impl Enrollment {
     ///
     /// CREDENTIAL for a draft that names another root key, or that no reader would take; IO without randomness.
     pub fn signed(document: &[u8], seed: &[u8; 32]) -> Result<Self> {
-        let mut made = draft(document, Some(keys::public_key(seed)?))?;
+        let mut made = draft(document, Some(keys::public_half(seed)))?;
         if made.kind == EnrollmentKind::OneTime && made.nonce.is_none() {
             made.nonce = Some(keys::random()?.to_vec());
         }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn signing_fills_in_what_is_missing() {
-        let root = keys::public_key(&SEED).unwrap();
+        let root = keys::public_half(&SEED);
         let policy = sign(&json!({"type": "policy", "expires_at": 100, "attributes": {"a": "b"}})).unwrap();
         assert_eq!((policy.root_pubkey, &policy.nonce, &policy.endpoint_id), (root, &None, &None));
         let named = json!({"credential_type": "ott", "root_pubkey": hex::encode_upper(root), "expires_at": 100,
