@@ -8,6 +8,7 @@ static pthread_t answering;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int started, stopped;
+static int32_t stop_code;
 
 static void count(int *counter) {
     pthread_mutex_lock(&lock);
@@ -30,10 +31,13 @@ void fixture_await_started(int before) {
     pthread_mutex_unlock(&lock);
 }
 
-void fixture_await_stopped(void) {
+int32_t fixture_await_stopped(void) {
+    int32_t code;
     pthread_mutex_lock(&lock);
     while (stopped < started) pthread_cond_wait(&changed, &lock);
+    code = stop_code;
     pthread_mutex_unlock(&lock);
+    return code;
 }
 
 static void reply(aster_incoming_t *incoming, const char *json) {
@@ -101,6 +105,9 @@ static void handle(const aster_event_t *event) {
         CHECK(aster_incoming_is_cancelled(event->incoming));
         OK(aster_incoming_reply(event->incoming, &late, &err)); /* Ignored. */
         aster_incoming_free(event->incoming);
+        pthread_mutex_lock(&lock);
+        stop_code = event->code;
+        pthread_mutex_unlock(&lock);
         count(&stopped);
         return;
     }

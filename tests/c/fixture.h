@@ -51,7 +51,7 @@ aster_call_options_t fixture_call(const fixture_t *f, const char *method);
 int fixture_started(void);
 /* Waits until more than that were. */
 void fixture_await_started(int before);
-/* Waits until every handler of "wait" that was started was told to stop. */
-void fixture_await_stopped(void);
+/* Waits until every handler of "wait" that was started was told to stop; returns the status the last one was told. */
+int32_t fixture_await_stopped(void);
 
 #endif

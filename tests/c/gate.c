@@ -265,7 +265,7 @@ static void ends_denied(aster_call_t *call, aster_cq_t *cq) {
     if (event.kind == ASTER_EVENT_FINISHED && event.code != ASTER_STATUS_PERMISSION_DENIED) check_print(event.error);
     CHECK(event.kind == ASTER_EVENT_FINISHED && event.code == ASTER_STATUS_PERMISSION_DENIED);
     CHECK(check_holds(aster_error_message(event.error), "not admitted"));
-    fixture_await_stopped();
+    CHECK(fixture_await_stopped() == ASTER_STATUS_UNAVAILABLE);
     aster_call_free(call);
 }
 
