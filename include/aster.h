@@ -206,6 +206,10 @@ typedef struct aster_cq_t aster_cq_t;
 // Made by the function that failed, owned by its caller, immutable, free of any parent.
 typedef struct aster_error_t aster_error_t;
 
+// What an identity file holds. Immutable, free of any parent. Servers and clients take the path of one in their
+// configuration.
+typedef struct aster_identity_t aster_identity_t;
+
 // A call that waits for its answer. Yours from CALL_STARTED on: reply or finish, then free.
 typedef struct aster_incoming_t aster_incoming_t;
 
@@ -343,9 +347,10 @@ typedef struct {
     aster_str_t address;
     // Channel of the services; absent: `rpc`.
     aster_str_t channel;
-    // Path of the credential to present; absent: that of the configuration, if any.
+    // Path of the credential to present, or of an identity file with one, whose node key is then used unless there is
+    // another; absent: the entry of the identity file, else the file of the configuration, if any.
     aster_str_t credential_path;
-    // The credential itself, JSON text; beats the path.
+    // The credential itself, JSON text; beats the path. Empty: none is presented.
     aster_str_t credential_json;
     // Time for dialling and admission; 0: 30 s, negative: no limit.
     int64_t connect_timeout_ms;
@@ -363,13 +368,15 @@ typedef struct {
     int32_t use_env;
     // Zero.
     uint32_t reserved;
-    // Path of a TOML file. Comes with a later version: UNSUPPORTED.
+    // Path of a TOML file; absent: none.
     aster_str_t toml_path;
-    // Path of an identity file. Comes with a later version: UNSUPPORTED.
+    // Path of an identity file; absent: that of the settings, else `.aster-identity` in the working directory if it is
+    // there. Empty: none.
     aster_str_t identity_path;
-    // Entry of the identity file.
+    // Name of the entry of the identity file; absent: the first with the role.
     aster_str_t peer;
-    // Role in the identity file.
+    // `producer` or `consumer`: whose settings `aster_config_get` and `aster_config_describe` show, and whose entry is
+    // checked at once. Servers are producers and clients consumers, whatever is said here.
     aster_str_t role;
 } aster_config_load_options_t;
 
@@ -652,6 +659,43 @@ aster_result_t aster_address_b64(const aster_address_t *address, aster_bytes_t *
 // Releases an address. NULL does nothing.
 void aster_address_free(aster_address_t *address);
 
+// Admits a peer without a credential: `endpoint_id` is 64 hex digits, `attributes_json` a JSON object of texts or absent.
+// It ends at `expires_at_s`, in seconds since 1970, and at the latest after the configured time; 0: after that time. What
+// the peer had is replaced.
+//
+// Any thread. Errors: ADDRESS for what is no endpoint id, LIMIT if the list is full, STATE if the endpoint is revoked.
+aster_result_t aster_server_peer_admit(aster_server_t *server,
+                                       aster_str_t endpoint_id,
+                                       aster_str_t attributes_json,
+                                       int64_t expires_at_s,
+                                       aster_error_t **err);
+
+// Ends the admission of a peer: its connections are closed and its calls cancelled within a second. It may be admitted
+// again.
+//
+// Any thread. Errors: ADDRESS for what is no endpoint id, NOT_FOUND if it was not admitted.
+aster_result_t aster_server_peer_remove(aster_server_t *server, aster_str_t endpoint_id, aster_error_t **err);
+
+// Refuses an endpoint (64 hex digits) or a credential (its JSON text) until `until_s`, in seconds since 1970, or for ever
+// (0), and ends what it has within a second. One of both is given. With `storage_path` it is kept over restarts.
+//
+// Blocking: waits for the disk. Errors: ADDRESS or CREDENTIAL for what is neither, LIMIT if the list is full, IO if it
+// could not be kept and holds until the end of the server only, STATE on a thread of the library.
+aster_result_t aster_server_revoke(aster_server_t *server,
+                                   aster_str_t endpoint_id,
+                                   aster_str_t credential_json,
+                                   int64_t until_s,
+                                   aster_error_t **err);
+
+// Writes the peers that are admitted, a JSON array: `endpoint_id`, `handle`, `attributes`, `admitted_at` and `expires_at`
+// in seconds since 1970, `admission_path` (`consumer`, `producer`, `mesh`, `delegated` or `manual`), and `service` if it
+// is for one only. Whom an open gate let in without a credential is not among them. The caller owns the text.
+//
+// Any thread.
+aster_result_t aster_server_peers(aster_server_t *server,
+                                  aster_bytes_t *json,
+                                  aster_error_t **err);
+
 // Submits a call, encoded here and now. With `q` NULL it reports to nobody: use `aster_call_read`.
 //
 // Any thread; never blocks. Events carry `tag` and `*out`. Errors: CODEC if the request does not fit its type, NOT_FOUND
@@ -703,8 +747,9 @@ void aster_call_free(aster_call_t *call);
 
 // Dials a server and asks for admission; the operation yields the client. `config` NULL: defaults.
 //
-// Any thread. Errors, at once or of the operation: ADDRESS, CONFIG without an address, CONNECT, ADMISSION_DENIED,
-// CREDENTIAL, UNSUPPORTED.
+// Any thread; may wait for files. Errors, at once or of the operation: ADDRESS, CONFIG without an address, CONNECT,
+// ADMISSION_DENIED if the server refuses, which is final, CREDENTIAL for a bad credential and for a server that trusts
+// another root key than the configured one, IO for a credential file that is missing, UNSUPPORTED.
 aster_result_t aster_client_connect(aster_runtime_t *runtime,
                                     const aster_config_t *config,
                                     const aster_client_options_t *options,
@@ -732,11 +777,13 @@ void aster_client_free(aster_client_t *client);
 // Any thread.
 aster_result_t aster_config_new(aster_config_t **out, aster_error_t **err);
 
-// Makes a configuration from the environment; an identity file in the working directory is used. `options` NULL:
-// defaults. It alone reads the environment: no other thread may change it meanwhile.
+// Makes a configuration from the environment, a TOML file and an identity file. `options` NULL: defaults. It alone reads
+// the environment: no other thread may change it meanwhile.
 //
-// Errors: CONFIG naming field and source, IO, UNSUPPORTED for what comes with later versions.
-aster_result_t aster_config_load(const aster_config_load_options_t *options, aster_config_t **out, aster_error_t **err);
+// Errors: CONFIG naming field and source, IO with detail `path`.
+aster_result_t aster_config_load(const aster_config_load_options_t *options,
+                                 aster_config_t **out,
+                                 aster_error_t **err);
 
 // Sets fields inline, which beats the environment: a JSON object of field names and values.
 //
@@ -745,6 +792,13 @@ aster_result_t aster_config_set(aster_config_t *config, aster_str_t fields_json,
 
 // Writes the value of a field as JSON text; secrets are masked. The caller owns it. Errors: NOT_FOUND.
 aster_result_t aster_config_get(const aster_config_t *config, aster_str_t key, aster_bytes_t *out, aster_error_t **err);
+
+// Writes every setting in force with its source: a JSON object if `as_json` is not 0, else lines for people. Secrets
+// are masked. The caller owns the text.
+aster_result_t aster_config_describe(const aster_config_t *config,
+                                     int32_t as_json,
+                                     aster_bytes_t *out,
+                                     aster_error_t **err);
 
 // Releases a configuration. NULL does nothing.
 void aster_config_free(aster_config_t *config);
@@ -852,6 +906,38 @@ void aster_cq_shutdown(aster_cq_t *cq);
 // Releases a queue and what its last events point to; its calls end. NULL does nothing. Never blocks.
 void aster_cq_free(aster_cq_t *cq);
 
+// Signs a credential with the seed of the root key, 32 bytes, and writes it as it is presented, JSON text that the
+// caller owns.
+//
+// `json` is an object with `credential_type` (`policy` or `ott`; `producer` or absent: a producer's), `expires_at`,
+// `attributes`, and `endpoint_id` unless whoever holds the credential is to be admitted. `root_pubkey` may be absent, a
+// one-time token without `nonce` gets a fresh one, a `signature` is replaced.
+//
+// Any thread. Errors: CREDENTIAL if it names another root key, or if no server would take it.
+aster_result_t aster_credential_sign(aster_str_t json, const uint8_t *seed, aster_bytes_t *out, aster_error_t **err);
+
+// Writes the bytes that the root key signs for a credential, for keys that are kept elsewhere. The caller owns them.
+//
+// Takes what `aster_credential_sign` takes, but `root_pubkey` must be there and nothing is filled in; nonces have any
+// length, endpoint ids are any text. Any thread. Errors: CREDENTIAL.
+aster_result_t aster_credential_signing_bytes(aster_str_t json, aster_bytes_t *out, aster_error_t **err);
+
+// Checks a credential without network: structure, root key, expiry, binding, signature. Writes a JSON object, which the
+// caller owns: `valid`, `reason` (empty if valid), `pinned` (whether a root key was given), and the `attributes` that a
+// valid one grants.
+//
+// `root_pubkey`, 32 bytes, is the root key that is trusted; NULL: the credential's own, which proves only that it is
+// whole. `endpoint_id` is the peer that presents it; absent: not compared. `now_s` is the time in seconds since 1970;
+// 0: the clock. One-time tokens are not spent, instance identities and revocations not looked at.
+//
+// Any thread. Errors: CREDENTIAL for what is no credential at all.
+aster_result_t aster_credential_verify(aster_str_t json,
+                                       const uint8_t *root_pubkey,
+                                       aster_str_t endpoint_id,
+                                       int64_t now_s,
+                                       aster_bytes_t *out,
+                                       aster_error_t **err);
+
 // Returns the result code of an error; `ASTER_ERR_NULL_ARGUMENT` for NULL.
 aster_result_t aster_error_code(const aster_error_t *error);
 
@@ -893,6 +979,43 @@ aster_str_t aster_status_name(int32_t status);
 // Errors: STATE if the event has no payload, has a value, or it was taken.
 aster_result_t aster_event_take_data(aster_event_t *event, aster_bytes_t *out, aster_error_t **err);
 
+// Reads an identity file. Warns in the log if others can read or write it.
+//
+// Any thread; waits for the disk. Errors: IO with detail `path`, CREDENTIAL for a file that is no identity.
+aster_result_t aster_identity_load(aster_str_t path, aster_identity_t **out, aster_error_t **err);
+
+// Reads the text of an identity file. Entries are checked when they are used.
+//
+// Any thread. Errors: CREDENTIAL.
+aster_result_t aster_identity_parse(aster_str_t toml, aster_identity_t **out, aster_error_t **err);
+
+// Writes an entry as a JSON object, secrets included: that of the name, else the first with the role (`producer` or
+// `consumer`), else the first. Absent: any. Attributes that an old file left out are back if the signature covers them.
+// A consumer's entry is a credential that clients present as it is. The caller owns the text.
+//
+// Any thread. Errors: NOT_FOUND.
+aster_result_t aster_identity_find_peer(const aster_identity_t *identity,
+                                        aster_str_t name,
+                                        aster_str_t role,
+                                        aster_bytes_t *json,
+                                        aster_error_t **err);
+
+// Writes the content as a JSON object: `node`, `peers`, `published_services`. If `with_secrets` is 0 it lacks node key,
+// nonces, signatures, tokens, and fields that this library does not know. The caller owns the text.
+aster_result_t aster_identity_json(const aster_identity_t *identity,
+                                   int32_t with_secrets,
+                                   aster_bytes_t *out,
+                                   aster_error_t **err);
+
+// Writes the identity into a file, comments and unknown content included: mode 0600 from the start, whole or not at
+// all, and never over another file.
+//
+// Any thread; waits for the disk. Errors: ALREADY_EXISTS, IO, both with detail `path`.
+aster_result_t aster_identity_write(const aster_identity_t *identity, aster_str_t path, aster_error_t **err);
+
+// Releases an identity. NULL does nothing.
+void aster_identity_free(aster_identity_t *identity);
+
 // Fills `out` with what is known of the call; its texts live as long as the handle.
 aster_result_t aster_incoming_info(const aster_incoming_t *incoming, aster_incoming_info_t *out, aster_error_t **err);
 
@@ -929,6 +1052,27 @@ aster_result_t aster_incoming_fail(aster_incoming_t *incoming, aster_str_t text,
 
 // Releases a call; one that was not answered ends with INTERNAL. NULL does nothing. Never blocks.
 void aster_incoming_free(aster_incoming_t *incoming);
+
+// Makes a fresh Ed25519 key: writes its seed, which is secret, and its public key, 32 bytes each.
+//
+// Any thread. Errors: IO if the system has no randomness.
+aster_result_t aster_keypair_generate(uint8_t *seed, uint8_t *public_key, aster_error_t **err);
+
+// Writes the public key of a seed, 32 bytes each: of a node key that is the endpoint id.
+//
+// Any thread.
+aster_result_t aster_keypair_public(const uint8_t *seed, uint8_t *public_key, aster_error_t **err);
+
+// Writes a file with a root key, from its seed of 32 bytes: mode 0600 from the start, whole or not at all, and never
+// over another file.
+//
+// Any thread; waits for the disk. Errors: ALREADY_EXISTS, IO, both with detail `path`.
+aster_result_t aster_keypair_write(aster_str_t path, const uint8_t *seed, aster_error_t **err);
+
+// Reads the seed, 32 bytes, of a file with a root key. Warns in the log if others can read or write it.
+//
+// Any thread; waits for the disk. Errors: IO, CREDENTIAL for a file that holds no key, both with detail `path`.
+aster_result_t aster_keypair_read(aster_str_t path, uint8_t *seed, aster_error_t **err);
 
 // Sets where log records go; `options` NULL or a NULL callback removes the sink. Any thread but that of the sink.
 //

@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"context"
-	"encoding/json"
 	"runtime"
 	"sync"
 	"time"
@@ -15,7 +14,7 @@ import (
 type ClientOption interface{ applyClient(*clientSettings) }
 
 type clientSettings struct {
-	config                              Config
+	sources
 	channel, credential, credentialPath string
 	timeout                             time.Duration
 }
@@ -24,19 +23,18 @@ type clientOption func(*clientSettings)
 
 func (o clientOption) applyClient(s *clientSettings) { o(s) }
 
-func (c Config) applyClient(s *clientSettings) { s.config = c }
-
 // WithChannel chooses the channel of services; without it "rpc".
 func WithChannel(name string) ClientOption {
 	return clientOption(func(s *clientSettings) { s.channel = name })
 }
 
-// WithCredential presents a credential, JSON text.
+// WithCredential presents a credential, JSON text such as SignCredential gives. It beats every file.
 func WithCredential(document string) ClientOption {
 	return clientOption(func(s *clientSettings) { s.credential = document })
 }
 
-// WithCredentialFile presents the credential in a file.
+// WithCredentialFile presents the credential in a file, or in an identity file, whose node key is then used unless there
+// is another. It beats the identity and the environment.
 func WithCredentialFile(path string) ClientOption {
 	return clientOption(func(s *clientSettings) { s.credentialPath = path })
 }
@@ -78,7 +76,8 @@ type Client struct {
 }
 
 // Connect dials the server at an address (ticket, base64 node address or endpoint id; "" for that of the
-// configuration) and asks for admission. ASTER_* variables configure the node; a Config beats them.
+// configuration) and asks for admission. ASTER_* variables configure the node; a Config beats them. A server that refuses
+// gives no reason: the error matches ErrAdmissionDenied.
 func Connect(ctx context.Context, address string, options ...ClientOption) (*Client, error) {
 	var settings clientSettings
 	for _, option := range options {
@@ -88,7 +87,7 @@ func Connect(ctx context.Context, address string, options ...ClientOption) (*Cli
 	if err != nil {
 		return nil, err
 	}
-	config, err := settings.config.load()
+	config, err := settings.load()
 	if err != nil {
 		return nil, err
 	}
@@ -130,10 +129,7 @@ func (c *Client) readInfo() error {
 	if err := check(result); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(goBytes(result.bytes), &c.info); err != nil {
-		return &Error{Code: ErrInternal, Status: noStatus, Message: err.Error(), cause: err}
-	}
-	return nil
+	return parse(goBytes(result.bytes), &c.info)
 }
 
 // Info returns what the server told at admission.

@@ -27,6 +27,10 @@
 // All others are refused with the name of struct and field. Times finer than a microsecond are refused too, as every
 // value that would lose something.
 //
+// A server without a root key admits everybody and warns. With one, as in Config{"root_pubkey": key.String()} or an
+// identity, it admits whoever presents what that key has signed: see GenerateKeypair, SignCredential, WithCredential,
+// WithCredentialFile and WithIdentity. CallInfo has the attributes that were granted.
+//
 // This version has unary calls. Streams and sessions come with a later one.
 //
 // The library is found by pkg-config (package aster, tag aster_static: aster-static). Its threads, and one goroutine

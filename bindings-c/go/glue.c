@@ -16,11 +16,15 @@ glue_result_t glue_queue_new(aster_runtime_t *runtime) {
     return r;
 }
 
-glue_result_t glue_config_load(aster_str_t fields) {
+glue_result_t glue_config_load(glue_sources_t sources) {
     glue_result_t r = {0};
     aster_config_t *out = NULL;
-    if (aster_config_load(NULL, &out, &r.error) == ASTER_OK && fields.len > 0 &&
-        aster_config_set(out, fields, &r.error) != ASTER_OK) {
+    aster_config_load_options_t options = ASTER_CONFIG_LOAD_OPTIONS_INIT;
+    options.toml_path = sources.toml;
+    options.identity_path = sources.identity;
+    options.peer = sources.peer;
+    if (aster_config_load(&options, &out, &r.error) == ASTER_OK && sources.fields.len > 0 &&
+        aster_config_set(out, sources.fields, &r.error) != ASTER_OK) {
         aster_config_free(out);
         out = NULL;
     }

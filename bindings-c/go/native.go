@@ -3,10 +3,7 @@ package aster
 // #include "glue.h"
 import "C"
 
-import (
-	"encoding/json"
-	"unsafe"
-)
+import "unsafe"
 
 // goText copies borrowed text.
 func goText(text C.aster_str_t) string {
@@ -119,23 +116,4 @@ func (s *scratch) pairs(pairs map[string]string) (*C.aster_pair_t, C.size_t) {
 		i++
 	}
 	return block, C.size_t(len(pairs))
-}
-
-// Config holds settings by name, which beat the environment. It is an option of clients and of servers.
-type Config map[string]any
-
-// load makes a configuration of the environment and the settings; the caller frees it.
-func (c Config) load() (*C.aster_config_t, error) {
-	var s scratch
-	defer s.free()
-	var fields C.aster_str_t
-	if len(c) > 0 {
-		text, err := json.Marshal(c)
-		if err != nil {
-			return nil, &Error{Code: ErrConfig, Status: noStatus, Message: err.Error(), cause: err}
-		}
-		fields = s.json(text)
-	}
-	result := C.glue_config_load(fields)
-	return (*C.aster_config_t)(result.handle), check(result)
 }

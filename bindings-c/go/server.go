@@ -17,15 +17,13 @@ import (
 type ServerOption interface{ applyServer(*serverSettings) }
 
 type serverSettings struct {
-	config   Config
+	sources
 	services []*ServiceDesc
 }
 
 type serverOption func(*serverSettings)
 
 func (o serverOption) applyServer(s *serverSettings) { o(s) }
-
-func (c Config) applyServer(s *serverSettings) { s.config = c }
 
 // WithServices adds services to a server.
 func WithServices(services ...*ServiceDesc) ServerOption {
@@ -88,7 +86,7 @@ func NewServer(options ...ServerOption) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := settings.config.load()
+	config, err := settings.load()
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ use aster_core::ids::EndpointId;
 
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
-use crate::handle::{Home, borrow, give, handle, null_argument, out, take};
+use crate::handle::{Home, borrow, give, handle, out, take};
 use crate::slice::{aster_bytes_t, aster_str_t, read_texts};
 
 /// Where a peer is. Immutable, free of any parent.
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn aster_address_parse(
     unsafe {
         guard::run(err, || {
             let slot = self::out(out, "out")?;
-            let text = text.read("text")?.ok_or_else(|| null_argument("text"))?;
+            let text = text.given("text")?;
             slot.write(aster_address_t::give(Address::parse(text)?));
             Ok(())
         })

@@ -9,9 +9,10 @@ use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::node::{Client, ClientOptions};
 use aster_core::rpc::BoundService;
 use aster_core::rpc::BoxFuture;
+use aster_core::trust::Credential;
 use serde_json::{Map, Value};
 
-use crate::config::{aster_config_t, read_switch, read_text};
+use crate::config::{aster_config_t, read_switch};
 use crate::cq::aster_cq_t;
 use crate::errors::{aster_error_t, aster_result_t};
 use crate::guard;
@@ -38,9 +39,10 @@ pub struct aster_client_options_t {
     pub address: aster_str_t,
     /// Channel of the services; absent: `rpc`.
     pub channel: aster_str_t,
-    /// Path of the credential to present; absent: that of the configuration, if any.
+    /// Path of the credential to present, or of an identity file with one, whose node key is then used unless there is
+    /// another; absent: the entry of the identity file, else the file of the configuration, if any.
     pub credential_path: aster_str_t,
-    /// The credential itself, JSON text; beats the path.
+    /// The credential itself, JSON text; beats the path. Empty: none is presented.
     pub credential_json: aster_str_t,
     /// Time for dialling and admission; 0: 30 s, negative: no limit.
     pub connect_timeout_ms: i64,
@@ -105,6 +107,23 @@ impl Child for ClientState {
     }
 }
 
+/// Returns what beats every other source of the configuration.
+///
+/// # Safety
+///
+/// The texts of `options` are valid for reading.
+unsafe fn arguments(options: &aster_client_options_t) -> Result<BTreeMap<String, Value>> {
+    let mut arguments = BTreeMap::new();
+    // SAFETY: passed on from the caller.
+    if let Some(path) = unsafe { options.credential_path.optional("credential_path") }? {
+        arguments.insert("enrollment_credential_file".to_owned(), path.into());
+    }
+    if let Some(foreign) = read_switch(options.allow_foreign_channels, "allow_foreign_channels")? {
+        arguments.insert("allow_foreign_channels".to_owned(), foreign.into());
+    }
+    Ok(arguments)
+}
+
 /// Reads the options of a connection.
 ///
 /// # Safety
@@ -116,34 +135,42 @@ unsafe fn read_options(options: &aster_client_options_t, settled: &Config) -> Re
     }
     let mut read = ClientOptions::default();
     // SAFETY: passed on from the caller.
-    let (address, channel, path, credential) = unsafe {
+    let (address, channel, credential) = unsafe {
         (
             options.address.read("address")?,
             options.channel.read("channel")?,
-            options.credential_path.read("credential_path")?,
             options.credential_json.read("credential_json")?,
         )
     };
-    let foreign = read_switch(options.allow_foreign_channels, "allow_foreign_channels")?;
     read.address = address.map(str::to_owned);
     if let Some(channel) = channel {
         read.channel = channel.to_owned();
     }
-    read.credential_json = match (credential, path) {
-        (Some(text), _) => text.to_owned(),
-        (None, Some(path)) => read_text(path)?,
-        (None, None) => settled.credential()?.map(|presented| presented.json.clone()).unwrap_or_default(),
+    read.credential_json = match credential {
+        Some("") => String::new(),
+        Some(document) => Credential::parse_file(document.as_bytes())?.to_json(),
+        None => configured(settled)?,
     };
     read.connect_timeout = duration(options.connect_timeout_ms, read.connect_timeout);
-    let configured = settled.get("allow_foreign_channels").and_then(|(value, _)| value.as_bool());
-    read.allow_foreign_channels = foreign.or(configured).unwrap_or(read.allow_foreign_channels);
+    let foreign = settled.get("allow_foreign_channels").and_then(|(value, _)| value.as_bool());
+    read.allow_foreign_channels = foreign.unwrap_or(read.allow_foreign_channels);
     Ok(read)
+}
+
+/// Returns the credential of the configuration; a file or an entry that is none is a bad credential, not a bad setting.
+fn configured(settled: &Config) -> Result<String> {
+    match settled.credential() {
+        Ok(presented) => Ok(presented.map(|presented| presented.json.clone()).unwrap_or_default()),
+        Err(error) if error.kind() == ErrorKind::Config => Err(error.with_kind(ErrorKind::Credential)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Dials a server and asks for admission; the operation yields the client. `config` NULL: defaults.
 ///
-/// Any thread. Errors, at once or of the operation: ADDRESS, CONFIG without an address, CONNECT, ADMISSION_DENIED,
-/// CREDENTIAL, UNSUPPORTED.
+/// Any thread; may wait for files. Errors, at once or of the operation: ADDRESS, CONFIG without an address, CONNECT,
+/// ADMISSION_DENIED if the server refuses, which is final, CREDENTIAL for a bad credential and for a server that trusts
+/// another root key than the configured one, IO for a credential file that is missing, UNSUPPORTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_client_connect(
     runtime: *mut aster_runtime_t,
@@ -166,8 +193,9 @@ pub unsafe extern "C" fn aster_client_connect(
                     &defaults
                 }
             };
-            let settled = config.settled(Role::Consumer, BTreeMap::new())?;
-            let options = read_options(&options::read(options, "options")?, &settled)?;
+            let options = options::read(options, "options")?;
+            let settled = config.settled(Role::Consumer, arguments(&options)?)?;
+            let options = read_options(&options, &settled)?;
             runtime.check_open()?;
             check_address(&options, &settled)?;
             let connecting = Client::connect(runtime.tokio().clone(), &settled, options);

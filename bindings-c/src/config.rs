@@ -1,17 +1,14 @@
 //! Configuration objects: the sources that core settles.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read as _;
 use std::sync::{Mutex, MutexGuard};
 
-use aster_core::clock::{Clock as _, SystemClock};
-use aster_core::config::{Config, File, FileFacts, Role, Sources};
+use aster_core::config::{Config, Role, Sources, TomlFile};
 use aster_core::error::{Error, ErrorKind, Result};
-use aster_core::limits;
 use serde_json::Value;
 
 use crate::errors::{aster_error_t, aster_result_t};
+use crate::file;
 use crate::guard;
 use crate::handle::{Home, borrow, give, handle, out, take};
 use crate::options::{self, Growing};
@@ -28,13 +25,15 @@ pub struct aster_config_load_options_t {
     pub use_env: i32,
     /// Zero.
     pub reserved: u32,
-    /// Path of a TOML file. Comes with a later version: UNSUPPORTED.
+    /// Path of a TOML file; absent: none.
     pub toml_path: aster_str_t,
-    /// Path of an identity file. Comes with a later version: UNSUPPORTED.
+    /// Path of an identity file; absent: that of the settings, else `.aster-identity` in the working directory if it is
+    /// there. Empty: none.
     pub identity_path: aster_str_t,
-    /// Entry of the identity file.
+    /// Name of the entry of the identity file; absent: the first with the role.
     pub peer: aster_str_t,
-    /// Role in the identity file.
+    /// `producer` or `consumer`: whose settings `aster_config_get` and `aster_config_describe` show, and whose entry is
+    /// checked at once. Servers are producers and clients consumers, whatever is said here.
     pub role: aster_str_t,
 }
 
@@ -82,51 +81,15 @@ impl aster_config_t {
 /// Reads the files that the sources name, and lets core settle every field.
 fn settle(mut sources: Sources) -> Result<(Sources, Config)> {
     for path in Config::files(&sources)? {
-        sources.files.insert(path.clone(), look(&path));
+        let file = file::look(&path, sources.home.as_deref());
+        sources.files.insert(path, file);
     }
+    sources.now = Some(file::now());
     let config = Config::resolve(sources.clone())?;
     for warning in config.warnings() {
         tracing::warn!(target: "aster::config", "{warning}");
     }
     Ok((sources, config))
-}
-
-/// Reads a file for core.
-fn look(path: &str) -> File {
-    let read = || {
-        let mut file = fs::File::open(path)?;
-        let facts = facts(&file.metadata()?);
-        let mut text = String::new();
-        file.by_ref().take(limits::MAX_CONFIG_FILE as u64 + 1).read_to_string(&mut text)?;
-        Ok(File::Text(text, facts))
-    };
-    read().unwrap_or_else(|error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => File::Missing,
-        _ => File::Unreadable(error.to_string()),
-    })
-}
-
-#[cfg(unix)]
-fn facts(metadata: &fs::Metadata) -> Option<FileFacts> {
-    use std::os::unix::fs::MetadataExt as _;
-    // SAFETY: has no arguments and cannot fail.
-    let ours = unsafe { libc::geteuid() };
-    Some(FileFacts { mode: metadata.mode(), is_ours: [0, ours].contains(&metadata.uid()) })
-}
-
-#[cfg(not(unix))]
-fn facts(_: &fs::Metadata) -> Option<FileFacts> {
-    None
-}
-
-/// Reads a small text file.
-pub(crate) fn read_text(path: &str) -> Result<String> {
-    let failed = |reason: String| Error::new(ErrorKind::Io, format!("{path}: {reason}")).with_detail("path", path);
-    let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-    if size > limits::MAX_CREDENTIAL_BYTES as u64 {
-        return Err(failed("the file is too large".to_owned()));
-    }
-    fs::read_to_string(path).map_err(|error| failed(error.to_string()))
 }
 
 /// Makes a configuration with the default of every field; reads neither environment nor files.
@@ -147,10 +110,10 @@ pub unsafe extern "C" fn aster_config_new(
     }
 }
 
-/// Makes a configuration from the environment; an identity file in the working directory is used. `options` NULL:
-/// defaults. It alone reads the environment: no other thread may change it meanwhile.
+/// Makes a configuration from the environment, a TOML file and an identity file. `options` NULL: defaults. It alone reads
+/// the environment: no other thread may change it meanwhile.
 ///
-/// Errors: CONFIG naming field and source, IO, UNSUPPORTED for what comes with later versions.
+/// Errors: CONFIG naming field and source, IO with detail `path`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aster_config_load(
     options: *const aster_config_load_options_t,
@@ -161,28 +124,48 @@ pub unsafe extern "C" fn aster_config_load(
     unsafe {
         guard::run(err, || {
             let slot = self::out(out, "out")?;
-            let options = options::read(options, "options")?;
-            for (text, name) in [
-                (options.toml_path, "toml_path"),
-                (options.identity_path, "identity_path"),
-                (options.peer, "peer"),
-                (options.role, "role"),
-            ] {
-                if text.read(name)?.is_some() {
-                    let text = format!("{name} comes with a later version");
-                    return Err(Error::new(ErrorKind::Unsupported, text).with_detail("parameter", name));
-                }
-            }
-            let mut sources = Sources::default();
-            if read_switch(options.use_env, "use_env")?.unwrap_or(true) {
-                sources.env = environment();
-            }
-            sources.home = std::env::var("HOME").ok();
-            sources.now = u64::try_from(SystemClock.epoch_ms() / 1000).ok();
+            let sources = read_sources(&options::read(options, "options")?)?;
             slot.write(give(aster_config_t::new(sources)?));
             Ok(())
         })
     }
+}
+
+/// Reads where settings come from.
+///
+/// # Safety
+///
+/// The texts of `options` are valid for reading.
+unsafe fn read_sources(options: &aster_config_load_options_t) -> Result<Sources> {
+    // SAFETY: passed on from the caller.
+    let (toml, identity, peer, role) = unsafe {
+        (
+            options.toml_path.read("toml_path")?,
+            options.identity_path.read("identity_path")?,
+            options.peer.read("peer")?,
+            options.role.read("role")?,
+        )
+    };
+    let home = std::env::var("HOME").ok();
+    let mut sources = Sources { peer: peer.map(str::to_owned), ..Sources::default() };
+    if read_switch(options.use_env, "use_env")?.unwrap_or(true) {
+        sources.env = environment();
+    }
+    if let Some(path) = toml {
+        let text = file::require(path, home.as_deref())?;
+        sources.toml = Some(TomlFile { path: path.to_owned(), text });
+    }
+    if let Some(path) = identity {
+        sources.inline.insert("identity_file".to_owned(), path.into());
+    }
+    sources.role = role.map(read_role).transpose()?;
+    sources.home = home;
+    Ok(sources)
+}
+
+/// Reads a role of identity files.
+pub(crate) fn read_role(word: &str) -> Result<Role> {
+    Role::parse(word).map_err(|error| error.with_kind(ErrorKind::InvalidArgument))
 }
 
 /// Returns the variables of the library.
@@ -242,14 +225,31 @@ pub unsafe extern "C" fn aster_config_get(
             let (config, slot) = (borrow(config, "config")?, self::out(out, "out")?);
             let key = key.require("key")?;
             let state = config.lock();
-            let (value, _) = state.settled.get(key).ok_or_else(|| {
+            let shown = state.settled.masked(key).ok_or_else(|| {
                 Error::new(ErrorKind::NotFound, format!("there is no field '{key}'")).with_detail("field", key)
             })?;
-            let shown = match key {
-                "secret_key" | "proxy_url" | "enrollment_credential_file" if !value.is_null() => Value::from("****"),
-                _ => value.clone(),
-            };
             slot.write(aster_bytes_t::give(shown.to_string().into_bytes()));
+            Ok(())
+        })
+    }
+}
+
+/// Writes every setting in force with its source: a JSON object if `as_json` is not 0, else lines for people. Secrets
+/// are masked. The caller owns the text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aster_config_describe(
+    config: *const aster_config_t,
+    as_json: i32,
+    out: *mut aster_bytes_t,
+    err: *mut *mut aster_error_t,
+) -> aster_result_t {
+    // SAFETY: pointers are NULL or as the header says.
+    unsafe {
+        guard::run(err, || {
+            let (config, slot) = (borrow(config, "config")?, self::out(out, "out")?);
+            let settled = &config.lock().settled;
+            let text = if as_json == 0 { settled.to_text() } else { settled.to_json() };
+            slot.write(aster_bytes_t::give(text.into_bytes()));
             Ok(())
         })
     }

@@ -9,17 +9,22 @@
 #![expect(non_camel_case_types, reason = "types have their names in C")]
 
 mod address;
+mod admission;
 mod bell;
 mod call;
 mod client;
 mod config;
 mod contract;
 mod cq;
+mod credential;
 mod errors;
 mod event;
+mod file;
 mod guard;
 mod handle;
+mod identity;
 mod incoming;
+mod keypair;
 mod later;
 mod log;
 mod op;

@@ -79,6 +79,18 @@ pub struct aster_server_t {
 
 handle!(aster_server_t);
 
+impl aster_server_t {
+    /// Returns the server of core.
+    pub(crate) fn core(&self) -> &Server {
+        &self.server.server
+    }
+
+    /// Returns the threads that it runs on.
+    pub(crate) fn runtime(&self) -> &Arc<Runtime> {
+        &self.server.runtime
+    }
+}
+
 /// A server as its handle, its calls and its runtime share it.
 pub(crate) struct ServerState {
     runtime: Arc<Runtime>,

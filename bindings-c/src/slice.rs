@@ -82,6 +82,29 @@ impl aster_str_t {
         })
     }
 
+    /// Reads an argument that may be absent, but not empty.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    pub(crate) unsafe fn optional<'a>(self, name: &str) -> Result<Option<&'a str>> {
+        // SAFETY: passed on from the caller.
+        match unsafe { self.read(name) }? {
+            Some("") => Err(invalid_argument(name, "must not be empty")),
+            text => Ok(text),
+        }
+    }
+
+    /// Reads an argument that must be there, and may be empty: core judges what it says.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    pub(crate) unsafe fn given<'a>(self, name: &str) -> Result<&'a str> {
+        // SAFETY: passed on from the caller.
+        unsafe { self.read(name) }?.ok_or_else(|| null_argument(name))
+    }
+
     /// Reads an argument that must be there and not empty.
     ///
     /// # Safety
@@ -89,11 +112,7 @@ impl aster_str_t {
     /// As for [`read`](Self::read).
     pub(crate) unsafe fn require<'a>(self, name: &str) -> Result<&'a str> {
         // SAFETY: passed on from the caller.
-        match unsafe { self.read(name) }? {
-            None => Err(null_argument(name)),
-            Some("") => Err(invalid_argument(name, "must not be empty")),
-            Some(text) => Ok(text),
-        }
+        unsafe { self.optional(name) }?.ok_or_else(|| null_argument(name))
     }
 }
 
@@ -129,6 +148,34 @@ impl aster_bytes_t {
         let ptr = owner.as_mut_ptr();
         Self { ptr, len, owner: Box::into_raw(owner).cast() }
     }
+}
+
+/// Bytes of keys and seeds.
+pub(crate) type Key = [u8; 32];
+
+/// Reads a key, for which nothing stands as `None`.
+///
+/// # Safety
+///
+/// `ptr` is NULL or valid for reading 32 bytes as long as the result is used.
+pub(crate) unsafe fn read_key<'a>(ptr: *const u8) -> Option<&'a Key> {
+    // SAFETY: passed on from the caller; bytes have no alignment.
+    unsafe { ptr.cast::<Key>().as_ref() }
+}
+
+/// Reads a key that must be there.
+///
+/// # Safety
+///
+/// As for [`read_key`].
+pub(crate) unsafe fn require_key<'a>(ptr: *const u8, name: &str) -> Result<&'a Key> {
+    // SAFETY: passed on from the caller.
+    unsafe { read_key(ptr) }.ok_or_else(|| null_argument(name))
+}
+
+/// Reads a time in seconds since 1970.
+pub(crate) fn read_time(seconds: i64, name: &str) -> Result<u64> {
+    u64::try_from(seconds).map_err(|_| invalid_argument(name, "must not be negative"))
 }
 
 /// Reads an array of pairs.

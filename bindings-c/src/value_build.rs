@@ -32,7 +32,7 @@ unsafe fn of_text(
     unsafe {
         guard::run(err, || {
             let slot = out(slot, "out")?;
-            let text = text.read(name)?.ok_or_else(|| null_argument(name))?;
+            let text = text.given(name)?;
             slot.write(give(aster_value_t::done(make(text)?)));
             Ok(())
         })

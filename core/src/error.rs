@@ -123,6 +123,13 @@ impl Error {
         error
     }
 
+    /// Returns the same error as one of another kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Adds one detail.
     #[must_use]
     pub fn with_detail(mut self, key: &str, value: impl Into<String>) -> Self {

@@ -11,9 +11,15 @@ use crate::ids::EndpointId;
 ///
 /// IO if the system has no randomness.
 pub fn generate() -> Result<([u8; 32], [u8; 32])> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::new(ErrorKind::Io, format!("no randomness: {error}")))?;
-    Ok((seed, SigningKey::from_bytes(&seed).verifying_key().to_bytes()))
+    let seed = random()?;
+    Ok((seed, public_half(&seed)))
+}
+
+/// Draws 32 bytes from the system.
+pub(crate) fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Error::new(ErrorKind::Io, format!("no randomness: {error}")))?;
+    Ok(bytes)
 }
 
 /// Returns the public key of a seed.
@@ -25,9 +31,14 @@ pub fn public_key(seed: &[u8]) -> Result<[u8; 32]> {
     Ok(signing_key(seed)?.verifying_key().to_bytes())
 }
 
+/// Returns the public key of a seed that has its length.
+pub fn public_half(seed: &[u8; 32]) -> [u8; 32] {
+    SigningKey::from_bytes(seed).verifying_key().to_bytes()
+}
+
 /// Returns the endpoint id that a node key makes.
 pub fn endpoint_id(seed: &[u8; 32]) -> EndpointId {
-    EndpointId(SigningKey::from_bytes(seed).verifying_key().to_bytes())
+    EndpointId(public_half(seed))
 }
 
 /// Signs a message: 64 bytes.

@@ -42,6 +42,14 @@ fn credentials(bytes: &[u8]) {
     if let Ok(made) = Enrollment::parse(bytes) {
         let _ = made.is_signed(None);
     }
+    let _ = Enrollment::signed_bytes_of(bytes);
+    if let Ok(made) = Enrollment::signed(bytes, &[7; 32]) {
+        assert!(made.is_signed(None));
+        // Any text names a peer when it is signed; readers take ids only.
+        assert!(
+            made.endpoint_id.is_some() || Enrollment::parse(made.to_json().as_bytes()).is_ok_and(|read| read == made)
+        );
+    }
 }
 
 fn messages(bytes: &[u8]) {

@@ -8,6 +8,7 @@ static pthread_t answering;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int started, stopped;
+static int32_t stop_code;
 
 static void count(int *counter) {
     pthread_mutex_lock(&lock);
@@ -30,10 +31,13 @@ void fixture_await_started(int before) {
     pthread_mutex_unlock(&lock);
 }
 
-void fixture_await_stopped(void) {
+int32_t fixture_await_stopped(void) {
+    int32_t code;
     pthread_mutex_lock(&lock);
     while (stopped < started) pthread_cond_wait(&changed, &lock);
+    code = stop_code;
     pthread_mutex_unlock(&lock);
+    return code;
 }
 
 static void reply(aster_incoming_t *incoming, const char *json) {
@@ -79,6 +83,20 @@ static void tell(const aster_event_t *event) {
     reply(event->incoming, text);
 }
 
+/* Replies with the caller's id and what admission granted. */
+static void tell_who(aster_incoming_t *incoming, const aster_incoming_info_t *info) {
+    char text[512];
+    int at = snprintf(text, sizeof text, "{\"message\":\"%.*s", (int)info->peer_id.len, info->peer_id.ptr);
+    size_t i;
+    for (i = 0; i < info->attributes_len; i++) {
+        const aster_pair_t *pair = &info->attributes[i];
+        at += snprintf(text + at, sizeof text - (size_t)at, " %.*s=%.*s", (int)pair->key.len, pair->key.ptr,
+                       (int)pair->value.len, pair->value.ptr);
+    }
+    snprintf(text + at, sizeof text - (size_t)at, "\"}");
+    reply(incoming, text);
+}
+
 static void handle(const aster_event_t *event) {
     aster_incoming_info_t info = ASTER_INCOMING_INFO_INIT;
     if (event->kind == ASTER_EVENT_CANCELLED) {
@@ -87,6 +105,9 @@ static void handle(const aster_event_t *event) {
         CHECK(aster_incoming_is_cancelled(event->incoming));
         OK(aster_incoming_reply(event->incoming, &late, &err)); /* Ignored. */
         aster_incoming_free(event->incoming);
+        pthread_mutex_lock(&lock);
+        stop_code = event->code;
+        pthread_mutex_unlock(&lock);
         count(&stopped);
         return;
     }
@@ -104,6 +125,8 @@ static void handle(const aster_event_t *event) {
         fail(event->incoming);
     } else if (check_equal(info.method, "info")) {
         tell(event);
+    } else if (check_equal(info.method, "who")) {
+        tell_who(event->incoming, &info);
     } else if (check_equal(info.method, "misfit")) {
         const aster_payload_t payload = aster_payload_json(ASTER_STR("{\"message\":5}"));
         FAILS(ASTER_ERR_CODEC, aster_incoming_reply(event->incoming, &payload, &err));
@@ -137,31 +160,48 @@ static void start_server(fixture_t *f) {
     CHECK(pthread_create(&answering, NULL, answer, f->server_cq) == 0);
 }
 
-aster_client_t *fixture_connect(fixture_t *f) {
-    aster_client_options_t options = ASTER_CLIENT_OPTIONS_INIT;
+aster_op_t *fixture_dial(fixture_t *f, const aster_config_t *config, aster_client_options_t options) {
     aster_bytes_t address;
     aster_op_t *op = NULL;
-    aster_client_t *client = NULL;
     OK(aster_server_address(f->server, &address, &err));
     options.address = aster_str((const char *)address.ptr);
-    OK(aster_client_connect(f->runtime, f->config, &options, NULL, 0, &op, &err));
-    OK(aster_op_wait(op, 30000, &err));
-    OK(aster_op_take_client(op, &client, &err));
+    OK(aster_client_connect(f->runtime, config, &options, NULL, 0, &op, &err));
+    aster_bytes_free(&address);
+    return op;
+}
+
+aster_client_t *fixture_dialled(aster_op_t *op, aster_result_t expected) {
+    aster_client_t *client = NULL;
+    if (expected == ASTER_OK) {
+        OK(aster_op_wait(op, 30000, &err));
+        OK(aster_op_take_client(op, &client, &err));
+    } else {
+        FAILS(expected, aster_op_wait(op, 30000, &err));
+    }
     FAILS(ASTER_ERR_STATE, aster_op_take_client(op, &client, &err));
     aster_op_free(op);
-    aster_bytes_free(&address);
     return client;
 }
 
-void fixture_start(fixture_t *f) {
+aster_client_t *fixture_connect(fixture_t *f) {
+    const aster_client_options_t options = ASTER_CLIENT_OPTIONS_INIT;
+    return fixture_dialled(fixture_dial(f, f->config, options), ASTER_OK);
+}
+
+void fixture_serve(fixture_t *f, const char *fields) {
     memset(f, 0, sizeof *f);
     OK(aster_runtime_new(NULL, &f->runtime, &err));
     OK(aster_config_new(&f->config, &err));
     OK(aster_config_set(f->config, ASTER_STR("{\"relay_mode\":\"disabled\",\"bind_addr\":\"127.0.0.1:0\"}"), &err));
+    if (fields != NULL) OK(aster_config_set(f->config, aster_str(fields), &err));
     OK(aster_contract_parse(ASTER_STR(HELLO_SERVER), &f->served, &err));
     OK(aster_contract_parse(ASTER_STR(HELLO_CLIENT), &f->contract, &err));
     OK(aster_cq_new(f->runtime, NULL, &f->server_cq, &err));
     start_server(f);
+}
+
+void fixture_start(fixture_t *f) {
+    fixture_serve(f, NULL);
     f->client = fixture_connect(f);
 }
 

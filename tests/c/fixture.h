@@ -14,12 +14,12 @@
 #define HELLO_SERVER \
     "{\"service\":\"Hello\",\"version\":1," HELLO_TYPES "\"methods\":[" HELLO_METHOD("sayHello") "," \
     HELLO_METHOD("fail") "," HELLO_METHOD("drop") "," HELLO_METHOD("misfit") "," HELLO_METHOD("wait") "," \
-    HELLO_METHOD("info") "]}"
+    HELLO_METHOD("info") "," HELLO_METHOD("who") "]}"
 /* What the client thinks it has: one method more. */
 #define HELLO_CLIENT \
     "{\"service\":\"Hello\",\"version\":1," HELLO_TYPES "\"methods\":[" HELLO_METHOD("sayHello") "," \
     HELLO_METHOD("fail") "," HELLO_METHOD("drop") "," HELLO_METHOD("misfit") "," HELLO_METHOD("wait") "," \
-    HELLO_METHOD("info") "," HELLO_METHOD("missing") "]}"
+    HELLO_METHOD("info") "," HELLO_METHOD("who") "," HELLO_METHOD("missing") "]}"
 #define OTHER_SERVICE \
     "{\"service\":\"Other\",\"version\":7," HELLO_TYPES "\"methods\":[" HELLO_METHOD("sayHello") "]}"
 
@@ -35,8 +35,14 @@ typedef struct {
 
 /* Starts everything; the handlers answer until the queue of the server is shut down. */
 void fixture_start(fixture_t *f);
+/* Starts all but the client, with more fields of the configuration; NULL: none. */
+void fixture_serve(fixture_t *f, const char *fields);
 /* Connects one more client. */
 aster_client_t *fixture_connect(fixture_t *f);
+/* Submits a connection with a configuration and options, whose address is filled in. */
+aster_op_t *fixture_dial(fixture_t *f, const aster_config_t *config, aster_client_options_t options);
+/* Waits for it; the code of `expected`. */
+aster_client_t *fixture_dialled(aster_op_t *op, aster_result_t expected);
 /* Closes and frees everything. */
 void fixture_stop(fixture_t *f);
 /* Options of a call of Hello. */
@@ -45,7 +51,7 @@ aster_call_options_t fixture_call(const fixture_t *f, const char *method);
 int fixture_started(void);
 /* Waits until more than that were. */
 void fixture_await_started(int before);
-/* Waits until every handler of "wait" that was started was told to stop. */
-void fixture_await_stopped(void);
+/* Waits until every handler of "wait" that was started was told to stop; returns the status the last one was told. */
+int32_t fixture_await_stopped(void);
 
 #endif

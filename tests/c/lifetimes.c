@@ -102,6 +102,8 @@ static void on_events(void *user_data, aster_event_t *events, size_t count) {
     /* Blocking functions refuse to run on a thread of the library. */
     FAILS(ASTER_ERR_STATE, aster_call_unary(state->fixture->client, &call, &request, &reply, &err));
     FAILS(ASTER_ERR_STATE, aster_runtime_shutdown(state->fixture->runtime, 1, &err));
+    FAILS(ASTER_ERR_STATE, aster_server_revoke(state->fixture->server, aster_server_endpoint_id(state->fixture->server),
+                                               aster_str(NULL), 0, &err));
     pthread_mutex_lock(&state->lock);
     for (i = 0; i < count; i++) {
         CHECK(events[i].kind == ASTER_EVENT_RESPONSE || events[i].kind == ASTER_EVENT_FINISHED);

@@ -249,10 +249,6 @@ static void configurations(void) {
     load.use_env = -1;
     OK(aster_config_load(&load, &config, &err));
     aster_config_free(config);
-    config = NULL;
-    load.toml_path = ASTER_STR("aster.toml");
-    FAILS(ASTER_ERR_UNSUPPORTED, aster_config_load(&load, &config, &err));
-    CHECK(config == NULL);
 }
 
 static void descriptions(const fixture_t *f) {

@@ -34,19 +34,26 @@ fi
 
 python3 tests/c/vectors.py "$vectors" >"$work/vectors.inc"
 python3 tests/c/codec_vectors.py "$vectors" >"$work/codec.txt"
+python3 tests/c/trust_vectors.py "$vectors" >"$work/trust.txt"
 build() { # NAME SOURCES...
   cc -std=c99 -D_POSIX_C_SOURCE=200809L "${flags[@]}" "${sanitize[@]}" -I"$work" -Itests/c "${@:2}" "${link[@]}" -o "$work/$1"
 }
-for name in vectors codec values payloads misuse calls lifetimes fork; do
+for name in vectors codec credential_vectors credentials values payloads misuse calls gate lifetimes fork; do
   sources=("tests/c/$name.c")
-  case "$name" in vectors | codec | values) ;; *) sources+=(tests/c/fixture.c) ;; esac
+  case "$name" in vectors | codec | credential_vectors | credentials | values) ;; *) sources+=(tests/c/fixture.c) ;; esac
   build "$name" "${sources[@]}"
-  timeout 120 "$work/$name" "$work/codec.txt"
+  timeout 120 "$work/$name" "$work/codec.txt" "$work/trust.txt"
 done
 
 echo "-- examples"
-for name in hello_server hello_client; do build "$name" "examples/c/$name.c"; done
+for name in hello_server hello_client credential gated; do build "$name" "examples/c/$name.c"; done
 export ASTER_RELAY_MODE=disabled ASTER_BIND_ADDR=127.0.0.1:0
+prints() { # EXPECTED PROGRAM
+  said="$(timeout 60 "$work/$2")"
+  [ "$said" = "$1" ] || { echo "$2 said: $said"; exit 1; }
+}
+prints $'valid\ninvalid' credential
+prints $'denied\nadmitted: ops' gated
 coproc SERVER { timeout 60 "$work/hello_server"; }
 read -r -t 30 word address <&"${SERVER[0]}"
 [ "$word" = address ]

@@ -92,6 +92,10 @@ func service(started chan<- struct{}, stopped chan<- error) *aster.ServiceDesc {
 			failure.Details = map[string]string{"field": "name"}
 			return helloReply{}, failure
 		})),
+		aster.Unary("role", hello(func(ctx context.Context, _ helloRequest) (helloReply, error) {
+			call := aster.CallFrom(ctx)
+			return helloReply{call.Peer + " " + call.Attributes["aster.role"]}, nil
+		})),
 		aster.Unary("info", hello(func(ctx context.Context, _ helloRequest) (helloReply, error) {
 			call := aster.CallFrom(ctx)
 			if call == nil || call.Method != "info" || len(call.Peer) != 64 || call.CallID == "" || call.Deadline.IsZero() {

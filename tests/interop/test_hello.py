@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from aster.trust import (
+    ConsumerEnrollmentCredential,
+    consumer_cred_to_json,
+    generate_root_keypair,
+    sign_credential,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = Path(os.environ["STAGE_DIR"])  # libaster as `make stage` installs it
@@ -45,16 +55,18 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     return commands
 
 
-def environment() -> dict[str, str]:
+def environment(**settings: object) -> dict[str, str]:
+    """The environment of a program, with `ASTER_*` settings."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("ASTER_")}
-    return env | {"ASTER_RELAY_MODE": "disabled", "ASTER_LOG_LEVEL": "error"}
+    env |= {"ASTER_RELAY_MODE": "disabled", "ASTER_LOG_LEVEL": "error"}
+    return env | {f"ASTER_{name.upper()}": str(value) for name, value in settings.items()}
 
 
 @contextmanager
-def serving(command: list[str], cwd: Path) -> Iterator[str]:
+def serving(command: list[str], cwd: Path, **settings: object) -> Iterator[str]:
     """Runs a server until its stdin is closed; yields its address."""
     server = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), cwd=cwd
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(**settings), cwd=cwd
     )
     assert server.stdin is not None and server.stdout is not None
     try:
@@ -75,17 +87,67 @@ def serving(command: list[str], cwd: Path) -> Iterator[str]:
     assert status in (0, -signal.SIGTERM)
 
 
+def run(command: list[str], cwd: Path, **settings: object) -> subprocess.CompletedProcess[str]:
+    env = environment(**settings)
+    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=cwd, timeout=60, check=False)
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_every_client_gets_its_answer(server: str, programs: dict[tuple[str, str], list[str]], tmp_path: Path) -> None:
     with serving(programs[server, "server"], tmp_path) as address:
         for client in CLIENTS:
-            ran = subprocess.run(
-                [*programs[client, "client"], address],
-                capture_output=True,
-                text=True,
-                env=environment(),
-                cwd=tmp_path,
-                timeout=60,
-                check=False,
-            )
+            ran = run([*programs[client, "client"], address], tmp_path)
             assert (ran.returncode, ran.stdout) == (0, "Hello, World!\n"), f"{client} -> {server}: {ran.stderr}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A root key, and what it has signed."""
+
+    public: bytes
+    policy: Path  # of whoever has it
+    identity: Path  # of one node
+    stranger: Path  # signed by another root key
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    folder = tmp_path_factory.mktemp("deployment")
+
+    def policy(name: str, seed: bytes, public: bytes) -> Path:
+        made = ConsumerEnrollmentCredential("policy", public, int(time.time()) + 3600, {"aster.name": name})
+        made.signature = sign_credential(made, seed)
+        path = folder / f"{name}.cred"
+        path.write_text(consumer_cred_to_json(made))
+        path.chmod(0o600)
+        return path
+
+    seed, public = generate_root_keypair()
+    key = folder / "root.key"
+    key.write_text(json.dumps({"private_key": seed.hex(), "public_key": public.hex()}))
+    key.chmod(0o600)
+    command = [sys.executable, "-m", "aster", "enroll", "node", "-q", "-r", "consumer", "-n", "ann"]
+    enrolled = run([*command, "--root-key", str(key), "-o", "ann.id"], folder)
+    assert enrolled.returncode == 0, enrolled.stderr
+    stranger = policy("stranger", *generate_root_keypair())
+    return Deployment(public, policy("kiosk", seed, public), folder / "ann.id", stranger)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_tr6_a_closed_gate_asks_every_client_for_a_credential(
+    server: str, programs: dict[tuple[str, str], list[str]], deployment: Deployment, tmp_path: Path
+) -> None:
+    with serving(programs[server, "server"], tmp_path, root_pubkey=deployment.public.hex()) as address:
+        for client in CLIENTS:
+            command = [*programs[client, "client"], address]
+            for name, settings in {
+                "credential": {"enrollment_credential": deployment.policy},
+                "identity": {"identity_file": deployment.identity},
+            }.items():
+                ran = run(command, tmp_path, **settings)
+                outcome = (ran.returncode, ran.stdout)
+                assert outcome == (0, "Hello, World!\n"), f"{client} -> {server}, {name}: {ran.stderr}"
+            for settings in ({}, {"enrollment_credential": deployment.stranger}):
+                ran = run(command, tmp_path, **settings)
+                outcome = (ran.returncode, ran.stdout, "admission denied" in ran.stderr)
+                assert outcome == (1, "", True), f"{client} -> {server}, {settings}: {ran}"

@@ -72,8 +72,26 @@ impl AdmissionResult {
     fn of(credential: &Enrollment, outcome: std::result::Result<(), Cause>) -> Self {
         match outcome {
             Ok(()) => Self { admitted: true, attributes: credential.attributes.clone(), reason: String::new() },
-            Err(cause) => Self { admitted: false, attributes: BTreeMap::new(), reason: reason(cause).to_owned() },
+            Err(cause) => Self::denied(cause),
         }
+    }
+
+    fn denied(cause: Cause) -> Self {
+        Self { admitted: false, attributes: BTreeMap::new(), reason: reason(cause).to_owned() }
+    }
+}
+
+/// Checks a document by itself: structure, root key, expiry, binding, signature. It asks for no instance identity and
+/// spends no nonce.
+///
+/// # Errors
+///
+/// CREDENTIAL for what is no credential at all.
+pub fn verify_document(document: &[u8], against: &Offline<'_>) -> Result<AdmissionResult> {
+    match Enrollment::parse(document) {
+        Ok(credential) => Ok(AdmissionResult::of(&credential, credential.check_offline(against))),
+        Err(error) if Cause::of(&error) == Cause::Structure => Ok(AdmissionResult::denied(Cause::Structure)),
+        Err(error) => Err(error),
     }
 }
 
@@ -215,6 +233,25 @@ mod tests {
         assert!(check("node a", 0, Some(&store)).await.contains("nonce"));
         let tampered = Enrollment { expires_at: 50, ..token.clone() };
         assert!(check_offline(&tampered, &against("node a", 0), None).await.reason.contains("signature"));
+    }
+
+    #[test]
+    fn documents_are_judged_or_refused() {
+        let token = signed(EnrollmentKind::OneTime, &[("a", "b")]);
+        let bound = Enrollment { endpoint_id: Some("d0".repeat(32)), ..token };
+        let token = Enrollment { signature: bound.sign(&SEED).unwrap().to_vec(), ..bound };
+        let check =
+            |token: &Enrollment, now| verify_document(token.to_json().as_bytes(), &against(&"d0".repeat(32), now));
+        let good = check(&token, 99).unwrap();
+        assert!(good.admitted && good.attributes["a"] == "b" && good.reason.is_empty());
+        let late = check(&token, 100).unwrap();
+        assert!(!late.admitted && late.attributes.is_empty() && late.reason.contains("expired"));
+        let policy = Enrollment { kind: EnrollmentKind::Policy, ..token };
+        assert!(check(&policy, 99).unwrap().reason.contains("nonce"), "structure is a verdict");
+        for nothing in ["", "{}", "[]", "{\"expires_at\":1}"] {
+            let error = verify_document(nothing.as_bytes(), &against("node a", 0)).unwrap_err();
+            assert_eq!(error.kind(), crate::error::ErrorKind::Credential, "{nothing}");
+        }
     }
 
     #[tokio::test]

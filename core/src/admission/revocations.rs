@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
+use crate::keys;
 use crate::limits::MAX_REVOCATIONS;
+use crate::trust::Enrollment;
 
 /// Endpoints and credentials that are refused until a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +24,17 @@ pub enum Revoked {
     Endpoint(EndpointId),
     /// A credential, whoever presents it: the BLAKE3 hash of its signature.
     Credential([u8; 32]),
+}
+
+impl Revoked {
+    /// Reads which credential is meant: its document, as it is presented or as a file has it.
+    ///
+    /// # Errors
+    ///
+    /// CREDENTIAL for what is no credential.
+    pub fn credential(document: &[u8]) -> Result<Self> {
+        Ok(Self::Credential(keys::digest(&Enrollment::parse(document)?.signature)))
+    }
 }
 
 const FOR_EVER: u64 = 0;

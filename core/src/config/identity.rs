@@ -101,6 +101,11 @@ impl IdentityFile {
         Some(fields.into())
     }
 
+    /// Returns every entry as JSON object, as it is stored.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Value> {
+        self.entries.iter().map(|entry| entry.0.clone().into())
+    }
+
     /// Returns the tables `[published_services]`.
     pub(super) fn published(&self) -> Option<&Value> {
         self.published.as_ref()

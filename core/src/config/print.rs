@@ -35,17 +35,22 @@ impl Config {
         format!("{:#}", Value::Object(sections))
     }
 
-    fn shown(&self, field: &Field) -> (Value, String) {
-        let (value, source) = self.get(field.name).unwrap_or((&Value::Null, ""));
-        let value = match value {
-            Value::Null => placeholder(field.name).into(),
-            Value::String(text) => masked(field.name, text).into(),
-            Value::Array(items) if field.name == "mesh_bootstrap" => {
+    /// Returns the value of a field as it may be shown; `None` for an unknown field.
+    pub fn masked(&self, field: &str) -> Option<Value> {
+        let (value, _) = self.get(field)?;
+        Some(match value {
+            Value::String(text) => masked(field, text).into(),
+            Value::Array(items) if field == "mesh_bootstrap" => {
                 items.iter().filter_map(Value::as_str).map(mask::address).collect()
             }
             other => other.clone(),
-        };
-        (value, source.to_owned())
+        })
+    }
+
+    fn shown(&self, field: &Field) -> (Value, String) {
+        let source = self.get(field.name).map_or("", |(_, source)| source);
+        let value = self.masked(field.name).filter(|value| !value.is_null());
+        (value.unwrap_or_else(|| placeholder(field.name).into()), source.to_owned())
     }
 }
 

@@ -110,7 +110,7 @@ impl Sources {
 }
 
 /// Replaces a leading `~` by the home directory.
-pub(super) fn expand(path: &str, home: Option<&str>) -> String {
+pub fn expand(path: &str, home: Option<&str>) -> String {
     match (path.strip_prefix('~'), home) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
         _ => path.to_owned(),
@@ -120,6 +120,21 @@ pub(super) fn expand(path: &str, home: Option<&str>) -> String {
 /// Makes the error of a file that does not exist.
 pub(super) fn missing(path: &str) -> Error {
     Error::new(ErrorKind::Io, format!("{path}: no such file")).with_detail("path", path).with_detail("os", "missing")
+}
+
+/// Returns the text of a file that holds a secret and was named, and a warning about its modes.
+///
+/// # Errors
+///
+/// IO with detail `path` for a file that is missing or cannot be read.
+pub(super) fn secret<'a>(path: &str, file: &'a File) -> Result<(&'a str, Option<String>)> {
+    match file {
+        File::Missing => Err(missing(path)),
+        File::Unreadable(why) => {
+            Err(Error::new(ErrorKind::Io, format!("{path}: cannot be read: {why}")).with_detail("path", path))
+        }
+        File::Text(text, facts) => Ok((text, check_modes(path, *facts, true)?)),
+    }
 }
 
 /// Refuses a text of a size that no configuration has.

@@ -66,6 +66,7 @@ pub use monitor::{ConnectionFacts, RemoteFacts};
 pub use net::Net;
 pub use node::{Node, NodeOptions};
 pub use nonce_file::FileNonces;
+pub use private_file::create as create_private_file;
 pub use publication::{RegistryOptions, ServerRegistry};
 pub use registry::ClientRegistry;
 pub use server::{Server, ServerOptions};

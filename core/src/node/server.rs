@@ -319,6 +319,16 @@ impl Server {
         &self.0.gate
     }
 
+    /// Admits a peer without a credential, with attributes, until a second since 1970 (0: none) and at most for the
+    /// configured time.
+    ///
+    /// # Errors
+    ///
+    /// LIMIT if the list is full, STATE if the endpoint is revoked, INVALID_ARGUMENT for a time that has passed.
+    pub fn admit_peer(&self, peer: EndpointId, attributes: BTreeMap<String, String>, expires_at: u64) -> Result<()> {
+        self.0.gate.admit_by_hand(peer, attributes, expires_at, self.0.trust.config.peer_ttl_s)
+    }
+
     /// Ends the admission of a peer and its connections within a second; it may be admitted again. False: it had none.
     pub fn remove_peer(&self, peer: &PeerName) -> bool {
         self.0.gate.remove(peer)

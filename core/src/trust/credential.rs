@@ -74,7 +74,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-fn malformed(reason: impl fmt::Display) -> Error {
+pub(super) fn malformed(reason: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Credential, format!("malformed: {reason}"))
 }
 
@@ -208,7 +208,7 @@ impl Credential {
     }
 }
 
-fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
     if bytes.len() > limits::MAX_CREDENTIAL_BYTES {
         return Err(Error::new(ErrorKind::Credential, "too_large"));
     }
@@ -249,7 +249,7 @@ fn endpoint_id(fields: &Map<String, Value>) -> Result<Option<EndpointId>> {
     }
 }
 
-fn attributes(fields: &Map<String, Value>) -> Result<BTreeMap<String, String>> {
+pub(super) fn attributes(fields: &Map<String, Value>) -> Result<BTreeMap<String, String>> {
     let wrong = || malformed("attributes");
     let pairs = fields.get("attributes").and_then(Value::as_object).ok_or_else(wrong)?;
     if pairs.len() > limits::MAX_ATTRIBUTES {
@@ -267,6 +267,16 @@ fn attributes(fields: &Map<String, Value>) -> Result<BTreeMap<String, String>> {
         0..=limits::MAX_CANONICAL_ATTRIBUTES => Ok(attributes),
         _ => Err(wrong()),
     }
+}
+
+/// Reads attributes by themselves: a JSON object of texts, within the limits of credentials.
+///
+/// # Errors
+///
+/// CREDENTIAL for anything else.
+pub fn read_attributes(text: &str) -> Result<BTreeMap<String, String>> {
+    let pairs = json::parse(text.as_bytes())?;
+    attributes(&Map::from_iter([("attributes".to_owned(), pairs)]))
 }
 
 /// Returns the form of attributes that is signed: keys by code point, raw UTF-8, nothing escaped without need.

@@ -177,6 +177,12 @@ impl Enrollment {
         }
     }
 
+    /// Refuses what no reader would take, whatever text names the peer.
+    pub(super) fn check_readable(&self) -> Result<()> {
+        let stand_in = self.endpoint_id.as_ref().map(|_| "00".repeat(32));
+        Self { endpoint_id: stand_in, ..self.clone() }.to_credential().map(drop)
+    }
+
     /// Returns the text of a credential file (`config.md` section 8).
     ///
     /// # Errors
@@ -187,8 +193,7 @@ impl Enrollment {
         if !self.is_signed(None) {
             return Err(Cause::BadSignature.into());
         }
-        let stand_in = self.endpoint_id.as_ref().map(|_| "00".repeat(32));
-        Self { endpoint_id: stand_in, ..self.clone() }.to_credential()?;
+        self.check_readable()?;
         let mut document = Map::new();
         document.insert("type".to_owned(), self.kind.name().into());
         if let Value::Object(fields) = json::parse(self.to_json().as_bytes())? {

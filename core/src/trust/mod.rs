@@ -6,6 +6,7 @@ mod cause;
 mod consumer;
 mod credential;
 mod delegated;
+mod draft;
 mod enrollment;
 mod gate;
 mod iid;
@@ -15,7 +16,7 @@ mod verify;
 
 pub use cause::Cause;
 pub use consumer::{ConsumerAnswer, ConsumerRequest, ServiceSummary};
-pub use credential::{Credential, CredentialKind, canonical_attributes};
+pub use credential::{Credential, CredentialKind, canonical_attributes, read_attributes};
 pub use delegated::{DelegatedGrant, DelegatedHello, DelegatedPolicy, ProofContext, delegated_canonical, proof_bytes};
 pub use enrollment::{Enrollment, EnrollmentKind, Offline};
 pub use gate::{GateDecision, GateFlag, decide_gate};
