@@ -100,6 +100,20 @@ mod tests {
     }
 
     #[test]
+    fn tr26_a_signature_whose_r_is_of_small_order_is_refused_even_if_its_equation_holds() {
+        // R is the neutral element, S = SHA-512(R, key, message) times the secret scalar: whoever has the key can make it.
+        let seed: [u8; 32] = std::array::from_fn(|n| n as u8);
+        let public = VerifyingKey::from_bytes(&public_key(&seed).unwrap()).unwrap();
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        hex::decode_to_slice("e404f4e96e0b12dc6c3ec416ed1d5e91b66a37ca15a8b36c06938736133a2d0c", &mut signature[32..])
+            .unwrap();
+        let parsed = Signature::from_slice(&signature).unwrap();
+        assert!(ed25519_dalek::Verifier::verify(&public, b"message", &parsed).is_ok(), "the equation holds");
+        assert!(!verify(public.as_bytes(), b"message", &signature));
+    }
+
+    #[test]
     fn keys_of_small_order_and_other_spellings_are_refused() {
         assert!(is_public(&generate().unwrap().1));
         assert!(!is_public(&[0; 32]));
