@@ -1,15 +1,16 @@
-//! Verification as programs call it, without a server (`trust.md` sections 4 and 15). Endpoint ids are any text.
+//! Verification and answers as programs call them, without a server (`trust.md` sections 4 and 15). Endpoint ids are any
+//! text.
 
 use std::collections::BTreeMap;
 
 use tokio::time::timeout;
 
-use super::NonceStore;
+use super::{ConsumerAdmission, Desk, NonceStore, ProducerAdmission, answer};
 use crate::error::Result;
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::BoxFuture;
-use crate::trust::{Cause, Enrollment, IidKeys, Offline};
+use crate::trust::{Cause, ConsumerRequest, Credential, Enrollment, IidKeys, Offline};
 
 const IID_PROVIDER: &str = "aster.iid_provider";
 
@@ -156,6 +157,33 @@ pub async fn admit(
         spend(credential, store).await
     };
     AdmissionResult::of(credential, checked.await)
+}
+
+/// Answers a request of a consumer that a program has received; a peer without a valid id is denied.
+pub async fn answer_consumer(desk: &ConsumerAdmission, request: &[u8], peer: &str) -> String {
+    answered(desk, request, EndpointId::parse(peer).ok()).await
+}
+
+/// Answers a request of a producer that a program has received; without a peer the id in its credential is believed.
+pub async fn answer_producer(desk: &ProducerAdmission, request: &[u8], peer: Option<&str>) -> String {
+    let peer = match peer {
+        Some(peer) => EndpointId::parse(peer).ok(),
+        None => claimed(request),
+    };
+    answered(desk, request, peer).await
+}
+
+async fn answered(desk: &dyn Desk, request: &[u8], peer: Option<EndpointId>) -> String {
+    match peer {
+        Some(peer) => answer(desk, request, peer).await.0,
+        None => desk.denial(),
+    }
+}
+
+/// Returns the endpoint that a producer's credential is for, by its own word.
+fn claimed(request: &[u8]) -> Option<EndpointId> {
+    let request = ConsumerRequest::parse(request).ok()?;
+    Credential::parse_producer(request.credential_json.as_bytes()).ok()?.endpoint_id
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
+use crate::keys;
 use crate::limits::MAX_REVOCATIONS;
 
 /// Endpoints and credentials that are refused until a time.
@@ -22,6 +23,22 @@ pub enum Revoked {
     Endpoint(EndpointId),
     /// A credential, whoever presents it: the BLAKE3 hash of its signature.
     Credential([u8; 32]),
+}
+
+impl Revoked {
+    /// Reads what a program names: either an endpoint, or a credential by its signature.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT for both, for neither, and for what is not one of them.
+    pub fn named(endpoint_id: Option<&str>, signature: Option<&[u8]>) -> Result<Self> {
+        match (endpoint_id, signature) {
+            (Some(id), None) => EndpointId::parse(id).map(Self::Endpoint),
+            (None, Some(signature)) if signature.len() == 64 => Ok(Self::Credential(keys::digest(signature))),
+            (None, Some(_)) => Err(Error::new(ErrorKind::InvalidArgument, "credential: it is not signed")),
+            _ => Err(Error::new(ErrorKind::InvalidArgument, "revoke takes an endpoint id or a credential")),
+        }
+    }
 }
 
 const FOR_EVER: u64 = 0;

@@ -1,0 +1,174 @@
+//! Admission as programs use it by themselves: verification, and answers to requests (`trust.md` sections 4 and 15).
+
+use std::sync::Arc;
+
+use aster_core::admission::{self, AdmissionResult, ConsumerAdmission, Iid, NonceStore, ProducerAdmission, Verifier};
+use aster_core::clock::{Clock as _, SystemClock};
+use aster_core::error::Result;
+use aster_core::trust::{ConsumerAnswer, ConsumerRequest, Enrollment, IidKeys, Offline};
+use napi::Env;
+use napi::bindgen_prelude::{ClassInstance, Uint8Array};
+use napi_derive::napi;
+
+use crate::engine::{Engine, Outcome};
+use crate::enrollment::{CredentialParts, key};
+use crate::js::{Js, Scope};
+use crate::mesh::Mesh;
+use crate::nonces::{Host, Nonces};
+use crate::peers::Peers;
+
+/// What is to be checked of a credential, and against what.
+#[napi(object)]
+pub struct CheckOptions {
+    /// `offline`, `runtime` or `all`.
+    pub checks: String,
+    pub root_pubkey: Option<Uint8Array>,
+    pub peer: Option<String>,
+    /// Seconds since 1970.
+    pub now: Option<f64>,
+    pub iid_token: String,
+    /// Number of the program's object that verifies instance identities.
+    pub backend: Option<f64>,
+}
+
+struct Examination {
+    credential: Enrollment,
+    checks: String,
+    root_pubkey: Option<[u8; 32]>,
+    peer: Option<String>,
+    now: u64,
+    iid_token: String,
+    store: Option<Arc<dyn NonceStore>>,
+    backend: Option<Host>,
+}
+
+impl Examination {
+    async fn run(self) -> AdmissionResult {
+        let Self { credential, root_pubkey, peer, now, iid_token, .. } = &self;
+        let against = Offline { root_pubkey: root_pubkey.as_ref(), peer: peer.as_deref(), now: *now };
+        let iid = self.backend.as_ref().map_or(Iid::None, |backend| Iid::Backend(backend));
+        let store = self.store.as_deref();
+        match self.checks.as_str() {
+            "offline" => admission::check_offline(credential, &against, store).await,
+            "runtime" => admission::check_runtime(credential, &against, iid, iid_token).await,
+            _ => admission::admit(credential, &against, iid, iid_token, store).await,
+        }
+    }
+}
+
+/// What the desk of a program works with.
+#[napi(object)]
+pub struct DeskOptions {
+    pub root_pubkey: Uint8Array,
+    pub require_bound: bool,
+    /// What the admitted are told, as JSON of an answer.
+    pub told: String,
+}
+
+fn verifier(
+    peers: &Peers,
+    root_pubkey: &Uint8Array,
+    nonces: Option<&Nonces>,
+    require_bound: bool,
+) -> Result<Arc<Verifier>> {
+    Ok(Arc::new(Verifier {
+        gate: peers.gate.clone(),
+        root_pubkey: key("rootPubkey", root_pubkey)?,
+        require_bound,
+        ttl_ms: peers.ttl_ms,
+        nonces: nonces.map(|nonces| nonces.0.clone()),
+        iid: IidKeys::default(),
+    }))
+}
+
+fn consumer_desk(peers: &Peers, nonces: Option<&Nonces>, options: &DeskOptions) -> Result<ConsumerAdmission> {
+    let answer = ConsumerAnswer::parse(options.told.as_bytes())?;
+    let verifier = verifier(peers, &options.root_pubkey, nonces, options.require_bound)?;
+    Ok(ConsumerAdmission::new(verifier, Box::new(move || answer.clone())))
+}
+
+/// Returns the document that a peer presents.
+#[napi]
+pub fn admission_request(credential_json: String, iid_token: String) -> String {
+    ConsumerRequest { credential_json, iid_token }.to_json()
+}
+
+#[napi]
+impl Engine {
+    /// Checks a credential; completes the operation `op` with whether it holds, its attributes and the reason if not.
+    #[napi]
+    pub fn check_credential(
+        &self,
+        env: &Env,
+        op: f64,
+        credential: CredentialParts,
+        options: CheckOptions,
+        nonces: Option<ClassInstance<Nonces>>,
+    ) -> Js {
+        let scope = Scope::new(env);
+        let now = || u64::try_from(SystemClock.epoch_ms() / 1000).unwrap_or(0);
+        let examination = || -> Result<Examination> {
+            Ok(Examination {
+                credential: credential.read()?,
+                checks: options.checks,
+                root_pubkey: options.root_pubkey.map(|bytes| key("rootPubkey", &bytes)).transpose()?,
+                peer: options.peer,
+                now: options.now.map_or_else(now, |seconds| seconds as u64),
+                iid_token: options.iid_token,
+                store: nonces.map(|nonces| nonces.0.clone()),
+                backend: options.backend.map(|id| Host::new(&self.shared, id)),
+            })
+        };
+        match examination() {
+            Ok(examination) => {
+                self.shared.spawn(scope, op, async move { Ok(Outcome::Checked(examination.run().await)) })
+            }
+            Err(error) => self.shared.errors.error(scope, &error),
+        }
+    }
+
+    /// Answers a request of a consumer; completes the operation `op` with the answer.
+    #[napi]
+    pub fn answer_consumer(
+        &self,
+        env: &Env,
+        op: f64,
+        peers: &Peers,
+        nonces: Option<ClassInstance<Nonces>>,
+        options: DeskOptions,
+        request: Uint8Array,
+        peer: String,
+    ) -> Js {
+        let scope = Scope::new(env);
+        let request = request.to_vec();
+        match consumer_desk(peers, nonces.as_deref(), &options) {
+            Ok(desk) => self.shared.spawn(scope, op, async move {
+                Ok(Outcome::Text(admission::answer_consumer(&desk, &request, &peer).await))
+            }),
+            Err(error) => self.shared.errors.error(scope, &error),
+        }
+    }
+
+    /// Answers a request of a producer; completes the operation `op` with the answer.
+    #[napi]
+    pub fn answer_producer(
+        &self,
+        env: &Env,
+        op: f64,
+        peers: &Peers,
+        mesh: &Mesh,
+        root_pubkey: Uint8Array,
+        request: Uint8Array,
+        peer: Option<String>,
+    ) -> Js {
+        let scope = Scope::new(env);
+        let (request, mesh) = (request.to_vec(), mesh.0.clone());
+        match verifier(peers, &root_pubkey, None, false) {
+            Ok(verifier) => self.shared.spawn(scope, op, async move {
+                let desk = ProducerAdmission { verifier, mesh };
+                Ok(Outcome::Text(admission::answer_producer(&desk, &request, peer.as_deref()).await))
+            }),
+            Err(error) => self.shared.errors.error(scope, &error),
+        }
+    }
+}
