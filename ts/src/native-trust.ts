@@ -17,7 +17,7 @@ export interface NativeAdmission {
 /** A list of admitted peers. */
 export interface NativePeers {
   behind(isOpen: boolean): NativePeers;
-  get(peer: string): NativeAdmission | undefined;
+  get(peer: string): NativeAdmission | null;
   remove(peer: string): boolean;
   sweep(): number;
   names(): string[];

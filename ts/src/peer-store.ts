@@ -33,7 +33,7 @@ export class PeerAttributeStore {
   constructor(options: { ttlMs?: number } = {}) {
     checkKeys("PeerAttributeStore", options, ["ttlMs"]);
     const { ttlMs } = options;
-    if (ttlMs !== undefined && !(ttlMs > 0 && ttlMs <= Number.MAX_SAFE_INTEGER)) {
+    if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs > 0)) {
       throw new RangeError("PeerAttributeStore: expected ttlMs above 0");
     }
     this.#engine = engine();
@@ -63,7 +63,8 @@ export class PeerAttributeStore {
   /** Returns the admission of a peer, undefined without one. Its `expiresAt` is when it really ends. */
   get(endpointId: string): PeerAdmission | undefined {
     const found = this.#peers.get(endpointId);
-    return found && {
+    if (!found) return undefined;
+    return {
       endpointId,
       handle: found.handle,
       attributes: JSON.parse(found.attributes) as Record<string, string>,
