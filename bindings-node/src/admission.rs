@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use aster_core::admission::{self, AdmissionResult, ConsumerAdmission, Iid, NonceStore, ProducerAdmission, Verifier};
-use aster_core::clock::{Clock as _, SystemClock};
+use aster_core::admission::{self, Checks, ConsumerAdmission, Examination, IidBackend, ProducerAdmission, Verifier};
 use aster_core::error::Result;
-use aster_core::trust::{ConsumerAnswer, ConsumerRequest, Enrollment, IidKeys, Offline};
+use aster_core::trust::{ConsumerAnswer, ConsumerRequest, IidKeys};
 use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, Uint8Array};
 use napi_derive::napi;
 
 use crate::engine::{Engine, Outcome};
-use crate::enrollment::{CredentialParts, key};
+use crate::enrollment::{CredentialParts, key, wrong};
 use crate::js::{Js, Scope};
 use crate::mesh::Mesh;
 use crate::nonces::{Host, Nonces};
@@ -29,31 +28,6 @@ pub struct CheckOptions {
     pub iid_token: String,
     /// Number of the program's object that verifies instance identities.
     pub backend: Option<f64>,
-}
-
-struct Examination {
-    credential: Enrollment,
-    checks: String,
-    root_pubkey: Option<[u8; 32]>,
-    peer: Option<String>,
-    now: u64,
-    iid_token: String,
-    store: Option<Arc<dyn NonceStore>>,
-    backend: Option<Host>,
-}
-
-impl Examination {
-    async fn run(self) -> AdmissionResult {
-        let Self { credential, root_pubkey, peer, now, iid_token, .. } = &self;
-        let against = Offline { root_pubkey: root_pubkey.as_ref(), peer: peer.as_deref(), now: *now };
-        let iid = self.backend.as_ref().map_or(Iid::None, |backend| Iid::Backend(backend));
-        let store = self.store.as_deref();
-        match self.checks.as_str() {
-            "offline" => admission::check_offline(credential, &against, store).await,
-            "runtime" => admission::check_runtime(credential, &against, iid, iid_token).await,
-            _ => admission::admit(credential, &against, iid, iid_token, store).await,
-        }
-    }
 }
 
 /// What the desk of a program works with.
@@ -106,17 +80,16 @@ impl Engine {
         nonces: Option<ClassInstance<Nonces>>,
     ) -> Js {
         let scope = Scope::new(env);
-        let now = || u64::try_from(SystemClock.epoch_ms() / 1000).unwrap_or(0);
         let examination = || -> Result<Examination> {
             Ok(Examination {
                 credential: credential.read()?,
-                checks: options.checks,
+                checks: Checks::parse(&options.checks).ok_or_else(|| wrong("checks: unknown word"))?,
                 root_pubkey: options.root_pubkey.map(|bytes| key("rootPubkey", &bytes)).transpose()?,
                 peer: options.peer,
-                now: options.now.map_or_else(now, |seconds| seconds as u64),
+                now: options.now.map(|seconds| seconds as u64),
                 iid_token: options.iid_token,
                 store: nonces.map(|nonces| nonces.0.clone()),
-                backend: options.backend.map(|id| Host::new(&self.shared, id)),
+                backend: options.backend.map(|id| Box::new(Host::new(&self.shared, id)) as Box<dyn IidBackend>),
             })
         };
         match examination() {

@@ -25,7 +25,8 @@ pub use delegated::{DelegatedAdmission, Delegation};
 pub use desk::{Desk, Doorkeeper, answer};
 pub use gate::Gate;
 pub use library::{
-    AdmissionResult, Iid, IidBackend, admit, answer_consumer, answer_producer, check_offline, check_runtime,
+    AdmissionResult, Checks, Examination, Iid, IidBackend, admit, answer_consumer, answer_producer, check_offline,
+    check_runtime,
 };
 pub use nonces::{MemoryNonces, NONCE_LEN, NonceStore, Nonces, nonce};
 pub use peers::{Admission, AdmissionPath, Attributes, PeerList, PeerName, Standing};
