@@ -30,10 +30,18 @@ pub struct CheckOptions {
     pub backend: Option<f64>,
 }
 
-/// What the desk of a program works with.
+/// A request that a program has received.
 #[napi(object)]
-pub struct DeskOptions {
+pub struct Received {
     pub root_pubkey: Uint8Array,
+    pub request: Uint8Array,
+    /// What the handshake has proved.
+    pub peer: Option<String>,
+}
+
+/// What a program says to consumers.
+#[napi(object)]
+pub struct ConsumerDesk {
     pub require_bound: bool,
     /// What the admitted are told, as JSON of an answer.
     pub told: String,
@@ -53,12 +61,6 @@ fn verifier(
         nonces: nonces.map(|nonces| nonces.0.clone()),
         iid: IidKeys::default(),
     }))
-}
-
-fn consumer_desk(peers: &Peers, nonces: Option<&Nonces>, options: &DeskOptions) -> Result<ConsumerAdmission> {
-    let answer = ConsumerAnswer::parse(options.told.as_bytes())?;
-    let verifier = verifier(peers, &options.root_pubkey, nonces, options.require_bound)?;
-    Ok(ConsumerAdmission::new(verifier, Box::new(move || answer.clone())))
 }
 
 /// Returns the document that a peer presents.
@@ -108,39 +110,36 @@ impl Engine {
         op: f64,
         peers: &Peers,
         nonces: Option<ClassInstance<Nonces>>,
-        options: DeskOptions,
-        request: Uint8Array,
-        peer: String,
+        received: Received,
+        desk: ConsumerDesk,
     ) -> Js {
         let scope = Scope::new(env);
-        let request = request.to_vec();
-        match consumer_desk(peers, nonces.as_deref(), &options) {
-            Ok(desk) => self.shared.spawn(scope, op, async move {
-                Ok(Outcome::Text(admission::answer_consumer(&desk, &request, &peer).await))
-            }),
+        let Received { root_pubkey, request, peer } = received;
+        let made = ConsumerAnswer::parse(desk.told.as_bytes()).and_then(|answer| {
+            let verifier = verifier(peers, &root_pubkey, nonces.as_deref(), desk.require_bound)?;
+            Ok(ConsumerAdmission::new(verifier, Box::new(move || answer.clone())))
+        });
+        match made {
+            Ok(desk) => {
+                let (request, peer) = (request.to_vec(), peer.unwrap_or_default());
+                let work = async move { admission::answer_consumer(&desk, &request, &peer).await };
+                self.shared.spawn(scope, op, async move { Ok(Outcome::Text(work.await)) })
+            }
             Err(error) => self.shared.errors.error(scope, &error),
         }
     }
 
     /// Answers a request of a producer; completes the operation `op` with the answer.
     #[napi]
-    pub fn answer_producer(
-        &self,
-        env: &Env,
-        op: f64,
-        peers: &Peers,
-        mesh: &Mesh,
-        root_pubkey: Uint8Array,
-        request: Uint8Array,
-        peer: Option<String>,
-    ) -> Js {
+    pub fn answer_producer(&self, env: &Env, op: f64, peers: &Peers, mesh: &Mesh, received: Received) -> Js {
         let scope = Scope::new(env);
-        let (request, mesh) = (request.to_vec(), mesh.0.clone());
+        let Received { root_pubkey, request, peer } = received;
         match verifier(peers, &root_pubkey, None, false) {
-            Ok(verifier) => self.shared.spawn(scope, op, async move {
-                let desk = ProducerAdmission { verifier, mesh };
-                Ok(Outcome::Text(admission::answer_producer(&desk, &request, peer.as_deref()).await))
-            }),
+            Ok(verifier) => {
+                let (request, desk) = (request.to_vec(), ProducerAdmission { verifier, mesh: mesh.0.clone() });
+                let work = async move { admission::answer_producer(&desk, &request, peer.as_deref()).await };
+                self.shared.spawn(scope, op, async move { Ok(Outcome::Text(work.await)) })
+            }
             Err(error) => self.shared.errors.error(scope, &error),
         }
     }

@@ -29,7 +29,7 @@ async def answered(case: dict[str, Any], *, foreign: bool = False) -> Any:
     client = await asyncio.create_subprocess_exec(
         "node",
         str(ROOT / "tests/node/dist/admission-scenario.js"),
-        node.node_addr_info().to_base64(),
+        str(node.node_addr_info()),
         case["client_root"] or "",
         *names,
         stdout=asyncio.subprocess.PIPE,

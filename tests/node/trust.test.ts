@@ -1,5 +1,6 @@
 /** Trust between two nodes on loopback (`trust.md` sections 5 to 9, 12 and 14). */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +23,7 @@ import {
   contractIdFromService,
   generateRootKeypair,
 } from "@aster/rpc";
-import { failure, local, localEnv, script } from "./support.js";
+import { failure, local, localEnv, root, script } from "./support.js";
 import {
   Issuer,
   Other,
@@ -192,6 +193,23 @@ test("tr7 tr12 a one-time token is spent once; a reconnect resumes", async (t) =
   assert.equal(await connect(server.address), "AdmissionDeniedError\n");
   await server.close();
   assert.equal(await connect((await gated(t, issuer, { config })).address), "AdmissionDeniedError\n");
+});
+
+test("tr2 tr12 the gate needs nothing of a host whose loop is blocked", async (t) => {
+  const [issuer, asked] = [new Issuer(), [] as Uint8Array[]];
+  const server = await gated(t, issuer, { nonceStore: { consume: (nonce) => asked.push(nonce) > 0 } });
+  const ADDRESS = server.address;
+  // Nothing runs in this loop until the child has ended.
+  const connect = (FILE: string): string => {
+    const options = { env: { ...localEnv, ADDRESS, FILE }, cwd: join(root, "tests", "node"), encoding: "utf8", timeout: 60_000 } as const;
+    return spawnSync(process.execPath, ["--input-type=module", "-e", CONNECT], options).stdout;
+  };
+  assert.equal(connect(new Issuer().file(t)), "AdmissionDeniedError\n");
+  assert.equal(connect(issuer.file(t, { a: "b" })), "admitted b\n");
+  assert.equal(connect(issuer.file(t, {}, { kind: "ott" })), "AdmissionDeniedError\n", "its store cannot be asked");
+  // Later than the question, which nobody waits for any more.
+  await new InMemoryNonceStore().isConsumed(new Uint8Array(32));
+  assert.deepEqual(asked, []);
 });
 
 const never = new Promise<boolean>(() => {});

@@ -168,11 +168,10 @@ export async function handleConsumerAdmissionRpc(
     root_pubkey: Buffer.from(rootPubkey).toString("hex"),
     gossip_topic: gossipTopic,
   });
-  const desk = { rootPubkey, requireBound: options.requireBoundCredentials ?? false, told };
-  const peers = listOf(options);
+  const desk = { requireBound: options.requireBoundCredentials ?? false, told };
+  const received = { rootPubkey, request: bytesOf(request), peer: peerEndpointId };
   const json = await lending(host, nonceStore, async (nonces) => {
-    const document = bytesOf(request);
-    return (await host.operate((op) => host.native.answerConsumer(op, peers, nonces, desk, document, peerEndpointId))) as string;
+    return (await host.operate((op) => host.native.answerConsumer(op, listOf(options), nonces, received, desk))) as string;
   });
   return readResponse(json);
 }
@@ -222,9 +221,8 @@ export async function handleAdmissionRpc(
   const { rootPubkey, meshState, ownEndpointId, peerEndpointId } = options;
   const host = engine();
   const mesh = meshOf(host, meshState, ownEndpointId, rootPubkey);
-  const [peers, document] = [listOf(options), bytesOf(request)];
-  const answered = host.operate((op) => host.native.answerProducer(op, peers, mesh, rootPubkey, document, peerEndpointId));
-  const json = (await answered) as string;
+  const received = { rootPubkey, request: bytesOf(request), peer: peerEndpointId };
+  const json = (await host.operate((op) => host.native.answerProducer(op, listOf(options), mesh, received))) as string;
   meshState.document = mesh.document();
   const read = JSON.parse(json) as { accepted: boolean; salt: string; accepted_producers: string[]; reason: string };
   const { accepted, salt, accepted_producers: acceptedProducers, reason } = read;

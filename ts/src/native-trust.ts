@@ -46,6 +46,14 @@ export interface NativeDelegation {
   readonly signingKey: Uint8Array;
 }
 
+/** A request that a program has received. */
+export interface NativeReceived {
+  readonly rootPubkey: Uint8Array;
+  readonly request: Uint8Array;
+  /** What the handshake has proved. */
+  readonly peer?: string;
+}
+
 /** What of the engine is for trust. */
 export interface NativeTrustEngine {
   memoryNonces(): NativeNonces;
@@ -67,18 +75,10 @@ export interface NativeTrustEngine {
     op: number,
     peers: NativePeers,
     nonces: NativeNonces | undefined,
-    options: { rootPubkey: Uint8Array; requireBound: boolean; told: string },
-    request: Uint8Array,
-    peer: string,
+    received: NativeReceived,
+    desk: { requireBound: boolean; told: string },
   ): Error | undefined;
-  answerProducer(
-    op: number,
-    peers: NativePeers,
-    mesh: NativeMesh,
-    rootPubkey: Uint8Array,
-    request: Uint8Array,
-    peer: string | undefined,
-  ): Error | undefined;
+  answerProducer(op: number, peers: NativePeers, mesh: NativeMesh, received: NativeReceived): Error | undefined;
 }
 
 /** What of the module is for trust. */
