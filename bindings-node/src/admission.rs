@@ -43,8 +43,23 @@ pub struct Received {
 #[napi(object)]
 pub struct ConsumerDesk {
     pub require_bound: bool,
-    /// What the admitted are told, as JSON of an answer.
-    pub told: String,
+    /// What the admitted are told: services as a JSON array.
+    pub services: String,
+    pub registry_namespace: String,
+    pub gossip_topic: String,
+}
+
+impl ConsumerDesk {
+    fn answer(self, root_pubkey: &Uint8Array) -> Result<ConsumerAnswer> {
+        Ok(ConsumerAnswer {
+            admitted: true,
+            services: serde_json::from_str(&self.services).map_err(|error| wrong(format!("services: {error}")))?,
+            registry_namespace: self.registry_namespace,
+            root_pubkey: root_pubkey.iter().map(|byte| format!("{byte:02x}")).collect(),
+            gossip_topic: self.gossip_topic,
+            ..ConsumerAnswer::denial()
+        })
+    }
 }
 
 fn verifier(
@@ -115,11 +130,12 @@ impl Engine {
     ) -> Js {
         let scope = Scope::new(env);
         let Received { root_pubkey, request, peer } = received;
-        let made = ConsumerAnswer::parse(desk.told.as_bytes()).and_then(|answer| {
-            let verifier = verifier(peers, &root_pubkey, nonces.as_deref(), desk.require_bound)?;
+        let verifier = verifier(peers, &root_pubkey, nonces.as_deref(), desk.require_bound);
+        let desk = verifier.and_then(|verifier| {
+            let answer = desk.answer(&root_pubkey)?;
             Ok(ConsumerAdmission::new(verifier, Box::new(move || answer.clone())))
         });
-        match made {
+        match desk {
             Ok(desk) => {
                 let (request, peer) = (request.to_vec(), peer.unwrap_or_default());
                 let work = async move { admission::answer_consumer(&desk, &request, &peer).await };

@@ -8,6 +8,7 @@ import { native } from "./native.js";
 import type { NativeNonces, NativePeers } from "./native-trust.js";
 import { type NonceStoreLike, lendNonces } from "./nonces.js";
 import { PeerAttributeStore } from "./peer-store.js";
+import { recordOf } from "./registry.js";
 import { checkKeys } from "./services.js";
 import { type ServiceSummary, announced, summaries } from "./summary.js";
 
@@ -161,33 +162,14 @@ export async function handleConsumerAdmissionRpc(
   checkKeys("handleConsumerAdmissionRpc", options, [...known, "requireBoundCredentials"]);
   const { rootPubkey, nonceStore, services = [], registryNamespace = "", gossipTopic = "" } = options;
   const host = engine();
-  const told = JSON.stringify({
-    admitted: true,
-    services: announced(services),
-    registry_namespace: registryNamespace,
-    root_pubkey: Buffer.from(rootPubkey).toString("hex"),
-    gossip_topic: gossipTopic,
-  });
-  const desk = { requireBound: options.requireBoundCredentials ?? false, told };
+  const requireBound = options.requireBoundCredentials ?? false;
+  const desk = { requireBound, services: JSON.stringify(announced(services)), registryNamespace, gossipTopic };
   const received = { rootPubkey, request: bytesOf(request), peer: peerEndpointId };
   const json = await lending(host, nonceStore, async (nonces) => {
     return (await host.operate((op) => host.native.answerConsumer(op, listOf(options), nonces, received, desk))) as string;
   });
-  return readResponse(json);
-}
-
-function readResponse(json: string): ConsumerAdmissionResponse {
-  const read = JSON.parse(json) as Record<string, unknown>;
-  return {
-    admitted: read["admitted"] as boolean,
-    attributes: read["attributes"] as Record<string, string>,
-    services: summaries(read["services"]),
-    registryNamespace: read["registry_namespace"] as string,
-    rootPubkey: read["root_pubkey"] as string,
-    reason: read["reason"] as string,
-    gossipTopic: (read["gossip_topic"] as string | undefined) ?? "",
-    json,
-  };
+  const told = recordOf<ConsumerAdmissionResponse>(json);
+  return { ...told, services: summaries(told.services), gossipTopic: told.gossipTopic ?? "", json };
 }
 
 /** Options of {@link handleAdmissionRpc}. */
@@ -224,9 +206,7 @@ export async function handleAdmissionRpc(
   const received = { rootPubkey, request: bytesOf(request), peer: peerEndpointId };
   const json = (await host.operate((op) => host.native.answerProducer(op, listOf(options), mesh, received))) as string;
   meshState.document = mesh.document();
-  const read = JSON.parse(json) as { accepted: boolean; salt: string; accepted_producers: string[]; reason: string };
-  const { accepted, salt, accepted_producers: acceptedProducers, reason } = read;
-  return { accepted, salt, acceptedProducers, reason, json };
+  return { ...recordOf<ProducerAdmissionResponse>(json), json };
 }
 
 function listOf({ hook, peerStore }: Listing): NativePeers {

@@ -76,7 +76,7 @@ export interface NativeTrustEngine {
     peers: NativePeers,
     nonces: NativeNonces | undefined,
     received: NativeReceived,
-    desk: { requireBound: boolean; told: string },
+    desk: { requireBound: boolean; services: string; registryNamespace: string; gossipTopic: string },
   ): Error | undefined;
   answerProducer(op: number, peers: NativePeers, mesh: NativeMesh, received: NativeReceived): Error | undefined;
 }
