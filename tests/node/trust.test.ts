@@ -18,6 +18,7 @@ import {
   InvalidStateError,
   type NonceStoreLike,
   PermissionDeniedError,
+  TicketError,
   TrustDomainError,
   consumerCredToJson,
   contractIdFromService,
@@ -163,6 +164,9 @@ test("what cannot be revoked is refused at once", async (t) => {
     [{ endpointId, until: 5 }, RangeError],
     [{ credential: unsigned }, TypeError],
     [{ credential: "{}" }, TrustDomainError],
+    [{ credential: {} }, TypeError],
+    [{ endpointId: 5 }, TypeError],
+    [{ endpointId: "nobody" }, TicketError],
     [{ endpointId, other: 1 }, TypeError],
   ] as const) {
     assert.throws(() => server.revoke(options as Parameters<AsterServer["revoke"]>[0]), error, JSON.stringify(options));

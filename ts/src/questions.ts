@@ -22,7 +22,9 @@ export class Questions {
   async ask(number: number, method: string, args: readonly unknown[]): Promise<boolean | undefined> {
     try {
       const object = this.#objects.get(number) as Asked | undefined;
-      const said = await object?.[method]?.(...args.map((arg) => (Array.isArray(arg) ? recordOfPairs(arg) : arg)));
+      // Its server was closed meanwhile.
+      if (!object) return undefined;
+      const said = await object[method]?.(...args.map((arg) => (Array.isArray(arg) ? recordOfPairs(arg) : arg)));
       if (typeof said === "boolean") return said;
       warn(`gave ${said === null ? "null" : typeof said} instead of a boolean`);
     } catch (error) {

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
-import { type AnyCredential, readCredential } from "./credentials.js";
+import { type AnyCredential, partsOf, readCredential } from "./credentials.js";
 import { type Engine, checked, engine } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
 import { Host, type ServiceInput, objectsOf } from "./handlers.js";
@@ -109,16 +109,16 @@ export class AsterServer implements AsyncDisposable {
     const publishing = { registryNamespace, registryTicket };
     const hosting = { channel, maxConcurrentStreams, maxSessionsPerConnection, ...publishing, persistMeshState, drift };
     this.#native = checked(this.#engine.native.server(this.#settings, hosting));
+    this.#closed = new Promise((resolve) => (this.#markClosed = resolve));
+    if (options.nonceStore !== undefined) {
+      this.#nonces = lendNonces(this.#engine, options.nonceStore);
+      checked(this.#native.setNonces(this.#nonces.native));
+    }
+    options.hook?.view(this.#native.peers(), this.#closed);
     for (const host of hosts) {
       const tag = checked(this.#native.register(host.plan.native));
       this.#tags.push(tag);
       this.#engine.services.set(tag, host);
-    }
-    this.#closed = new Promise((resolve) => (this.#markClosed = resolve));
-    options.hook?.view(this.#native.peers(), this.#closed);
-    if (options.nonceStore !== undefined) {
-      this.#nonces = lendNonces(this.#engine, options.nonceStore);
-      checked(this.#native.setNonces(this.#nonces.native));
     }
   }
 
@@ -233,16 +233,18 @@ export class AsterServer implements AsyncDisposable {
    * may be given as its document, too. With `storagePath` it is kept; a file that cannot be written is a warning, and the
    * revocation holds until the server ends.
    *
-   * Throws a `TypeError` for both and for neither, a `RangeError` for what is no time, a `TypeError` for one that has
-   * passed, `InvalidStateError` before the start.
+   * Throws a `TypeError` for both and for neither, for what is no credential and a time that has passed, a `RangeError`
+   * for what is no time, `TicketError` for what is no endpoint id, `InvalidStateError` before the start.
    */
   revoke(options: { endpointId?: string; credential?: AnyCredential | string | Uint8Array; until?: Date }): void {
     checkKeys("revoke", options, ["endpointId", "credential", "until"]);
     const { endpointId, credential, until } = options;
+    if (endpointId !== undefined && typeof endpointId !== "string") throw new TypeError("endpointId: expected a text");
     if (until !== undefined && !(until instanceof Date && until.getTime() >= 0)) throw new RangeError("until: expected a Date");
     const native = this.#started();
     const isText = typeof credential === "string" || credential instanceof Uint8Array;
-    const signature = (isText ? readCredential(credential) : credential)?.signature;
+    const named = isText ? readCredential(credential) : credential;
+    const signature = named === undefined ? undefined : partsOf(named).signature;
     const second = until && Math.floor(until.getTime() / 1000);
     let refused: Error | undefined;
     const kept = this.#engine.operate((op) => (refused = native.revoke(op, endpointId, signature, second)));
