@@ -2,9 +2,9 @@
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
+import { DelegatedGrant } from "./delegated.js";
 import type { Int64 } from "./described.js";
 import { Discovery } from "./discovery.js";
-import { DelegatedGrant } from "./delegated.js";
 import { AdmissionDeniedError, InvalidStateError, ServiceNotFoundError } from "./errors.js";
 import type { NativeClient, NativeSettings, NativeStub } from "./native.js";
 import { type Plan, planOf } from "./plans.js";

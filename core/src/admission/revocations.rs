@@ -141,6 +141,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_revocation_names_one_thing() {
+        let id = "ab".repeat(32);
+        assert_eq!(Revoked::named(Some(&id), None).unwrap(), Revoked::Endpoint(EndpointId([0xab; 32])));
+        let hash = *blake3::hash(&[7; 64]).as_bytes();
+        assert_eq!(Revoked::named(None, Some(&[7; 64])).unwrap(), Revoked::Credential(hash));
+        let both: (Option<&str>, Option<&[u8]>) = (Some(&id), Some(&[7; 64]));
+        for (endpoint_id, signature) in [both, (None, None), (None, Some(&[])), (Some("nobody"), None)] {
+            assert!(Revoked::named(endpoint_id, signature).is_err());
+        }
+    }
+
+    #[test]
     fn entries_hold_until_their_time_and_survive_a_file() {
         let mut list = Revocations::default();
         let (id, credential) = (EndpointId([1; 32]), [2; 32]);
