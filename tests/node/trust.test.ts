@@ -126,6 +126,25 @@ test("tr5 who is removed loses its stream within a second, and may come again", 
   assert.deepEqual(await attributesOf(client), { a: "b" });
 });
 
+test("tr5 an admission ends in its time, with what it had", async (t) => {
+  const [issuer, vault] = [new Issuer(), new Vault()];
+  const server = await gated(t, issuer, { services: [vault], config: new AsterConfig({ ...local(), peerTtlS: 3 }) });
+  const client = await clientOf(t, server, { enrollmentCredentialFile: issuer.file(t, { a: "b" }) }).connect();
+  const ticks = await streaming(client);
+  await failure(ticks.next(), PermissionDeniedError);
+  await vault.ended;
+  // The policy is presented again.
+  assert.deepEqual(await attributesOf(client), { a: "b" });
+});
+
+test("tr10 unbound credentials are denied where they must be bound", async (t) => {
+  const [issuer, key] = [new Issuer(), seedOf()];
+  const server = await gated(t, issuer, { config: new AsterConfig({ ...local(), requireBoundCredentials: true }) });
+  const present = (file: string): Promise<AsterClient> => clientOf(t, server, { key, enrollmentCredentialFile: file }).connect();
+  await failure(present(issuer.file(t)), AdmissionDeniedError);
+  await present(issuer.file(t, {}, { endpointId: idOf(key) }));
+});
+
 for (const how of ["endpoint", "credential", "document"] as const) {
   test(`tr5 a revoked ${how} is out, and stays out after a restart`, async (t) => {
     const [issuer, vault, key, storagePath] = [new Issuer(), new Vault(), seedOf(), join(folder(t), "state")];
