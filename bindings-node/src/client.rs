@@ -3,17 +3,19 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use aster_core::admission::Delegation;
 use aster_core::config::Config;
 use aster_core::error::Result;
 use aster_core::node::{self, ClientOptions};
 use aster_core::rpc::BoundService;
 use aster_core::wire;
 use napi::Env;
-use napi::bindgen_prelude::ToNapiValue;
+use napi::bindgen_prelude::{ToNapiValue, Uint8Array};
 use napi_derive::napi;
 use serde_json::json;
 
 use crate::engine::{Node, Outcome, Shared};
+use crate::enrollment::wrong;
 use crate::errors::no_value;
 use crate::js::{Js, Scope};
 use crate::plan::{BoundPlan, Plan};
@@ -27,6 +29,25 @@ pub struct ConnectOptions {
     pub channel: Option<String>,
     pub connect_timeout_ms: Option<f64>,
     pub allow_foreign_channels: Option<bool>,
+    pub delegation: Option<DelegationParts>,
+}
+
+/// What another authority grants.
+#[napi(object)]
+pub struct DelegationParts {
+    /// JSON objects.
+    pub token: String,
+    pub attestation: String,
+    /// Seed of the key that the token names.
+    pub signing_key: Uint8Array,
+}
+
+impl DelegationParts {
+    fn read(&self) -> Result<Delegation> {
+        let read = Delegation::new(&self.token, &self.attestation, &self.signing_key);
+        // A mistake of the program, not of a peer.
+        read.map_err(|error| wrong(error.message()).with_source(error))
+    }
 }
 
 impl ConnectOptions {
@@ -45,7 +66,7 @@ impl ConnectOptions {
                 .allow_foreign_channels
                 .or_else(configured)
                 .unwrap_or(default.allow_foreign_channels),
-            delegation: default.delegation,
+            delegation: self.delegation.as_ref().map(DelegationParts::read).transpose()?,
         })
     }
 }

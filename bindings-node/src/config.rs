@@ -5,35 +5,53 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use aster_core::clock::{Clock as _, SystemClock};
-use aster_core::config::{Config, File, FileFacts, Role, Sources};
+use aster_core::config::{Config, File, FileFacts, Role, Sources, TomlFile};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
 use napi_derive::napi;
 use serde::de::DeserializeOwned;
 
-/// A settled configuration.
-#[napi]
-pub struct Settings {
-    config: Config,
-    sources: Sources,
+/// What the package hands over: JSON objects, and who asks.
+#[napi(object)]
+pub struct Told {
+    pub arguments: String,
+    pub inline: String,
+    pub env: String,
+    /// Path and text of a TOML file.
+    pub toml: Option<Vec<String>>,
+    /// `producer` or `consumer`.
+    pub role: String,
+    /// Name of the entry in the identity file.
+    pub peer: Option<String>,
 }
 
+/// A configuration that is settled for a server or a client.
+#[napi]
+pub struct Settings(Config);
+
 impl Settings {
-    /// Settles arguments, inline values and environment, each a JSON object; reads the files that they name.
-    pub(crate) fn new(arguments: &str, inline: &str, env: &str) -> Result<Self> {
-        let mut sources =
-            Sources { arguments: parse(arguments)?, inline: parse(inline)?, env: parse(env)?, ..Sources::default() };
+    /// Settles what was handed over; reads the files that it names.
+    pub(crate) fn new(told: Told) -> Result<Self> {
+        let toml = told.toml.and_then(|parts| <[String; 2]>::try_from(parts).ok());
+        let mut sources = Sources {
+            arguments: parse(&told.arguments)?,
+            inline: parse(&told.inline)?,
+            env: parse(&told.env)?,
+            toml: toml.map(|[path, text]| TomlFile { path, text }),
+            role: Some(Role::parse(&told.role)?),
+            peer: told.peer,
+            home: std::env::var("HOME").ok(),
+            now: u64::try_from(SystemClock.epoch_ms() / 1000).ok(),
+            ..Sources::default()
+        };
         for path in Config::files(&sources)? {
             sources.files.insert(path.clone(), look(&path));
         }
-        sources.home = std::env::var("HOME").ok();
-        sources.now = u64::try_from(SystemClock.epoch_ms() / 1000).ok();
-        Ok(Self { config: Config::resolve(sources.clone())?, sources })
+        Config::resolve(sources).map(Self)
     }
 
-    /// Settles it for a server or a client.
-    pub(crate) fn settled(&self, role: Role) -> Result<Config> {
-        Config::resolve(Sources { role: Some(role), ..self.sources.clone() })
+    pub(crate) fn config(&self) -> &Config {
+        &self.0
     }
 }
 
@@ -82,18 +100,24 @@ impl Settings {
     /// Returns the value of a field as JSON; `undefined` for an unknown field.
     #[napi]
     pub fn get(&self, field: String) -> Option<String> {
-        self.config.get(&field).map(|(value, _)| value.to_string())
+        self.0.get(&field).map(|(value, _)| value.to_string())
     }
 
     /// Returns the source of a field's value.
     #[napi]
     pub fn source(&self, field: String) -> Option<String> {
-        self.config.get(&field).map(|(_, source)| source.to_owned())
+        self.0.get(&field).map(|(_, source)| source.to_owned())
+    }
+
+    /// Returns the file of the credential that a client presents, or what stands for one; without one `undefined`.
+    #[napi]
+    pub fn credential_label(&self) -> Option<String> {
+        self.0.credential().ok().flatten().map(|presented| presented.label.clone())
     }
 
     /// Returns what the operator should be told.
     #[napi]
     pub fn warnings(&self) -> Vec<String> {
-        self.config.warnings().to_vec()
+        self.0.warnings().to_vec()
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use aster_core::config::Role;
+use aster_core::admission::AdmissionResult;
 use aster_core::engine::{ClientCall, Queue, ServerCall, ServerSession};
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::limits;
@@ -22,10 +22,11 @@ use aster_core::rpc::{BoundService, BoxFuture};
 use napi::Env;
 use napi::sys;
 use napi_derive::napi;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::client::ConnectOptions;
-use crate::config::Settings;
+use crate::config::{Settings, Told};
 use crate::convert::Tapes;
 use crate::errors::{ErrorMaker, no_value};
 use crate::js::{Js, Persistent, Scope};
@@ -45,6 +46,8 @@ pub(crate) enum Outcome {
     Text(String),
     Texts(Vec<String>),
     Number(u64),
+    Flag(bool),
+    Checked(AdmissionResult),
     Client(node::Client),
     Registry(node::ClientRegistry),
     Service(BoundService),
@@ -126,6 +129,8 @@ pub(crate) struct Shared {
     /// Registered services by tag.
     services: RefCell<HashMap<u64, Rc<BoundPlan>>>,
     nodes: RefCell<HashMap<u64, Node>>,
+    /// What core waits for the program to say.
+    pub(crate) questions: RefCell<HashMap<u64, oneshot::Sender<bool>>>,
     /// Operations that run, to be cancelled.
     operations: RefCell<HashMap<u64, AbortHandle>>,
     numbers: Cell<u64>,
@@ -148,6 +153,7 @@ impl Shared {
             closing: RefCell::default(),
             services: RefCell::default(),
             nodes: RefCell::default(),
+            questions: RefCell::default(),
             operations: RefCell::default(),
             numbers: Cell::new(1),
             holds: Cell::new(0),
@@ -162,7 +168,7 @@ impl Shared {
         Some(shared)
     }
 
-    fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         let number = self.numbers.get();
         self.numbers.set(number + 1);
         number
@@ -314,8 +320,8 @@ impl Engine {
 
     /// Settles a configuration; returns it or an error.
     #[napi]
-    pub fn settings(&self, env: &Env, arguments: String, inline: String, variables: String) -> Js {
-        self.object(env, Settings::new(&arguments, &inline, &variables))
+    pub fn settings(&self, env: &Env, told: Told) -> Js {
+        self.object(env, Settings::new(told))
     }
 
     /// Compiles a service; returns it or an error.
@@ -328,8 +334,8 @@ impl Engine {
     /// Makes a server; returns it or an error.
     #[napi]
     pub fn server(&self, env: &Env, settings: &Settings, options: HostOptions) -> Js {
-        let server = settings.settled(Role::Producer).and_then(|config| node::Server::new(&config, options.complete()));
-        self.object(env, server.map(|server| crate::server::Server::new(server, &self.shared)))
+        let server = node::Server::new(settings.config(), options.complete());
+        self.object(env, server.map(|server| crate::server::Server::new(server, settings.config(), &self.shared)))
     }
 
     /// Connects to a server; completes the operation `op` with a client.
@@ -338,9 +344,8 @@ impl Engine {
         let scope = Scope::new(env);
         let connected = || -> Result<BoxFuture<'static, Result<node::Client>>> {
             let runtime = runtime::handle()?.clone();
-            let config = settings.settled(Role::Consumer)?;
-            let options = options.complete(&config)?;
-            Ok(node::Client::connect(runtime, &config, options))
+            let options = options.complete(settings.config())?;
+            Ok(node::Client::connect(runtime, settings.config(), options))
         };
         match connected() {
             Ok(connected) => self.shared.spawn(scope, op, async move { connected.await.map(Outcome::Client) }),
@@ -348,7 +353,8 @@ impl Engine {
         }
     }
 
-    fn object<T: napi::bindgen_prelude::ToNapiValue>(&self, env: &Env, made: Result<T>) -> Js {
+    /// Makes an object of the package, or the error of its failure.
+    pub(crate) fn object<T: napi::bindgen_prelude::ToNapiValue>(&self, env: &Env, made: Result<T>) -> Js {
         let scope = Scope::new(env);
         let made = made.and_then(|made| {
             // SAFETY: the environment is that of the running function.

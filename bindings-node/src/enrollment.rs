@@ -1,6 +1,6 @@
 //! Root keys and credentials as programs make and check them (`trust.md` section 15). All of it is core's.
 
-use aster_core::error::Result;
+use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::keys;
 use aster_core::trust::{Enrollment, EnrollmentKind};
 use napi::bindgen_prelude::Uint8Array;
@@ -32,16 +32,25 @@ fn thrown<T>(outcome: Result<T>) -> napi::Result<T> {
     outcome.map_err(|error| napi::Error::from_reason(error.message()))
 }
 
+/// Makes the failure of an argument.
+pub(crate) fn wrong(text: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, text)
+}
+
+/// Reads a key of 32 bytes.
+pub(crate) fn key(name: &str, bytes: &Uint8Array) -> Result<[u8; 32]> {
+    bytes.as_ref().try_into().map_err(|_| wrong(format!("{name}: expected 32 bytes")))
+}
+
 impl CredentialParts {
-    fn read(self) -> napi::Result<Enrollment> {
-        let wrong = |text: &str| napi::Error::from_reason(text);
+    pub(crate) fn read(self) -> Result<Enrollment> {
         Ok(Enrollment {
             kind: EnrollmentKind::parse(&self.kind).ok_or_else(|| wrong("credentialType: expected policy or ott"))?,
             endpoint_id: self.endpoint_id,
-            root_pubkey: self.root_pubkey.as_ref().try_into().map_err(|_| wrong("rootPubkey: expected 32 bytes"))?,
+            root_pubkey: key("rootPubkey", &self.root_pubkey)?,
             expires_at: self.expires_at as u64,
             attributes: serde_json::from_str(&self.attributes)
-                .map_err(|error| wrong(&format!("attributes: {error}")))?,
+                .map_err(|error| wrong(format!("attributes: {error}")))?,
             nonce: self.nonce.map(|nonce| nonce.to_vec()),
             signature: self.signature.to_vec(),
         })
@@ -72,19 +81,19 @@ pub fn generate_keypair() -> napi::Result<Keypair> {
 /// Signs a credential: 64 bytes.
 #[napi]
 pub fn sign_credential(credential: CredentialParts, seed: Uint8Array) -> napi::Result<Uint8Array> {
-    thrown(credential.read()?.sign(&seed)).map(|signature| signature.to_vec().into())
+    thrown(credential.read().and_then(|read| read.sign(&seed))).map(|signature| signature.to_vec().into())
 }
 
 /// Tells whether a root key signed a credential: the given one, else its own.
 #[napi]
 pub fn is_signed_credential(credential: CredentialParts, root_pubkey: Option<Uint8Array>) -> napi::Result<bool> {
-    Ok(credential.read()?.is_signed(root_pubkey.as_deref()))
+    thrown(credential.read()).map(|read| read.is_signed(root_pubkey.as_deref()))
 }
 
 /// Returns the document that is presented.
 #[napi]
 pub fn credential_to_json(credential: CredentialParts) -> napi::Result<String> {
-    Ok(credential.read()?.to_json())
+    thrown(credential.read()).map(|read| read.to_json())
 }
 
 /// Reads a document or a credential file strictly.

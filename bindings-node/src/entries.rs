@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use aster_core::admission::AdmissionResult;
 use aster_core::engine::{Body, CallInfo, ClientCall, Encoding, Event, ServerCall};
 use aster_core::error::{Error, Result};
 use aster_core::limits;
@@ -17,6 +18,7 @@ use crate::convert::TapeSink;
 use crate::engine::{Completed, Engine, Outcome, Running, Shared};
 use crate::errors::no_value;
 use crate::js::{Js, Scope, Thrown};
+use crate::nonces::Question;
 use crate::plan::BoundPlan;
 use crate::registry::{ClientRegistry, Routed};
 use crate::window::Window;
@@ -48,6 +50,8 @@ pub(crate) enum Entry {
     SessionClosed = 10,
     /// Ticket of a session of this side that has ended.
     SessionEnded = 11,
+    /// A question to the program.
+    Asked = 12,
 }
 
 pub(crate) fn entry(scope: Scope, kind: Entry, number: f64, rest: &[Js]) -> Option<Js> {
@@ -74,16 +78,19 @@ impl Shared {
             Event::SessionOpened { session } => self.session_opened(scope, &session),
             Event::SessionClosed { session } => self.session_closed(scope, session),
             Event::ClientSessionClosed { ticket, .. } => entry(scope, Entry::SessionEnded, ticket as f64, &[]),
-            Event::Posted(payload) => {
-                let Completed { op, outcome } = *payload.downcast::<Completed>().ok()?;
-                self.ended(scope, op);
-                let made = outcome.and_then(|outcome| self.outcome(scope, outcome));
-                match made {
-                    Ok(value) => entry(scope, Entry::Done, op, &[value]),
-                    Err(error) => entry(scope, Entry::Failed, op, &[self.errors.error(scope, &error)]),
-                }
-            }
+            Event::Posted(payload) => match payload.downcast::<Completed>() {
+                Ok(completed) => self.completed(scope, *completed),
+                Err(payload) => self.asked(scope, *payload.downcast::<Question>().ok()?),
+            },
             Event::ClientSessionOpened { .. } | Event::QueueClosed => None,
+        }
+    }
+
+    fn completed(self: &Rc<Self>, scope: Scope, Completed { op, outcome }: Completed) -> Option<Js> {
+        self.ended(scope, op);
+        match outcome.and_then(|outcome| self.outcome(scope, outcome)) {
+            Ok(value) => entry(scope, Entry::Done, op, &[value]),
+            Err(error) => entry(scope, Entry::Failed, op, &[self.errors.error(scope, &error)]),
         }
     }
 
@@ -100,6 +107,8 @@ impl Shared {
                 texts.and_then(|texts| scope.list(texts))
             }
             Outcome::Number(number) => scope.number(number as f64),
+            Outcome::Flag(flag) => scope.boolean(flag),
+            Outcome::Checked(result) => checked(scope, result),
             Outcome::Client(client) => object(scope, Client::new(client, self)),
             Outcome::Registry(registry) => object(scope, ClientRegistry::new(registry, self)),
             Outcome::Service(service) => object(scope, Routed::new(service)),
@@ -182,6 +191,12 @@ impl Shared {
         self.running.borrow_mut().get_mut(&ticket)?.window.put(body.wire_len());
         entry(scope, Entry::Item, ticket as f64, &[value])
     }
+}
+
+/// `[whether it holds, attributes, reason]`.
+fn checked(scope: Scope, result: AdmissionResult) -> Option<Js> {
+    let attributes: Vec<_> = result.attributes.into_iter().collect();
+    scope.list([scope.boolean(result.admitted)?, scope.pairs(&attributes)?, scope.text(&result.reason)?])
 }
 
 /// Lets the package decode a body.

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(dead_code, reason = "the macros export nothing to a test binary"))]
 
+mod admission;
 mod answer;
 mod call;
 mod capability;
@@ -17,6 +18,9 @@ mod enrollment;
 mod entries;
 mod errors;
 mod js;
+mod mesh;
+mod nonces;
+mod peers;
 mod plan;
 mod queue;
 mod registry;

@@ -4,17 +4,23 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use aster_core::admission::Revoked;
+use aster_core::config::Config;
 use aster_core::error::Result;
 use aster_core::limits;
+use aster_core::mesh::DriftConfig;
 use aster_core::node;
 use aster_core::rpc::Service;
 use napi::Env;
-use napi::bindgen_prelude::ToNapiValue;
+use napi::bindgen_prelude::{ToNapiValue, Uint8Array};
 use napi_derive::napi;
 
 use crate::engine::{Node, Outcome, Shared};
 use crate::errors::no_value;
 use crate::js::{Js, Scope};
+use crate::mesh::Drift;
+use crate::nonces::Nonces;
+use crate::peers::Peers;
 use crate::plan::Plan;
 use crate::registry::ServerRegistry;
 
@@ -26,6 +32,8 @@ pub struct HostOptions {
     pub max_sessions_per_connection: Option<u32>,
     pub registry_namespace: Option<String>,
     pub registry_ticket: Option<String>,
+    pub persist_mesh_state: Option<bool>,
+    pub drift: Option<Drift>,
 }
 
 impl HostOptions {
@@ -40,7 +48,11 @@ impl HostOptions {
                 .max_sessions_per_connection
                 .unwrap_or(default.max_sessions_per_connection),
             registry: node::RegistryOptions { choice, language: "typescript" },
-            mesh: default.mesh,
+            mesh: node::MeshOptions {
+                drift: self.drift.map_or(default.mesh.drift, DriftConfig::from),
+                persist: self.persist_mesh_state.unwrap_or(default.mesh.persist),
+                state: default.mesh.state,
+            },
         }
     }
 }
@@ -49,6 +61,8 @@ impl HostOptions {
 #[napi]
 pub struct Server {
     server: node::Server,
+    /// Milliseconds that an admission holds at most.
+    ttl_ms: i64,
     shared: Rc<Shared>,
     /// Number among the open nodes, once started.
     id: Cell<Option<u64>>,
@@ -56,8 +70,9 @@ pub struct Server {
 
 impl Server {
     /// Wraps a server of core.
-    pub(crate) fn new(server: node::Server, shared: &Rc<Shared>) -> Self {
-        Self { server, shared: shared.clone(), id: Cell::new(None) }
+    pub(crate) fn new(server: node::Server, config: &Config, shared: &Rc<Shared>) -> Self {
+        let ttl_ms = i64::from(config.trust().peer_ttl_s) * 1000;
+        Self { server, ttl_ms, shared: shared.clone(), id: Cell::new(None) }
     }
 
     fn registered(&self, plan: &Plan) -> Result<u64> {
@@ -187,6 +202,40 @@ impl Server {
         let scope = Scope::new(env);
         let key = scope.bytes(&self.server.root_pubkey()).ok_or_else(no_value);
         self.shared.errors.either(scope, key)
+    }
+
+    /// Returns the peers that are admitted.
+    #[napi]
+    pub fn peers(&self) -> Peers {
+        Peers { gate: self.server.gate().clone(), ttl_ms: self.ttl_ms }
+    }
+
+    /// Takes a store of spent one-time tokens instead of core's; returns undefined or an error.
+    #[napi]
+    pub fn set_nonces(&self, env: &Env, nonces: &Nonces) -> Js {
+        let scope = Scope::new(env);
+        let taken = self.server.set_nonce_store(nonces.0.clone());
+        self.shared.errors.either(scope, taken.map(|()| scope.undefined()))
+    }
+
+    /// Refuses an endpoint, or the credential with this signature, until a second since 1970 or for ever; completes the
+    /// operation `op` when that is written.
+    #[napi]
+    pub fn revoke(
+        &self,
+        env: &Env,
+        op: f64,
+        endpoint_id: Option<String>,
+        signature: Option<Uint8Array>,
+        until: Option<f64>,
+    ) -> Js {
+        let scope = Scope::new(env);
+        let revoked = Revoked::named(endpoint_id.as_deref(), signature.as_deref())
+            .and_then(|what| self.server.revoke_at_once(what, until.map(|seconds| seconds as u64)));
+        match revoked {
+            Ok(kept) => self.shared.spawn(scope, op, async move { kept.await.map(|()| Outcome::Nothing) }),
+            Err(error) => self.shared.errors.error(scope, &error),
+        }
     }
 
     /// Tells whether every peer is admitted.

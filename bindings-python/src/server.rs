@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aster_core::admission::Revoked;
 use aster_core::error::{Error, Result};
 use aster_core::limits;
 use aster_core::node::{RegistryChoice, RegistryOptions, Server as CoreServer, ServerOptions};
@@ -22,7 +23,6 @@ use crate::plan::Plan;
 use crate::queue::{Operation, Queue};
 use crate::registry::ServerRegistry;
 use crate::runtime::{self, ProcessBound};
-use crate::trust;
 
 /// A node that serves.
 #[pyclass(frozen, module = "aster._aster")]
@@ -236,7 +236,8 @@ impl Server {
         credential: Option<Vec<u8>>,
         until: Option<u64>,
     ) -> PyResult<Operation> {
-        let what = trust::revoked(endpoint_id, credential.as_deref()).map_err(|error| errors::exception(py, &error))?;
+        let named = Revoked::named(endpoint_id, credential.as_deref());
+        let what = named.map_err(|error| errors::exception(py, &error))?;
         let work = self.core(py)?.revoke(what, until);
         self.spawn(py, queue, work)
     }

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aster_core::admission::{
-    self, AdmissionResult, ConsumerAdmission, DelegatedAdmission, Desk, Iid, NonceStore, ProducerAdmission, Verifier,
+    self, AdmissionResult, Checks, ConsumerAdmission, DelegatedAdmission, Desk, Examination, IidBackend,
+    ProducerAdmission, Verifier,
 };
-use aster_core::clock::{Clock as _, SystemClock};
-use aster_core::error::{Error, ErrorKind, Result};
+use aster_core::error::Result;
 use aster_core::ids::EndpointId;
 use aster_core::rpc::{BoxFuture, Connection};
 use aster_core::trust::{
-    ConsumerAnswer, ConsumerRequest, Credential, DelegatedPolicy, Enrollment, EnrollmentKind, IidKeys, Offline,
-    ServiceSummary,
+    ConsumerAnswer, ConsumerRequest, DelegatedPolicy, Enrollment, EnrollmentKind, IidKeys, ServiceSummary,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -42,39 +41,6 @@ fn enrollment(
     Ok(Enrollment { kind, endpoint_id, root_pubkey, expires_at, attributes, nonce, signature })
 }
 
-/// What is checked of a credential.
-#[derive(Clone, Copy)]
-enum Checks {
-    Offline,
-    Runtime,
-    All,
-}
-
-struct Examination {
-    credential: Enrollment,
-    checks: Checks,
-    root_pubkey: Option<[u8; 32]>,
-    peer: Option<String>,
-    now: u64,
-    iid_token: String,
-    store: Option<Arc<dyn NonceStore>>,
-    backend: Option<HostIid>,
-}
-
-impl Examination {
-    async fn run(self) -> AdmissionResult {
-        let Self { credential, root_pubkey, peer, now, iid_token, .. } = &self;
-        let against = Offline { root_pubkey: root_pubkey.as_ref(), peer: peer.as_deref(), now: *now };
-        let iid = self.backend.as_ref().map_or(Iid::None, |backend| Iid::Backend(backend));
-        let store = self.store.as_deref();
-        match self.checks {
-            Checks::Offline => admission::check_offline(credential, &against, store).await,
-            Checks::Runtime => admission::check_runtime(credential, &against, iid, iid_token).await,
-            Checks::All => admission::admit(credential, &against, iid, iid_token, store).await,
-        }
-    }
-}
-
 /// Checks a credential; gives whether it holds, its attributes, and the reason if not. `checks` is `offline`, `runtime`
 /// or `all`; `proves` is called with attributes, token, peer and an `Answer`.
 #[pyfunction]
@@ -91,20 +57,16 @@ pub fn check_credential(
     proves: Option<Py<PyAny>>,
     iid_token: String,
 ) -> PyResult<Operation> {
-    let checks = match checks {
-        "offline" => Checks::Offline,
-        "runtime" => Checks::Runtime,
-        _ => Checks::All,
-    };
+    let host = proves.map(|proves| Host::new(py, queue, proves)).transpose()?;
     let examination = Examination {
         credential: enrollment(credential)?,
-        checks,
+        checks: Checks::parse(checks).ok_or_else(|| PyValueError::new_err("checks: unknown word"))?,
         root_pubkey,
         peer,
-        now: now.unwrap_or_else(|| u64::try_from(SystemClock.epoch_ms() / 1000).unwrap_or(0)),
+        now,
         iid_token,
         store: nonces.map(|nonces| nonces.0.clone()),
-        backend: proves.map(|proves| Host::new(py, queue, proves).map(HostIid)).transpose()?,
+        backend: host.map(|host| Box::new(HostIid(host)) as Box<dyn IidBackend>),
     };
     let work: BoxFuture<'static, Result<AdmissionResult>> = Box::pin(async move { Ok(examination.run().await) });
     start(py, queue, work, |py, result| object(py, (result.admitted, result.attributes, result.reason)))
@@ -166,28 +128,6 @@ impl AdmissionDesk {
         });
         start_plain(py, queue, work)
     }
-}
-
-fn answered(
-    py: Python<'_>,
-    queue: &Queue,
-    desk: impl Desk + 'static,
-    request: Vec<u8>,
-    peer: Option<EndpointId>,
-) -> PyResult<Operation> {
-    let work: BoxFuture<'static, Result<String>> = Box::pin(async move {
-        Ok(match peer {
-            Some(peer) => admission::answer(&desk, &request, peer).await.0,
-            None => desk.denial(),
-        })
-    });
-    start_value(py, queue, work)
-}
-
-/// Returns the endpoint that a producer's credential is for, by its own word.
-fn claimed(request: &[u8]) -> Option<EndpointId> {
-    let request = ConsumerRequest::parse(request).ok()?;
-    Credential::parse_producer(request.credential_json.as_bytes()).ok()?.endpoint_id
 }
 
 #[pymethods]
@@ -271,7 +211,9 @@ impl AdmissionDesk {
         peer: &str,
         told: Told,
     ) -> PyResult<Operation> {
-        answered(py, queue, self.consumers(told), request, EndpointId::parse(peer).ok())
+        let (desk, peer) = (self.consumers(told), peer.to_owned());
+        let work = Box::pin(async move { Ok(admission::answer_consumer(&desk, &request, &peer).await) });
+        start_value(py, queue, work)
     }
 
     /// Answers a request of a producer; without a peer the id in its credential is believed.
@@ -283,22 +225,8 @@ impl AdmissionDesk {
         peer: Option<&str>,
         mesh: &Mesh,
     ) -> PyResult<Operation> {
-        let peer = match peer {
-            Some(peer) => EndpointId::parse(peer).ok(),
-            None => claimed(&request),
-        };
-        answered(py, queue, self.producers(mesh), request, peer)
-    }
-}
-
-/// What a revocation names.
-pub fn revoked(endpoint_id: Option<&str>, credential: Option<&[u8]>) -> Result<admission::Revoked> {
-    match (endpoint_id, credential) {
-        (Some(id), None) => EndpointId::parse(id).map(admission::Revoked::Endpoint),
-        (None, Some(signature)) if signature.len() == 64 => {
-            Ok(admission::Revoked::Credential(aster_core::keys::digest(signature)))
-        }
-        (None, Some(_)) => Err(Error::new(ErrorKind::InvalidArgument, "credential: it is not signed")),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, "revoke takes an endpoint_id or a credential")),
+        let (desk, peer) = (self.producers(mesh), peer.map(str::to_owned));
+        let work = Box::pin(async move { Ok(admission::answer_producer(&desk, &request, peer.as_deref()).await) });
+        start_value(py, queue, work)
     }
 }

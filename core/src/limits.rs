@@ -221,6 +221,8 @@ pub const LEGACY_ADMISSION_ANSWER: usize = 65_536;
 
 /// Peers on the allowlist.
 pub const MAX_ALLOWED_PEERS: usize = 65_536;
+/// Seconds that an admission holds at most, unless somebody says otherwise.
+pub const PEER_TTL_S: u32 = 86_400;
 /// Anonymous peers of an open gate that are remembered for display.
 pub const MAX_ANONYMOUS_PEERS: usize = 4096;
 /// Entries of a revocation list.

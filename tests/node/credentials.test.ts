@@ -1,7 +1,5 @@
 /** Root keys and credentials, by the vectors of trust. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import {
   type AnyCredential,
@@ -14,54 +12,11 @@ import {
   signCredential,
   verifySignature,
 } from "@aster/rpc";
-import { root } from "./support.js";
-
-interface Signed {
-  name: string;
-  kind: "producer" | "policy" | "ott";
-  endpoint_id: string | null;
-  expires_at: number;
-  attributes: Record<string, string>;
-  nonce: string | null;
-  key: string;
-  signature: string;
-  credential_json: string;
-}
-interface Trust {
-  keys: Record<string, { seed: string; public: string }>;
-  credentials: Signed[];
-}
-
-const folder = process.env["ASTER_VECTORS_DIR"] ?? join(root, "..", "shared", "vectors");
-const trust = JSON.parse(readFileSync(join(folder, "trust.json"), "utf8")) as Trust;
-const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"));
-const hexOf = (data: Uint8Array): string => Buffer.from(data).toString("hex");
-
-function keyOf(name: string): { seed: Uint8Array; publicKey: Uint8Array } {
-  const key = trust.keys[name];
-  assert.ok(key, name);
-  return { seed: bytes(key.seed), publicKey: bytes(key.public) };
-}
-
-function made(entry: Signed): AnyCredential {
-  const common = {
-    rootPubkey: keyOf(entry.key).publicKey,
-    expiresAt: entry.expires_at,
-    attributes: entry.attributes,
-    signature: bytes(entry.signature),
-  };
-  if (entry.kind === "producer") return new EnrollmentCredential({ ...common, endpointId: entry.endpoint_id ?? "" });
-  return new ConsumerEnrollmentCredential({
-    ...common,
-    credentialType: entry.kind,
-    endpointId: entry.endpoint_id,
-    nonce: entry.nonce === null ? null : bytes(entry.nonce),
-  });
-}
+import { hexOf, keyOf, madeOf, trust } from "./trust-support.js";
 
 for (const entry of trust.credentials) {
   test(`credential ${entry.name}`, () => {
-    const credential = made(entry);
+    const credential = madeOf(entry);
     assert.equal(hexOf(signCredential(credential, keyOf(entry.key).seed)), entry.signature);
     assert.equal(verifySignature(credential), true);
     assert.equal(verifySignature(credential, credential.rootPubkey), true);

@@ -20,6 +20,7 @@ test("examples in one process", async (t) => {
   for (const [file, printed] of [
     ["quickstart.js", "Hello, World!\n"],
     ["proxy.js", '{"message":"Hello, World!"}\n'],
+    ["auth.js", "denied\nrunning\nPERMISSION_DENIED\n"],
   ] as const) {
     const { code, out, err } = await run(t, [join(examples, file)]).ended;
     assert.deepEqual([code, out, err], [0, printed, ""], file);

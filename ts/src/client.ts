@@ -2,6 +2,7 @@
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
 import { type Engine, checked, engine } from "./engine.js";
+import { DelegatedGrant } from "./delegated.js";
 import type { Int64 } from "./described.js";
 import { Discovery } from "./discovery.js";
 import { AdmissionDeniedError, InvalidStateError, ServiceNotFoundError } from "./errors.js";
@@ -22,12 +23,19 @@ export interface ClientOptions {
   address?: Address;
   endpointAddr?: Address;
   config?: AsterConfig;
+  /** The identity file; default: `.aster-identity` in the working directory. */
+  identity?: string;
+  /** Name of the entry in the identity file; default: the first consumer. */
+  peer?: string;
   rootPubkey?: Uint8Array | string;
   enrollmentCredentialFile?: string;
   channelName?: string;
   /** Milliseconds for dialling, admission included. */
   connectTimeout?: number;
+  /** Whether services may be at another endpoint than the one that admitted the client; default false. */
   allowForeignChannels?: boolean;
+  /** What another authority grants for one of the server's services. */
+  delegation?: DelegatedGrant;
   /** Run around every call of its stubs. */
   interceptors?: readonly Interceptor[];
 }
@@ -47,11 +55,14 @@ const OPTIONS = [
   "address",
   "endpointAddr",
   "config",
+  "identity",
+  "peer",
   "rootPubkey",
   "enrollmentCredentialFile",
   "channelName",
   "connectTimeout",
   "allowForeignChannels",
+  "delegation",
   "interceptors",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "enrollmentCredentialFile", "allowForeignChannels"] as const;
@@ -85,16 +96,19 @@ export class AsterClient implements AsyncDisposable {
 
   constructor(options: ClientOptions = {}) {
     checkKeys("AsterClient", options, OPTIONS);
-    const { connectTimeout } = options;
+    const { connectTimeout, delegation } = options;
     if (connectTimeout !== undefined && !(connectTimeout > 0)) {
       throw new RangeError("AsterClient: expected a connectTimeout above 0");
+    }
+    if (delegation !== undefined && !(delegation instanceof DelegatedGrant)) {
+      throw new TypeError("AsterClient: expected a DelegatedGrant as delegation");
     }
     Chain.of(options.interceptors ?? []);
     this.#engine = engine();
     this.discovery = new Discovery(this.#engine.native, (summary) => this.#manifest(summary));
-    const args: ConfigFields = {};
+    const args: ConfigFields = options.identity === undefined ? {} : { identityFile: options.identity };
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
-    this.#settings = AsterConfig.settle(options.config, args);
+    this.#settings = AsterConfig.settle(options.config, "consumer", args, options.peer);
     this.#options = options;
     const given = options.address ?? options.endpointAddr;
     const address = given === undefined ? this.#configured("endpoint_addr") : addressText(given);
@@ -126,8 +140,13 @@ export class AsterClient implements AsyncDisposable {
   }
 
   async #connect(): Promise<this> {
-    const { channelName: channel, connectTimeout: connectTimeoutMs } = this.#options;
-    const options = { address: this.#address, channel, connectTimeoutMs };
+    const { channelName: channel, connectTimeout: connectTimeoutMs, delegation: grant } = this.#options;
+    const delegation = grant && {
+      token: JSON.stringify(grant.token),
+      attestation: JSON.stringify(grant.attestation),
+      signingKey: grant.signingKey,
+    };
+    const options = { address: this.#address, channel, connectTimeoutMs, delegation };
     let native: NativeClient;
     try {
       native = (await this.#engine.operate(
@@ -173,7 +192,7 @@ export class AsterClient implements AsyncDisposable {
   }
 
   #denied(error: AdmissionDeniedError): AdmissionDeniedError {
-    const credentialFile = this.#configured("enrollment_credential_file");
+    const credentialFile = this.#settings.credentialLabel();
     const { ourEndpointId, message, cause } = error;
     const about = { hadCredential: credentialFile !== null, credentialFile, ourEndpointId, serverAddress: this.#address };
     return new AdmissionDeniedError(message, about, { cause });

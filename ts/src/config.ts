@@ -1,4 +1,6 @@
 /** Configuration (`config.md`); core resolves, this hands over what the host has. */
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { checked, engine } from "./engine.js";
 import type { NativeSettings } from "./native.js";
 
@@ -7,8 +9,20 @@ export interface ConfigFields {
   rootPubkey?: Uint8Array | string | null;
   rootPubkeyFile?: string | null;
   enrollmentCredentialFile?: string | null;
+  /** A signed document of the instance, for credentials that ask for one. */
+  enrollmentCredentialIid?: string | null;
   allowAllConsumers?: boolean;
   allowAllProducers?: boolean;
+  requireBoundCredentials?: boolean;
+  /** Seconds that an admission holds at most. */
+  peerTtlS?: number;
+  iidAwsCertificates?: readonly string[];
+  iidGcpJwks?: string | null;
+  iidAzureJwks?: string | null;
+  iidAzureTenants?: readonly string[];
+  iidAzureAudience?: string;
+  meshBootstrap?: readonly string[];
+  meshStateDir?: string | null;
   identityFile?: string | null;
   endpointAddr?: string | null;
   allowForeignChannels?: boolean;
@@ -28,9 +42,10 @@ export interface ConfigFields {
 /** Fields that are set count as inline values. */
 export interface AsterConfig extends ConfigFields {}
 
-/** Inline values, and the environment if it was asked for. */
+/** Inline values, and environment and file if they were asked for. */
 export class AsterConfig {
   #env: Record<string, string> = {};
+  #toml: string[] | undefined;
 
   constructor(fields: ConfigFields = {}) {
     Object.assign(this, fields);
@@ -45,12 +60,27 @@ export class AsterConfig {
     return config;
   }
 
-  /** @internal Settles every field; `args` are options of a server or client. */
-  static settle(config: AsterConfig | undefined, args: ConfigFields): NativeSettings {
+  /** Reads a TOML file, and takes over the environment as {@link fromEnv} does. Throws what reading the file throws. */
+  static fromFile(path: string): AsterConfig {
+    const config = AsterConfig.fromEnv();
+    config.#toml = [path, readFileSync(path.replace(/^~(?=\/|$)/, homedir()), "utf8")];
+    return config;
+  }
+
+  /**
+   * @internal Settles every field for a server or client. `args` are their options, `peer` names the entry of the
+   * identity file.
+   */
+  static settle(
+    config: AsterConfig | undefined,
+    role: "producer" | "consumer",
+    args: ConfigFields,
+    peer?: string,
+  ): NativeSettings {
     if (config !== undefined && !(config instanceof AsterConfig)) throw new TypeError("config: expected an AsterConfig");
     const used = config ?? AsterConfig.fromEnv();
-    const [first, second, third] = [fields(args), fields(used), JSON.stringify(used.#env)];
-    const settings = checked(engine().native.settings(first, second, third));
+    const told = { arguments: fields(args), inline: fields(used), env: JSON.stringify(used.#env), toml: used.#toml, role, peer };
+    const settings = checked(engine().native.settings(told));
     for (const warning of settings.warnings()) process.emitWarning(warning, { type: "AsterWarning" });
     return settings;
   }

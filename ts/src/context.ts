@@ -43,8 +43,8 @@ export class CallContext {
     this.sessionId = sessionId;
     this.callId = callId;
     this.peer = peer;
-    this.metadata = record(metadata);
-    this.attributes = Object.freeze(record(attributes));
+    this.metadata = recordOfPairs(metadata);
+    this.attributes = Object.freeze(recordOfPairs(attributes));
     this.deadline = leftMs === null ? null : new Date(Date.now() + leftMs);
   }
 
@@ -95,7 +95,8 @@ export class CallContext {
   }
 }
 
-function record(pairs: string[] | null): Record<string, string> {
+/** Makes a record of keys and values in turn. */
+export function recordOfPairs(pairs: readonly string[] | null): Record<string, string> {
   const out = Object.create(null) as Record<string, string>;
   for (let at = 0; pairs && at + 1 < pairs.length; at += 2) out[pairs[at] as string] = pairs[at + 1] as string;
   return out;

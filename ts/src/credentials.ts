@@ -60,14 +60,20 @@ export class ConsumerEnrollmentCredential extends Credential {
 /** A credential of either kind. */
 export type AnyCredential = EnrollmentCredential | ConsumerEnrollmentCredential;
 
-function parts(credential: AnyCredential): NativeCredential {
+/** Writes attributes as a JSON object. Throws a `TypeError` for what is no text. */
+export function textsOf(attributes: Readonly<Record<string, string>>): string {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value !== "string") throw new TypeError(`attributes are texts, got ${key}: ${typeof value}`);
+  }
+  return JSON.stringify(attributes);
+}
+
+/** Takes a credential apart for core. Throws a `TypeError` or `RangeError` for what is none. */
+export function partsOf(credential: AnyCredential): NativeCredential {
   if (!(credential instanceof Credential)) throw new TypeError("expected a credential");
   const { expiresAt, attributes, endpointId } = credential;
   if (!Number.isSafeInteger(expiresAt) || expiresAt < 0) {
     throw new RangeError(`expiresAt: expected a whole number of seconds, got ${String(expiresAt)}`);
-  }
-  for (const [key, value] of Object.entries(attributes)) {
-    if (typeof value !== "string") throw new TypeError(`attributes are texts, got ${key}: ${typeof value}`);
   }
   if (endpointId !== null && (typeof endpointId !== "string" || /\p{Surrogate}/u.test(endpointId))) {
     throw new TypeError("endpointId: expected a text");
@@ -79,7 +85,7 @@ function parts(credential: AnyCredential): NativeCredential {
     kind,
     rootPubkey: credential.rootPubkey,
     expiresAt,
-    attributes: JSON.stringify(attributes),
+    attributes: textsOf(attributes),
     signature: credential.signature,
     ...(endpointId === null ? {} : { endpointId }),
     ...(isConsumer && credential.nonce !== null ? { nonce: credential.nonce } : {}),
@@ -97,7 +103,7 @@ export function generateRootKeypair(): { seed: Uint8Array; publicKey: Uint8Array
  * Throws `TypeError` for attributes that are no texts, and an error for keys that have not 32 bytes.
  */
 export function signCredential(credential: AnyCredential, seed: Uint8Array): Uint8Array {
-  return native().signCredential(parts(credential), seed);
+  return native().signCredential(partsOf(credential), seed);
 }
 
 /**
@@ -108,7 +114,7 @@ export function signCredential(credential: AnyCredential, seed: Uint8Array): Uin
 export function verifySignature(credential: AnyCredential, rootPubkey?: Uint8Array): boolean {
   const module = native();
   try {
-    return module.isSignedCredential(parts(credential), rootPubkey);
+    return module.isSignedCredential(partsOf(credential), rootPubkey);
   } catch {
     return false;
   }
@@ -117,11 +123,11 @@ export function verifySignature(credential: AnyCredential, rootPubkey?: Uint8Arr
 /** Returns the document that a consumer presents: ASCII, no spaces. */
 export function consumerCredToJson(credential: ConsumerEnrollmentCredential): string {
   if (!(credential instanceof ConsumerEnrollmentCredential)) throw new TypeError("expected a consumer's credential");
-  return native().credentialToJson(parts(credential));
+  return native().credentialToJson(partsOf(credential));
 }
 
-/** Reads what a consumer presents, or a credential file, strictly. Throws `TrustDomainError` for anything else. */
-export function consumerCredFromJson(text: string | Uint8Array): ConsumerEnrollmentCredential {
+/** Reads a credential of any kind, as strictly as the network does. Throws `TrustDomainError` for anything else. */
+export function readCredential(text: string | Uint8Array): AnyCredential {
   const module = native();
   let read: NativeCredential;
   try {
@@ -129,16 +135,17 @@ export function consumerCredFromJson(text: string | Uint8Array): ConsumerEnrollm
   } catch (error) {
     throw new TrustDomainError(messageOf(error), { kind: "credential", cause: error });
   }
-  if (read.kind !== "policy" && read.kind !== "ott") {
-    throw new TrustDomainError("malformed: it is the credential of a producer", { kind: "credential" });
-  }
-  return new ConsumerEnrollmentCredential({
-    credentialType: read.kind,
-    rootPubkey: read.rootPubkey,
-    expiresAt: read.expiresAt,
-    attributes: JSON.parse(read.attributes) as Record<string, string>,
-    endpointId: read.endpointId ?? null,
-    nonce: read.nonce ?? null,
-    signature: read.signature,
-  });
+  const { kind, rootPubkey, expiresAt, signature } = read;
+  const attributes = JSON.parse(read.attributes) as Record<string, string>;
+  const common = { rootPubkey, expiresAt, attributes, signature };
+  if (kind !== "policy" && kind !== "ott") return new EnrollmentCredential({ ...common, endpointId: read.endpointId ?? "" });
+  const [endpointId, nonce] = [read.endpointId ?? null, read.nonce ?? null];
+  return new ConsumerEnrollmentCredential({ ...common, credentialType: kind, endpointId, nonce });
+}
+
+/** Reads what a consumer presents, or a credential file, strictly. Throws `TrustDomainError` for anything else. */
+export function consumerCredFromJson(text: string | Uint8Array): ConsumerEnrollmentCredential {
+  const read = readCredential(text);
+  if (read instanceof ConsumerEnrollmentCredential) return read;
+  throw new TrustDomainError("malformed: it is the credential of a producer", { kind: "credential" });
 }

@@ -2,6 +2,7 @@
 import type { CallContext } from "./context.js";
 import { makeError } from "./errors.js";
 import { type NativeEngine, native } from "./native.js";
+import { Questions } from "./questions.js";
 import type { Streaming } from "./streams.js";
 import { incoming, outgoing } from "./tape.js";
 
@@ -51,6 +52,7 @@ const WRITABLE = 8;
 const SESSION_OPENED = 9;
 const SESSION_CLOSED = 10;
 const SESSION_ENDED = 11;
+const ASKED = 12;
 
 /** Calls, operations and handlers of this environment. */
 export class Engine {
@@ -67,6 +69,8 @@ export class Engine {
   readonly sessions = new Map<number, HostedSession>();
   /** Contexts of running handlers by ticket. */
   readonly running = new Map<number, CallContext>();
+  /** What core asks. */
+  readonly questions = new Questions();
   readonly #operations = new Map<number, Waiting>();
   #operation = 0;
   #holds = 0;
@@ -167,6 +171,10 @@ export class Engine {
         const ended = this.sessionEnds.get(id);
         this.sessionEnds.delete(id);
         return ended?.();
+      }
+      case ASKED: {
+        const [object, method, ...args] = entry.slice(2) as [number, string, ...unknown[]];
+        return void this.questions.ask(object, method, args).then((said) => this.native.answer(id, said));
       }
       case DONE:
       case FAILED: {

@@ -8,11 +8,26 @@ interface ErrorOptions {
   cause?: unknown;
 }
 
-/** The server refused admission; it never says why. */
+const WITHOUT_CREDENTIAL = `\
+consumer admission denied -- this server requires a credential.
+  - Get an enrollment credential file (.cred) from the server's operator.
+  - Then retry with: --rcan <path/to/file.cred>
+    (or set ASTER_ENROLLMENT_CREDENTIAL=<path> in the environment)`;
+const WITH_CREDENTIAL = `\
+consumer admission denied -- the server rejected your credential.
+  credential: {file}
+  your node:  {node}...
+  Common causes:
+    1. the credential has expired
+    2. the credential was issued to a DIFFERENT node
+    3. the server trusts another root key
+    4. the credential's role or capabilities do not fit`;
+
+/** The server refused admission; it never says why. Final: trying again with the same credential is of no use. */
 export class AdmissionDeniedError extends AsterError {
   /** Whether a credential was presented. */
   readonly hadCredential: boolean;
-  /** File of the credential. */
+  /** File of the credential, or what stands for one; null without one. */
   readonly credentialFile: string | null;
   /** Endpoint id of this client. */
   readonly ourEndpointId: string;
@@ -31,12 +46,10 @@ export class AdmissionDeniedError extends AsterError {
     this.serverAddress = about.serverAddress ?? "";
   }
 
-  /** Returns what to look at, for people. */
+  /** Says what to do about it, in a few lines (`trust.md` section 14). */
   formatHint(): string {
-    const credential = this.hadCredential
-      ? `A credential was presented (${this.credentialFile ?? "inline"}): ask the server's operator whether it is expired, revoked, or bound to another endpoint.`
-      : "No credential was presented: get one from the server's operator and set ASTER_ENROLLMENT_CREDENTIAL or enrollmentCredentialFile.";
-    return `${this.message}\n  server: ${this.serverAddress}\n  our endpoint id: ${this.ourEndpointId}\n  ${credential}`;
+    if (!this.hadCredential) return WITHOUT_CREDENTIAL;
+    return WITH_CREDENTIAL.replace("{file}", () => this.credentialFile ?? "").replace("{node}", this.ourEndpointId.slice(0, 16));
   }
 }
 

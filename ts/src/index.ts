@@ -3,6 +3,22 @@
  *
  * Importing does nothing; the native library is loaded at first use.
  */
+export {
+  type AdmissionRequest,
+  type AdmissionResult,
+  type ConsumerAdmissionResponse,
+  type ConsumerDeskOptions,
+  type IIDBackend,
+  type OfflineOptions,
+  type ProducerAdmissionResponse,
+  type ProducerDeskOptions,
+  type RuntimeOptions,
+  admit,
+  checkOffline,
+  checkRuntime,
+  handleAdmissionRpc,
+  handleConsumerAdmissionRpc,
+} from "./admission.js";
 export { type Requirement, allOf, anyOf } from "./capability.js";
 export type { CallOptions } from "./calls.js";
 export type { Interceptor } from "./chain.js";
@@ -21,6 +37,7 @@ export {
   verifySignature,
 } from "./credentials.js";
 export { type CallDefaults, withOptions } from "./defaults.js";
+export { DelegatedGrant, type JsonObject } from "./delegated.js";
 export type { DescribedField, DescribedType, Int64 } from "./described.js";
 export { type DynamicEnum, type DynamicTypeOptions, DynamicTypeFactory } from "./dynamic-types.js";
 export {
@@ -38,6 +55,7 @@ export {
 } from "./errors.js";
 export { type Field, type FieldLike, type FieldOptions, type Fields, type Infer, type ValueOf, f } from "./fields.js";
 export { type Applied, type Filled, type TypeParameter, type WireGeneric, wireGeneric } from "./generics.js";
+export { MeshEndpointHook } from "./hook.js";
 export {
   type AuditEntry,
   AuditLogInterceptor,
@@ -62,7 +80,10 @@ export {
   type ManifestMethod,
   verifyManifestOrFatal,
 } from "./manifest.js";
+export { ClockDriftConfig, type MeshState } from "./mesh.js";
 export { type Metadata, WireType, type WireClass, type WireTypeOptions, wireType } from "./messages.js";
+export { InMemoryNonceStore, NonceStore, type NonceStoreLike } from "./nonces.js";
+export { type PeerAdmission, PeerAttributeStore } from "./peer-store.js";
 export { type PlainMessage, ProxyClient, type ProxyCall, type ProxyMethod, SessionProxy } from "./proxies.js";
 export { fetchContract, publishContract } from "./publication.js";
 export {

@@ -5,14 +5,24 @@ import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Codec } from "./codec.js";
 import { NativeLoadError } from "./errors.js";
+import type {
+  NativeDelegation,
+  NativeDrift,
+  NativeNonces,
+  NativePeers,
+  NativeTrustEngine,
+  NativeTrustModule,
+} from "./native-trust.js";
 import { messageOf } from "./rpc-error.js";
 import { version } from "./tables.js";
 import type { Extra } from "./tape.js";
 
-/** A settled configuration. */
+/** A configuration that is settled for a server or a client. */
 export interface NativeSettings {
   get(field: string): string | null;
   source(field: string): string | null;
+  /** File of the credential, or what stands for one. */
+  credentialLabel(): string | null;
   warnings(): string[];
 }
 
@@ -101,6 +111,9 @@ export interface NativeServer {
   endpointId(): string | Error;
   services(): string | Error;
   rootPubkey(): Uint8Array | Error;
+  peers(): NativePeers;
+  setNonces(nonces: NativeNonces): Error | undefined;
+  revoke(op: number, endpointId?: string, signature?: Uint8Array, until?: number): Error | undefined;
   readonly isOpen: boolean;
 }
 
@@ -132,11 +145,19 @@ export interface Defaults {
 }
 
 /** The engine of one JavaScript environment. */
-export interface NativeEngine {
+export interface NativeEngine extends NativeTrustEngine {
   hold(): void;
   release(): void;
   abandon(op: number): void;
-  settings(args: string, inline: string, env: string): NativeSettings | Error;
+  settings(told: {
+    arguments: string;
+    inline: string;
+    env: string;
+    /** Path and text. */
+    toml?: string[];
+    role: "producer" | "consumer";
+    peer?: string;
+  }): NativeSettings | Error;
   plan(description: string, declared: string, build: Codec["build"] | ((body: string) => unknown)): NativePlan | Error;
   server(
     settings: NativeSettings,
@@ -146,12 +167,20 @@ export interface NativeEngine {
       maxSessionsPerConnection?: number;
       registryNamespace?: string;
       registryTicket?: string;
+      persistMeshState?: boolean;
+      drift?: NativeDrift;
     },
   ): NativeServer | Error;
   connect(
     op: number,
     settings: NativeSettings,
-    options: { address?: string; channel?: string; connectTimeoutMs?: number; allowForeignChannels?: boolean },
+    options: {
+      address?: string;
+      channel?: string;
+      connectTimeoutMs?: number;
+      allowForeignChannels?: boolean;
+      delegation?: NativeDelegation;
+    },
   ): Error | undefined;
   call(
     stub: NativeStub,
@@ -208,7 +237,7 @@ export interface ManifestFault {
 }
 
 /** What the library exports. */
-export interface NativeModule {
+export interface NativeModule extends NativeTrustModule {
   version(): string;
   tables(): string;
   defaults(): string;

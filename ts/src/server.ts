@@ -2,13 +2,18 @@
 import { resolve } from "node:path";
 import { Chain, type Interceptor } from "./chain.js";
 import { AsterConfig, type ConfigFields } from "./config.js";
+import { type AnyCredential, partsOf, readCredential } from "./credentials.js";
 import { type Engine, checked, engine } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
 import { Host, type ServiceInput, objectsOf } from "./handlers.js";
+import type { MeshEndpointHook } from "./hook.js";
 import { checkLive } from "./manifest.js";
+import type { ClockDriftConfig } from "./mesh.js";
 import type { LiveContract, NativeServer, NativeSettings } from "./native.js";
+import { type LentNonces, type NonceStoreLike, lendNonces } from "./nonces.js";
 import { planOf } from "./plans.js";
 import { RegistryPublisher } from "./registry.js";
+import { messageOf } from "./rpc-error.js";
 import { checkKeys } from "./services.js";
 import { type ServiceSummary, summaries } from "./summary.js";
 
@@ -16,6 +21,10 @@ import { type ServiceSummary, summaries } from "./summary.js";
 export interface ServerOptions {
   services: readonly ServiceInput[];
   config?: AsterConfig;
+  /** The identity file; default: `.aster-identity` in the working directory. */
+  identity?: string;
+  /** Name of the entry in the identity file; default: the first producer. */
+  peer?: string;
   rootPubkey?: Uint8Array | string;
   allowAllConsumers?: boolean;
   allowAllProducers?: boolean;
@@ -31,11 +40,21 @@ export interface ServerOptions {
   registryNamespace?: string;
   /** A ticket to write in the registry of another server. */
   registryTicket?: string;
+  /** Remembers spent one-time tokens; default: a file in `storagePath`, else the memory of the process. */
+  nonceStore?: NonceStoreLike;
+  /** Becomes a view of the gate, which takes over whom it has admitted. */
+  hook?: MeshEndpointHook;
+  /** Whether the state of the producers' mesh survives the server; default false. */
+  persistMeshState?: boolean;
+  /** How clocks of the producers' mesh are judged. */
+  clockDriftConfig?: ClockDriftConfig;
 }
 
 const OPTIONS = [
   "services",
   "config",
+  "identity",
+  "peer",
   "rootPubkey",
   "allowAllConsumers",
   "allowAllProducers",
@@ -46,6 +65,10 @@ const OPTIONS = [
   "interceptors",
   "registryNamespace",
   "registryTicket",
+  "nonceStore",
+  "hook",
+  "persistMeshState",
+  "clockDriftConfig",
 ];
 const CONFIG_OPTIONS = ["rootPubkey", "allowAllConsumers", "allowAllProducers", "exposeErrors"] as const;
 
@@ -57,6 +80,7 @@ export class AsterServer implements AsyncDisposable {
   readonly #tags: number[] = [];
   readonly #live: LiveContract[];
   readonly #closed: Promise<void>;
+  readonly #nonces: LentNonces | undefined;
   #markClosed: () => void = () => {};
   #starting: Promise<this> | undefined;
   #closing: Promise<void> | undefined;
@@ -77,18 +101,25 @@ export class AsterServer implements AsyncDisposable {
     this.#live = hosts.map(({ plan: { info, native } }) => {
       return { service: info.name, version: info.version, contractId: native.contractId };
     });
-    const args: ConfigFields = {};
+    const args: ConfigFields = options.identity === undefined ? {} : { identityFile: options.identity };
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
-    this.#settings = AsterConfig.settle(options.config, args);
+    this.#settings = AsterConfig.settle(options.config, "producer", args, options.peer);
     const { channelName: channel, maxConcurrentStreams, maxSessionsPerConnection, registryNamespace, registryTicket } = options;
-    const hosting = { channel, maxConcurrentStreams, maxSessionsPerConnection, registryNamespace, registryTicket };
+    const { persistMeshState, clockDriftConfig: drift } = options;
+    const publishing = { registryNamespace, registryTicket };
+    const hosting = { channel, maxConcurrentStreams, maxSessionsPerConnection, ...publishing, persistMeshState, drift };
     this.#native = checked(this.#engine.native.server(this.#settings, hosting));
+    this.#closed = new Promise((resolve) => (this.#markClosed = resolve));
+    if (options.nonceStore !== undefined) {
+      this.#nonces = lendNonces(this.#engine, options.nonceStore);
+      checked(this.#native.setNonces(this.#nonces.native));
+    }
+    options.hook?.view(this.#native.peers(), this.#closed);
     for (const host of hosts) {
       const tag = checked(this.#native.register(host.plan.native));
       this.#tags.push(tag);
       this.#engine.services.set(tag, host);
     }
-    this.#closed = new Promise((resolve) => (this.#markClosed = resolve));
   }
 
   /** Makes and starts a server. */
@@ -150,6 +181,7 @@ export class AsterServer implements AsyncDisposable {
         this.#native.forget(tag);
         this.#engine.services.delete(tag);
       }
+      this.#nonces?.giveBack();
       if (running && this.#referenced) this.#engine.native.release();
       this.#markClosed();
     }
@@ -189,6 +221,37 @@ export class AsterServer implements AsyncDisposable {
     if (this.#referenced && this.#running) this.#engine.native.release();
     this.#referenced = false;
     return this;
+  }
+
+  /** Ends the admission of a peer and its connections within a second; it may be admitted again. False: it had none. */
+  removePeer(endpointId: string): boolean {
+    return this.#native.peers().remove(endpointId);
+  }
+
+  /**
+   * Refuses an endpoint, or a credential, until a time or for ever, and ends what it has within a second. A credential
+   * may be given as its document, too. With `storagePath` it is kept; a file that cannot be written is a warning, and the
+   * revocation holds until the server ends.
+   *
+   * Throws a `TypeError` for both and for neither, for what is no credential and a time that has passed, a `RangeError`
+   * for what is no time, `TicketError` for what is no endpoint id, `InvalidStateError` before the start.
+   */
+  revoke(options: { endpointId?: string; credential?: AnyCredential | string | Uint8Array; until?: Date }): void {
+    checkKeys("revoke", options, ["endpointId", "credential", "until"]);
+    const { endpointId, credential, until } = options;
+    if (endpointId !== undefined && typeof endpointId !== "string") throw new TypeError("endpointId: expected a text");
+    if (until !== undefined && !(until instanceof Date && until.getTime() >= 0)) throw new RangeError("until: expected a Date");
+    const native = this.#started();
+    const isText = typeof credential === "string" || credential instanceof Uint8Array;
+    const named = isText ? readCredential(credential) : credential;
+    const signature = named === undefined ? undefined : partsOf(named).signature;
+    const second = until && Math.floor(until.getTime() / 1000);
+    let refused: Error | undefined;
+    const kept = this.#engine.operate((op) => (refused = native.revoke(op, endpointId, signature, second)));
+    kept.catch((error: unknown) => {
+      if (!refused) process.emitWarning(`the revocation is not kept: ${messageOf(error)}`, { type: "AsterWarning" });
+    });
+    if (refused) throw refused;
   }
 
   #started(): NativeServer {

@@ -16,14 +16,26 @@ interface Announced {
   name: string;
   version: number;
   contract_id: string;
-  channels: Record<string, string>;
+  channels: Readonly<Record<string, string>>;
   pattern: string;
-  serialization_modes: string[];
+  serialization_modes: readonly string[];
+}
+
+/** Writes summaries as core has them. */
+export function announced(services: readonly ServiceSummary[]): unknown {
+  return services.map((one): Announced => ({
+    name: one.name,
+    version: one.version,
+    contract_id: one.contractId,
+    channels: one.channels,
+    pattern: one.pattern,
+    serialization_modes: one.serializationModes,
+  }));
 }
 
 /** Reads core's summaries. */
-export function summaries(announced: unknown): readonly ServiceSummary[] {
-  return (announced as Announced[]).map((one) => ({
+export function summaries(told: unknown): readonly ServiceSummary[] {
+  return (told as Announced[]).map((one) => ({
     name: one.name,
     version: one.version,
     contractId: one.contract_id,

@@ -1,15 +1,18 @@
-//! Verification as programs call it, without a server (`trust.md` sections 4 and 15). Endpoint ids are any text.
+//! Verification and answers as programs call them, without a server (`trust.md` sections 4 and 15). Endpoint ids are any
+//! text.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::NonceStore;
+use super::{ConsumerAdmission, Desk, NonceStore, ProducerAdmission, answer};
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::Result;
 use crate::ids::EndpointId;
 use crate::limits;
 use crate::rpc::BoxFuture;
-use crate::trust::{Cause, Enrollment, IidKeys, Offline};
+use crate::trust::{Cause, ConsumerRequest, Credential, Enrollment, IidKeys, Offline};
 
 const IID_PROVIDER: &str = "aster.iid_provider";
 
@@ -176,10 +179,99 @@ pub async fn admit(
     AdmissionResult::of(credential, checked.await)
 }
 
+/// What of a credential a program wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// As [`check_offline`].
+    Offline,
+    /// As [`check_runtime`].
+    Runtime,
+    /// As [`admit`].
+    All,
+}
+
+impl Checks {
+    /// Reads `offline`, `runtime` or `all`.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "offline" => Some(Self::Offline),
+            "runtime" => Some(Self::Runtime),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
+/// A verification with everything that it needs, for programs that wait for it elsewhere.
+pub struct Examination {
+    /// What is verified.
+    pub credential: Enrollment,
+    /// How far.
+    pub checks: Checks,
+    /// The root key that is trusted; `None`: the credential's own, so that the caller compares.
+    pub root_pubkey: Option<[u8; 32]>,
+    /// The peer that presents it; `None`: nobody knows.
+    pub peer: Option<String>,
+    /// Seconds since 1970; `None`: the clock.
+    pub now: Option<u64>,
+    /// A signed document of the instance's identity; empty: none.
+    pub iid_token: String,
+    /// Spent one-time tokens; `None`: every token is denied.
+    pub store: Option<Arc<dyn NonceStore>>,
+    /// Who verifies instance identities; `None`: nobody.
+    pub backend: Option<Box<dyn IidBackend>>,
+}
+
+impl Examination {
+    /// Verifies.
+    pub async fn run(self) -> AdmissionResult {
+        let now = self.now.unwrap_or_else(|| u64::try_from(SystemClock.epoch_ms() / 1000).unwrap_or(0));
+        let against = Offline { root_pubkey: self.root_pubkey.as_ref(), peer: self.peer.as_deref(), now };
+        let iid = self.backend.as_deref().map_or(Iid::None, Iid::Backend);
+        let (credential, store) = (&self.credential, self.store.as_deref());
+        match self.checks {
+            Checks::Offline => check_offline(credential, &against, store).await,
+            Checks::Runtime => check_runtime(credential, &against, iid, &self.iid_token).await,
+            Checks::All => admit(credential, &against, iid, &self.iid_token, store).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Examination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examination").field("checks", &self.checks).finish_non_exhaustive()
+    }
+}
+
+/// Answers a request of a consumer that a program has received; a peer without a valid id is denied.
+pub async fn answer_consumer(desk: &ConsumerAdmission, request: &[u8], peer: &str) -> String {
+    answered(desk, request, EndpointId::parse(peer).ok()).await
+}
+
+/// Answers a request of a producer that a program has received; without a peer the id in its credential is believed.
+pub async fn answer_producer(desk: &ProducerAdmission, request: &[u8], peer: Option<&str>) -> String {
+    let peer = match peer {
+        Some(peer) => EndpointId::parse(peer).ok(),
+        None => claimed(request),
+    };
+    answered(desk, request, peer).await
+}
+
+async fn answered(desk: &dyn Desk, request: &[u8], peer: Option<EndpointId>) -> String {
+    match peer {
+        Some(peer) => answer(desk, request, peer).await.0,
+        None => desk.denial(),
+    }
+}
+
+/// Returns the endpoint that a producer's credential is for, by its own word.
+fn claimed(request: &[u8]) -> Option<EndpointId> {
+    let request = ConsumerRequest::parse(request).ok()?;
+    Credential::parse_producer(request.credential_json.as_bytes()).ok()?.endpoint_id
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::admission::MemoryNonces;
     use crate::clock::FixedClock;

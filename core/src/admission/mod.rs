@@ -25,7 +25,10 @@ pub use consumer::{ConsumerAdmission, Directory};
 pub use delegated::{DelegatedAdmission, Delegation};
 pub use desk::{Desk, Doorkeeper, answer};
 pub use gate::Gate;
-pub use library::{AdmissionResult, Iid, IidBackend, admit, check_offline, check_runtime, verify_document};
+pub use library::{
+    AdmissionResult, Checks, Examination, Iid, IidBackend, admit, answer_consumer, answer_producer, check_offline,
+    check_runtime, verify_document,
+};
 pub use nonces::{MemoryNonces, NONCE_LEN, NonceStore, Nonces, nonce};
 pub use peers::{Admission, AdmissionPath, Attributes, PeerList, PeerName, Standing};
 pub use producer::ProducerAdmission;

@@ -33,7 +33,21 @@ impl Revoked {
     ///
     /// CREDENTIAL for what is no credential.
     pub fn credential(document: &[u8]) -> Result<Self> {
-        Ok(Self::Credential(keys::digest(&Enrollment::parse(document)?.signature)))
+        Self::named(None, Some(&Enrollment::parse(document)?.signature))
+    }
+
+    /// Reads what a program names: either an endpoint, or a credential by its signature.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT for both, for neither, and for what is not one of them.
+    pub fn named(endpoint_id: Option<&str>, signature: Option<&[u8]>) -> Result<Self> {
+        match (endpoint_id, signature) {
+            (Some(id), None) => EndpointId::parse(id).map(Self::Endpoint),
+            (None, Some(signature)) if signature.len() == 64 => Ok(Self::Credential(keys::digest(signature))),
+            (None, Some(_)) => Err(Error::new(ErrorKind::InvalidArgument, "credential: it is not signed")),
+            _ => Err(Error::new(ErrorKind::InvalidArgument, "revoke takes an endpoint id or a credential")),
+        }
     }
 }
 
@@ -135,6 +149,18 @@ impl Revocations {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_revocation_names_one_thing() {
+        let id = "ab".repeat(32);
+        assert_eq!(Revoked::named(Some(&id), None).unwrap(), Revoked::Endpoint(EndpointId([0xab; 32])));
+        let hash = *blake3::hash(&[7; 64]).as_bytes();
+        assert_eq!(Revoked::named(None, Some(&[7; 64])).unwrap(), Revoked::Credential(hash));
+        let both: (Option<&str>, Option<&[u8]>) = (Some(&id), Some(&[7; 64]));
+        for (endpoint_id, signature) in [both, (None, None), (None, Some(&[])), (Some("nobody"), None)] {
+            assert!(Revoked::named(endpoint_id, signature).is_err());
+        }
+    }
 
     #[test]
     fn entries_hold_until_their_time_and_survive_a_file() {

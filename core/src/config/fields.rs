@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::limits;
+
 /// What every variable begins with.
 pub(super) const PREFIX: &str = "ASTER_";
 
@@ -84,7 +86,7 @@ fields! {
     "allow_all_consumers", "ALLOW_ALL_CONSUMERS", "trust", OFF;
     "allow_all_producers", "ALLOW_ALL_PRODUCERS", "trust", Kind::Bool(Some(true));
     "require_bound_credentials", "REQUIRE_BOUND_CREDENTIALS", "trust", OFF;
-    "peer_ttl_s", "PEER_TTL_S", "trust", Kind::Int(86_400, 1, 31_536_000);
+    "peer_ttl_s", "PEER_TTL_S", "trust", Kind::Int(limits::PEER_TTL_S as i64, 1, 31_536_000);
     "iid_aws_certificates", "IID_AWS_CERTS", "trust.iid"."aws_certificates", Kind::List;
     "iid_gcp_jwks", "IID_GCP_JWKS", "trust.iid"."gcp_jwks", Kind::Text;
     "iid_azure_jwks", "IID_AZURE_JWKS", "trust.iid"."azure_jwks", Kind::Text;

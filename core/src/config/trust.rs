@@ -7,6 +7,7 @@ use super::parse::root_key;
 use super::sources::{File, Sources, expand};
 use super::{Config, wrong};
 use crate::error::Result;
+use crate::limits;
 use crate::trust::{Credential, DelegatedPolicy, IidSettings};
 
 /// How a server admits, and how a node takes part in a deployment.
@@ -111,7 +112,7 @@ impl Config {
         let ttl = self.settings.get("peer_ttl_s").and_then(|setting| setting.value.as_u64());
         TrustConfig {
             require_bound_credentials: self.is_on("require_bound_credentials"),
-            peer_ttl_s: ttl.and_then(|seconds| seconds.try_into().ok()).unwrap_or(86_400),
+            peer_ttl_s: ttl.and_then(|seconds| seconds.try_into().ok()).unwrap_or(limits::PEER_TTL_S),
             allow_all_producers: self.is_on("allow_all_producers"),
             iid: self.iid.clone(),
             iid_token: self.text("enrollment_credential_iid").unwrap_or_default().to_owned(),

@@ -341,8 +341,18 @@ impl Server {
     /// LIMIT if the list is full, INVALID_ARGUMENT for a time that has passed, IO if it could not be written and holds
     /// in memory only.
     pub fn revoke(&self, what: Revoked, until: Option<u64>) -> BoxFuture<'static, Result<()>> {
+        self.revoke_at_once(what, until).unwrap_or_else(|error| Box::pin(std::future::ready(Err(error))))
+    }
+
+    /// As [`revoke`](Self::revoke), and done when it returns; the future ends when it is written.
+    ///
+    /// # Errors
+    ///
+    /// LIMIT and INVALID_ARGUMENT at once, IO from the future.
+    pub fn revoke_at_once(&self, what: Revoked, until: Option<u64>) -> Result<BoxFuture<'static, Result<()>>> {
+        self.0.gate.revoke(what, until)?;
         let inner = self.0.clone();
-        Box::pin(async move { inner.trust.revoke(what, until).await })
+        Ok(Box::pin(async move { inner.trust.keep_revocations().await }))
     }
 
     /// Returns the other producers of the mesh.

@@ -13,7 +13,7 @@ use super::node::Node;
 use super::nonce_file::FileNonces;
 use super::private_file;
 use crate::addr::Address;
-use crate::admission::{Doorkeeper, Gate, MemoryNonces, NonceStore, Presentation, Revocations, Revoked, Verifier};
+use crate::admission::{Doorkeeper, Gate, MemoryNonces, NonceStore, Presentation, Revocations, Verifier};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, TrustConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -224,15 +224,14 @@ impl TrustSettings {
         Ok(Arc::new(nonces))
     }
 
-    /// Revokes, and keeps it in the file.
+    /// Keeps what is revoked in the file.
     ///
     /// # Errors
     ///
-    /// LIMIT, INVALID_ARGUMENT, and IO if it holds in memory only.
-    pub(super) async fn revoke(&self, what: Revoked, until: Option<u64>) -> Result<()> {
+    /// IO if it holds in memory only.
+    pub(super) async fn keep_revocations(&self) -> Result<()> {
         // One after the other, so that the file has the last list.
         let _revoking = self.revoking.lock().await;
-        self.gate.revoke(what, until)?;
         let Some(storage) = self.storage_path.clone() else {
             warn!(target: "aster::trust", "no storage_path: the revocation is forgotten when the server ends");
             return Ok(());
