@@ -28,7 +28,8 @@ pub struct Keypair {
     pub public_key: Uint8Array,
 }
 
-fn thrown<T>(outcome: Result<T>) -> napi::Result<T> {
+/// Throws a plain error where there is no engine that knows the classes.
+pub(crate) fn thrown<T>(outcome: Result<T>) -> napi::Result<T> {
     outcome.map_err(|error| napi::Error::from_reason(error.message()))
 }
 

@@ -1,5 +1,6 @@
 //! The producers' mesh as programs see it: its state, its clocks (`trust.md` section 11).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use aster_core::clock::{Clock as _, SystemClock};
@@ -12,7 +13,7 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
 use crate::engine::Engine;
-use crate::enrollment::key;
+use crate::enrollment::{key, thrown};
 use crate::js::Js;
 
 /// How clocks are judged, in milliseconds.
@@ -79,18 +80,18 @@ impl Engine {
     }
 }
 
-/// Returns how clocks are judged if nobody says otherwise.
+/// Returns how clocks are judged if only an environment says something.
 #[napi]
-pub fn drift_defaults() -> Drift {
+pub fn drift_defaults(env: BTreeMap<String, String>) -> napi::Result<Drift> {
     let DriftConfig { replay_window_ms, drift_tolerance_ms, lease_heartbeat_ms, grace_period_ms, min_peers_for_median } =
-        DriftConfig::default();
-    Drift {
+        thrown(DriftConfig::from_env(&env))?;
+    Ok(Drift {
         replay_window_ms: replay_window_ms as f64,
         drift_tolerance_ms: drift_tolerance_ms as f64,
         lease_heartbeat_ms: lease_heartbeat_ms as f64,
         grace_period_ms: grace_period_ms as f64,
         min_peers_for_median: min_peers_for_median as u32,
-    }
+    })
 }
 
 /// Returns the median of offsets in milliseconds, if there are enough of them.

@@ -1,5 +1,6 @@
 //! The producers' mesh as programs see it: states, messages, clocks (`trust.md` section 11).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use aster_core::clock::{Clock as _, SystemClock};
@@ -63,12 +64,12 @@ pub fn mesh_topic<'py>(py: Python<'py>, root_pubkey: [u8; 32], salt: [u8; 32]) -
     PyBytes::new(py, &mesh::topic(&root_pubkey, &salt))
 }
 
-/// Returns how clocks are judged if nobody says otherwise.
+/// Returns how clocks are judged if only an environment says something.
 #[pyfunction]
-pub fn drift_defaults() -> Drift {
+pub fn drift_defaults(py: Python<'_>, env: BTreeMap<String, String>) -> PyResult<Drift> {
     let DriftConfig { replay_window_ms, drift_tolerance_ms, lease_heartbeat_ms, grace_period_ms, min_peers_for_median } =
-        DriftConfig::default();
-    (replay_window_ms, drift_tolerance_ms, lease_heartbeat_ms, grace_period_ms, min_peers_for_median)
+        checked(py, DriftConfig::from_env(&env))?;
+    Ok((replay_window_ms, drift_tolerance_ms, lease_heartbeat_ms, grace_period_ms, min_peers_for_median))
 }
 
 /// Returns the median of offsets in milliseconds, if there are enough of them.

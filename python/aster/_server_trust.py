@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aster._native import LoopBound
 from aster.peer_store import PeerAttributeStore
 from aster.trust.credentials import Credential, parse_credential
+from aster.trust.drift import ClockDriftConfig
 from aster.trust.nonces import native_nonces
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from aster import _aster
-    from aster.trust.drift import ClockDriftConfig
     from aster.trust.hooks import MeshEndpointHook
     from aster.trust.mesh import MeshState
     from aster.trust.nonces import AnyNonceStore
@@ -48,14 +48,13 @@ class TrustChoice:
         self.hook = hook
         self.nonce_store = nonce_store
         self._mesh_state = mesh_state
-        self._drift = clock_drift_config
+        self._drift = ClockDriftConfig() if clock_drift_config is None else clock_drift_config
         self._persist = persist_mesh_state
 
-    def mesh(self, root_pubkey: bytes | None) -> tuple[tuple[int, int, int, int, int] | None, bool, str | None]:
+    def mesh(self, root_pubkey: bytes | None) -> tuple[tuple[int, int, int, int, int], bool, str | None]:
         """Return clocks, persistence and state of the mesh, as the native module takes them."""
-        drift = None if self._drift is None else self._drift._native()  # noqa: SLF001 - of this library
         state = None if self._mesh_state is None else self._mesh_state.to_json(root_pubkey)
-        return drift, self._persist, state
+        return self._drift._native(), self._persist, state  # noqa: SLF001 - of this library
 
     def give_nonces(self, native: _aster.Server, queue: _aster.Queue) -> None:
         """Let core ask the program's store of nonces, if there is one."""

@@ -142,7 +142,7 @@ class AsterConfig:
     def from_env(cls, **inline: Any) -> AsterConfig:
         """Take the environment as it is now, below the values given here."""
         config = cls(**inline)
-        config._hold(_env=_environment())
+        config._hold(_env=environment())
         config._hold(_settled=config._fields())
         return config
 
@@ -154,7 +154,7 @@ class AsterConfig:
         """
         shown, text = _read_toml(path)
         config = cls(**inline)
-        config._hold(_env=_environment(), _toml=(shown, text))
+        config._hold(_env=environment(), _toml=(shown, text))
         try:
             config._hold(_settled=config._fields())
         except TomlSyntaxError as error:
@@ -271,7 +271,7 @@ def load_endpoint_config(path: str | os.PathLike[str] | None = None) -> Endpoint
     """
     toml = None if path is None else _read_toml(path)
     try:
-        values: dict[str, Any] = json.loads(_aster.endpoint_settings(toml, _environment()))
+        values: dict[str, Any] = json.loads(_aster.endpoint_settings(toml, environment()))
     except TomlSyntaxError as error:
         _raise_decoders_error("" if toml is None else toml[1], error)
     alpns = [alpn.encode() for alpn in values.pop("alpns", [])]
@@ -339,7 +339,8 @@ def tell_warnings(config: _aster.Config) -> None:
         logger.warning("%s", warning)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the variables of this library as they are now."""
     return {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}
 
 

@@ -276,6 +276,14 @@ test("clocks of the mesh", () => {
   assert.throws(() => new ClockDriftConfig({ other: 1 } as never), TypeError);
 });
 
+test("clocks of the mesh as the environment has them", (t) => {
+  t.after(() => delete process.env["ASTER_REPLAY_WINDOW_MS"]);
+  process.env["ASTER_REPLAY_WINDOW_MS"] = "1000";
+  assert.deepEqual([new ClockDriftConfig().replayWindowMs, new ClockDriftConfig({ replayWindowMs: 5 }).replayWindowMs], [1000, 5]);
+  process.env["ASTER_REPLAY_WINDOW_MS"] = "soon";
+  assert.throws(() => new ClockDriftConfig(), /ASTER_REPLAY_WINDOW_MS: expected a number of milliseconds, not 'soon'/);
+});
+
 test("tr21 the state of the mesh survives if it is wanted", async (t) => {
   const [issuer, key, state] = [new Issuer(), nonceOf(), join(folder(t), "mesh")];
   const identity = issuer.identity(t, key);

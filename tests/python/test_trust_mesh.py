@@ -136,6 +136,17 @@ async def test_tr19_joining_needs_a_credential_that_holds(tmp_path):
     assert isinstance(await raised(without.start()), ValueError)
 
 
+def test_clocks_as_the_environment_has_them(monkeypatch):
+    for name in ("ASTER_REPLAY_WINDOW_MS", "ASTER_CLOCK_DRIFT_TOLERANCE_MS", "ASTER_GRACE_PERIOD_MS"):
+        monkeypatch.setenv(name, "70")
+    assert ClockDriftConfig() == ClockDriftConfig(70, 70, 900_000, 70, 3)
+    assert ClockDriftConfig(replay_window_ms=5).replay_window_ms == 5
+    monkeypatch.setenv("ASTER_GRACE_PERIOD_MS", "soon")
+    with pytest.raises(ValueError, match="ASTER_GRACE_PERIOD_MS: expected a number of milliseconds, not 'soon'"):
+        ClockDriftConfig()
+
+
+
 def test_states_that_are_none():
     for text in ("{}", "[]", "1", '{"salt": 1}'):
         with pytest.raises(ValueError):

@@ -42,6 +42,12 @@ export interface ConfigFields {
 /** Fields that are set count as inline values. */
 export interface AsterConfig extends ConfigFields {}
 
+/** The variables of this library as they are now. */
+export function environment(): Record<string, string> {
+  const ours = Object.entries(process.env).filter(([name, value]) => name.startsWith("ASTER_") && value !== undefined);
+  return Object.fromEntries(ours) as Record<string, string>;
+}
+
 /** Inline values, and environment and file if they were asked for. */
 export class AsterConfig {
   #env: Record<string, string> = {};
@@ -54,9 +60,7 @@ export class AsterConfig {
   /** Takes over the variables of the environment as they are now. */
   static fromEnv(): AsterConfig {
     const config = new AsterConfig();
-    for (const [name, value] of Object.entries(process.env)) {
-      if (name.startsWith("ASTER_") && value !== undefined) config.#env[name] = value;
-    }
+    config.#env = environment();
     return config;
   }
 

@@ -1,10 +1,14 @@
 /** The producers' mesh: its clocks, and its state for programs that admit producers (`trust.md` section 11). */
+import { environment } from "./config.js";
 import { type Engine, checked } from "./engine.js";
 import { native } from "./native.js";
 import type { NativeDrift, NativeMesh } from "./native-trust.js";
 import { checkKeys } from "./services.js";
 
-/** How clocks are judged, in milliseconds. Core judges. */
+/**
+ * How clocks are judged, in milliseconds. Core judges. `ASTER_REPLAY_WINDOW_MS`, `ASTER_CLOCK_DRIFT_TOLERANCE_MS` and
+ * `ASTER_GRACE_PERIOD_MS` say other defaults when it is made; one that is no number throws.
+ */
 export class ClockDriftConfig implements NativeDrift {
   /** Age up to which a message counts; default 30 000. */
   readonly replayWindowMs: number;
@@ -18,7 +22,7 @@ export class ClockDriftConfig implements NativeDrift {
   readonly minPeersForMedian: number;
 
   constructor(fields: Partial<NativeDrift> = {}) {
-    const defaults = native().driftDefaults();
+    const defaults = native().driftDefaults(environment());
     const names = Object.keys(defaults) as (keyof NativeDrift)[];
     checkKeys("ClockDriftConfig", fields, names);
     const of = (name: keyof NativeDrift): number => {

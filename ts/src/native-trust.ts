@@ -85,7 +85,7 @@ export interface NativeTrustEngine {
 export interface NativeTrustModule {
   Peers: new (ttlMs?: number) => NativePeers;
   admissionRequest(credentialJson: string, iidToken: string): string;
-  driftDefaults(): NativeDrift;
+  driftDefaults(env: Record<string, string>): NativeDrift;
   driftMedian(drift: NativeDrift, offsets: number[]): number | null;
   drifts(drift: NativeDrift, offset: number, median: number): boolean;
 }

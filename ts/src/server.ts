@@ -8,7 +8,7 @@ import { InvalidStateError } from "./errors.js";
 import { Host, type ServiceInput, objectsOf } from "./handlers.js";
 import type { MeshEndpointHook } from "./hook.js";
 import { checkLive } from "./manifest.js";
-import type { ClockDriftConfig } from "./mesh.js";
+import { ClockDriftConfig } from "./mesh.js";
 import type { LiveContract, NativeServer, NativeSettings } from "./native.js";
 import { type LentNonces, type NonceStoreLike, lendNonces } from "./nonces.js";
 import { planOf } from "./plans.js";
@@ -105,7 +105,7 @@ export class AsterServer implements AsyncDisposable {
     for (const name of CONFIG_OPTIONS) if (options[name] !== undefined) Object.assign(args, { [name]: options[name] });
     this.#settings = AsterConfig.settle(options.config, "producer", args, options.peer);
     const { channelName: channel, maxConcurrentStreams, maxSessionsPerConnection, registryNamespace, registryTicket } = options;
-    const { persistMeshState, clockDriftConfig: drift } = options;
+    const { persistMeshState, clockDriftConfig: drift = new ClockDriftConfig() } = options;
     const publishing = { registryNamespace, registryTicket };
     const hosting = { channel, maxConcurrentStreams, maxSessionsPerConnection, ...publishing, persistMeshState, drift };
     this.#native = checked(this.#engine.native.server(this.#settings, hosting));
