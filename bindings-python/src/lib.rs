@@ -72,7 +72,7 @@ mod _aster {
     #[pymodule_export]
     use crate::contract::{
         canonical_bytes, check_live_contracts, contract_identity, description_of_manifest, manifest_of, read_canonical,
-        type_graph, verified_manifest,
+        read_manifest, type_graph,
     };
     #[pymodule_export]
     use crate::docs::{Docs, Document, DocumentEvents};
