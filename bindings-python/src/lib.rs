@@ -112,7 +112,9 @@ mod _aster {
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
     #[pymodule_export]
-    use crate::registry::{ClientRegistry, ServerRegistry, checked_hint, checked_lease, registry_key, registry_topic};
+    use crate::registry::{
+        ClientRegistry, ServerRegistry, checked_artifact, checked_hint, checked_lease, registry_key, registry_topic,
+    };
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]

@@ -326,7 +326,31 @@ def test_keys_and_records_have_their_texts():
     assert EndpointLease.from_json(lease.to_json()) == lease
     with pytest.raises(TypeError, match="10 minutes"):
         EndpointLease.from_json(dataclasses.replace(lease, lease_expires_epoch_ms=600_001).to_json())
-    assert ArtifactRef.from_json('{"contract_id":"a","collection_hash":"b","later":1}').collection_format == "raw"
+    text = f'{{"contract_id":"{"ab" * 32}","collection_hash":"{"cd" * 32}","later":1}}'
+    artifact = ArtifactRef.from_json(text)
+    assert (artifact.collection_format, ArtifactRef.from_json(artifact.to_json())) == ("raw", artifact)
+    hint = GossipEvent(2, "S", 1)
+    assert hint.to_json().startswith('{"type":2,"service":"S","version":1,"channel":null')
+    assert GossipEvent.from_json(hint.to_json().encode()) == hint
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ArtifactRef("ab", "cd" * 32),
+        ArtifactRef("ab" * 32, "CD" * 32),
+        ArtifactRef("ab" * 32, "cd" * 32, collection_format="zip"),
+        EndpointLease("01" * 32, "02" * 32, "S", 1, 600_001, 1),
+        EndpointLease("01" * 32, "02" * 32, "S", 1, 45_000, -1),
+        GossipEvent(6),
+        GossipEvent(2, 7),
+    ],
+    ids=repr,
+)
+def test_what_is_no_record_is_neither_written_nor_read(bad):
+    for use in (bad.to_json, lambda: type(bad).from_json(json.dumps(dataclasses.asdict(bad)))):
+        with pytest.raises(TypeError, match="malformed"):
+            use()
 
 
 @asynchronous
