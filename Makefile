@@ -59,7 +59,7 @@ test-rust: ## unit, property, vector and loopback tests of core
 
 test-python: python node
 	@echo "== Python"
-	$(PY) -m pytest tests/python
+	$(PY) -m pytest tests/python -n 2 --dist loadfile
 
 test-node: node
 	@echo "== Node"

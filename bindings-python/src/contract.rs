@@ -38,17 +38,18 @@ pub fn contract_identity(py: Python<'_>, description: &str) -> PyResult<String> 
     Ok(contract::identity(&contract))
 }
 
-/// Returns the manifest of a service description.
+/// Returns the manifest of a service description, with what a JSON object says beyond the contract.
 #[pyfunction]
-pub fn manifest_of(py: Python<'_>, description: &str) -> PyResult<String> {
-    let contract = raised(py, ServiceDescription::from_json(description).and_then(Contract::new))?;
-    Ok(contract.manifest_text())
+#[pyo3(signature = (description, beyond = "{}"))]
+pub fn manifest_of(py: Python<'_>, description: &str, beyond: &str) -> PyResult<String> {
+    raised(py, contract::manifest_text(description, beyond))
 }
 
-/// Verifies a manifest and returns it as core writes it.
+/// Reads a manifest, and verifies it unless it is a legacy one. Returns its text, and whether it was verified.
 #[pyfunction]
-pub fn verified_manifest(py: Python<'_>, text: &str) -> PyResult<String> {
-    Ok(raised(py, Contract::from_manifest(text))?.manifest_text())
+pub fn read_manifest(py: Python<'_>, text: &str) -> PyResult<(String, bool)> {
+    let (document, verified) = raised(py, contract::read_manifest(text))?;
+    Ok((format!("{document:#}\n"), verified))
 }
 
 /// Verifies a manifest and returns the description it stands for, in JSON.

@@ -72,7 +72,7 @@ mod _aster {
     #[pymodule_export]
     use crate::contract::{
         canonical_bytes, check_live_contracts, contract_identity, description_of_manifest, manifest_of, read_canonical,
-        type_graph, verified_manifest,
+        read_manifest, type_graph,
     };
     #[pymodule_export]
     use crate::docs::{Docs, Document, DocumentEvents};
@@ -112,7 +112,9 @@ mod _aster {
     #[pymodule_export]
     use crate::queue::{Operation, Queue};
     #[pymodule_export]
-    use crate::registry::{ClientRegistry, ServerRegistry, checked_hint, checked_lease, registry_key, registry_topic};
+    use crate::registry::{
+        ClientRegistry, ServerRegistry, checked_artifact, checked_hint, checked_lease, registry_key, registry_topic,
+    };
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]

@@ -110,10 +110,20 @@ impl ClientRegistry {
 
 /// Checks a lease and returns it as it is written.
 #[pyfunction]
-pub fn checked_lease(py: Python<'_>, text: &str) -> PyResult<String> {
-    let parsed = EndpointLease::parse(text.as_bytes());
-    let refused = |reason: &str| aster_core::error::Error::new(aster_core::error::ErrorKind::Contract, reason);
-    raised(py, parsed.map(|lease| lease.to_json()).map_err(refused))
+pub fn checked_lease(py: Python<'_>, text: &[u8]) -> PyResult<String> {
+    raised(py, registry::checked_lease(text))
+}
+
+/// Checks the record of a contract and returns it as it is written.
+#[pyfunction]
+pub fn checked_artifact(py: Python<'_>, text: &[u8]) -> PyResult<String> {
+    raised(py, registry::checked_artifact(text))
+}
+
+/// Checks a hint and returns it as it is written.
+#[pyfunction]
+pub fn checked_hint(py: Python<'_>, text: &[u8]) -> PyResult<String> {
+    raised(py, registry::checked_hint(text))
 }
 
 /// Returns the key of something in a registry's document.
@@ -143,10 +153,4 @@ pub fn registry_key(py: Python<'_>, kind: &str, names: Vec<String>) -> PyResult<
 #[pyfunction]
 pub fn registry_topic<'py>(py: Python<'py>, namespace: &str) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, &raised(py, registry::topic_of(namespace))?))
-}
-
-/// Returns a hint as it is written; nothing for what is none.
-#[pyfunction]
-pub fn checked_hint(message: &[u8]) -> Option<String> {
-    registry::Hint::parse(message).map(|hint| hint.to_json())
 }

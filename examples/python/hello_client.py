@@ -25,7 +25,7 @@ class Hello:
 
     @rpc(name="sayHello")
     async def say_hello(self, request: HelloRequest) -> HelloReply:
-        raise NotImplementedError
+        raise NotImplementedError("the server has it")
 
 
 async def main() -> None:

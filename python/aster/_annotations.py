@@ -15,6 +15,7 @@ import sys
 import types
 import typing
 import uuid
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union
 
@@ -74,17 +75,17 @@ class UnresolvedTypeError(Exception):
 class Names(Protocol):
     """What gives messages and enums their tags."""
 
+    @abstractmethod
     def message(self, cls: type[Any], arguments: tuple[HostType, ...]) -> str:
         """Return the tag of a dataclass, which is given its type arguments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enum(self, cls: type[enum.Enum]) -> str:
         """Return the tag of an enum."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_enum(self, tag: str) -> bool:
         """Tell whether a tag is that of an enum."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

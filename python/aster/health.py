@@ -11,6 +11,7 @@ import ipaddress
 import json
 import logging
 import time
+from abc import abstractmethod
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +39,7 @@ _REQUEST_LINE_PARTS = 3
 class HealthSource(Protocol):
     """What is asked of a server. `AsterServer` has it; other objects may have it too."""
 
+    @abstractmethod
     def _health(self) -> dict[str, Any]:
         """Return `started`, `draining`, `closed` (bool), `running_calls`, `connections`, `sessions` (int).
 
@@ -45,7 +47,6 @@ class HealthSource(Protocol):
 
         Must not block, and may be called at any time in the loop of the server.
         """
-        raise NotImplementedError
 
 
 def check_health(server: HealthSource) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class HasNode:
     _faces: Faces | None = None
 
     def _native_node(self) -> _aster.Node:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say which node it runs")
 
     def _node_faces(self) -> Faces:
         native = self._native_node()

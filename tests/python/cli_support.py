@@ -48,7 +48,7 @@ def aster(*arguments, stdin="", process=False, **env):
     )
 
 
-async def _hand_out_earlier_lines():
+async def hand_out_earlier_lines():
     """Let core's lines go where they belong: servers that were made without a loop have told nobody yet."""
     queue = open_queue()
     queue.drain()
@@ -56,7 +56,7 @@ async def _hand_out_earlier_lines():
 
 
 def _run_here(arguments, stdin, env):
-    asyncio.run(_hand_out_earlier_lines())
+    asyncio.run(hand_out_earlier_lines())
     given, out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n") for _ in range(3))
     given.write(stdin)
     given.seek(0)

@@ -28,6 +28,14 @@ def _isolated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Escape what a test wrote that is no Unicode: a report that goes from one process to another has none of it."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
+
+
 @pytest.fixture(scope="session")
 def wire_vectors():
     return json.loads((VECTORS / "wire.json").read_text(encoding="utf-8"))

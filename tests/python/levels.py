@@ -12,6 +12,8 @@ import threading
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from aster._native import loop_queue
+
 HERE = Path(__file__).parent
 COUNTED = ("running_calls", "sessions", "connections")
 # Of the runtime, which starts helpers when it needs them and ends them later.
@@ -51,6 +53,7 @@ def _now(server):
 @asynccontextmanager
 async def level(server=None, within=10.0):
     """Check that tasks, descriptors, threads and counts of a server are back to what they were."""
+    loop_queue()  # Whoever is the first to use nodes opens it; it stays as long as the loop.
     gc.collect()
     tasks, files, threads, natives, counts = _now(server)
     yield

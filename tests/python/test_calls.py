@@ -146,8 +146,10 @@ async def test_deadlines():
     echo = Echo()
     async with served(echo) as (_, client):
         stub = await client.client(Echo)
+        # Dialling counts, too.
+        assert (await stub.num(Num(1))).value == 1
         started = time.monotonic()
-        error = await raised(stub.sleep(20.0, timeout=0.05))
+        error = await raised(stub.sleep(20.0, timeout=0.5))
         assert type(error) is DeadlineExceededError
         assert error.message == "deadline exceeded"
         assert time.monotonic() - started < 5

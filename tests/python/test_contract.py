@@ -334,7 +334,7 @@ def declare_one(
         {"default": 7},
         {"docs": "text"},
     ],
-    ids=str,
+    ids=["labels", "public", "limits", "modes", "labels of a method", "defaults", "documentation"],
 )
 def test_what_is_no_identity(same):
     assert declare_one(**same) == declare_one()

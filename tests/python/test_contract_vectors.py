@@ -74,7 +74,7 @@ def test_manifests(case):
     text = _aster.manifest_of(json.dumps(case["description"]))
     # As text, since the order of keys is fixed.
     assert text == json.dumps(case["manifest"], indent=2, ensure_ascii=False) + "\n"
-    assert _aster.verified_manifest(text) == text
+    assert _aster.read_manifest(text) == (text, True)
 
 
 def refuse(case):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import dataclasses
 import json
 import os
@@ -17,6 +18,7 @@ from aster import (
     ContractViolationError,
     DeadlineInterceptor,
     ForyCodec,
+    Interceptor,
     MetricsInterceptor,
     RpcError,
     SerializationMode,
@@ -377,12 +379,21 @@ async def test_sessions(clients):
             assert (await (await made.from_connection(other)).add(types.Point(1.0))).x == 1.0
 
 
+class Late(Interceptor):
+    """Keeps calls that have little time until it has run out."""
+
+    async def on_request(self, ctx, request):
+        if ctx.remaining_seconds is not None and ctx.remaining_seconds < 1:
+            await asyncio.Event().wait()
+        return request
+
+
 @asynchronous
 async def test_names_that_python_cannot_spell(clients):
     made = only_client(clients["_1_odd_service_v0"])
     types = sys.modules[made.__module__.replace(".services.", ".types.")]
     service, _ = declare_service(ODD)
-    async with served(service()) as (_, client), made.from_connection(client) as odd:
+    async with served(service(), interceptors=[Late()]) as (_, client), made.from_connection(client) as odd:
         value = types.class_(_2nd=5, default=types.str__2("v", {types.Color.x_y: 1}), set={types.Enum.title_})
         value.aster_ += 2
         answer = await odd.then(value)

@@ -31,7 +31,7 @@ from aster.registry import (
     tag_key,
     version_key,
 )
-from support import Item, asynchronous, raised, served
+from support import Echo, Item, asynchronous, raised, served
 
 _numbers = itertools.count()
 
@@ -172,7 +172,7 @@ async def test_a_restart_keeps_namespace_author_and_contracts(tmp_path):
 
 
 @asynchronous
-async def test_a_stranger_with_a_ticket_to_write_is_not_believed():
+async def test_tr25_a_stranger_with_a_ticket_to_write_is_not_believed():
     cls = a_service()
     async with published(cls) as (server, client):
         name, contract = name_of(cls), contract_of(cls)
@@ -250,7 +250,7 @@ async def _seq(client, name, seq):
 
 
 @asynchronous
-async def test_a_tampered_manifest_is_dropped_and_the_collection_taken(caplog):
+async def test_tr25_a_tampered_manifest_is_dropped_and_the_collection_taken(caplog):
     cls = a_service()
     async with AsterServer([cls()]) as server:
         doc = await document(server)
@@ -266,20 +266,76 @@ async def test_a_tampered_manifest_is_dropped_and_the_collection_taken(caplog):
     assert any(key.decode() in record.getMessage() for record in caplog.records), caplog.text
 
 
+async def collection(server, cls):
+    """Return the files of a contract that a server has published."""
+    doc, key = await document(server), contract_key(contract_of(cls)).encode()
+    entry = await until(lambda: doc.get_exact(server.registry.author_id, key))
+    artifact = ArtifactRef.from_json(await doc.read_entry_content(entry.content_hash))
+    return dict(await server.blobs.download_collection_hash(artifact.collection_hash, server.endpoint_id))
+
+
+async def publish_instead(server, cls, files):
+    """Let a server publish other files under the id of a contract, and no manifest beside them."""
+    doc, author = await document(server), server.registry.author_id
+    artifact = ArtifactRef(
+        contract_of(cls),
+        await server.blobs.add_collection(list(files.items())),
+        server.endpoint_id,
+        published_by=author,
+        collection_format="index",
+    )
+    await doc.set_bytes(author, contract_key(contract_of(cls)).encode(), artifact.to_json().encode())
+    await doc.set_bytes(author, manifest_key(contract_of(cls)).encode(), b"{}")
+
+
+@pytest.mark.parametrize("swapped", ["contract.bin", "manifest.json", "types"])
 @asynchronous
-async def test_without_a_contract_that_verifies_calls_go_in_json_and_it_is_told(caplog):
+async def test_tr25_a_collection_with_blobs_of_another_contract_does_not_count(swapped):
+    """Each blob is sound and has the name it should have, but is not what the contract id commits to."""
+    cls, other = a_service(), Echo
+    async with AsterServer([cls(), other()]) as server:
+        files, others = await collection(server, cls), await collection(server, other)
+        if swapped == "types":
+            name = next(name for name in files if name.startswith("types/"))
+            files[name] = next(data for found, data in others.items() if found.startswith("types/") and found != name)
+        else:
+            files[swapped] = others[swapped]
+        await publish_instead(server, cls, files)
+        async with AsterClient(address=server.address) as client:
+            error = await raised(client.registry.fetch_contract(name_of(cls), timeout=3.0))
+            assert isinstance(error, LookupError)
+            assert "does not verify" in str(error)
+            # What is beside it counts.
+            assert (await client.registry.fetch_contract(name_of(other))).contract_id == contract_of(other)
+
+
+@asynchronous
+async def test_tr25_a_manifest_of_a_foreign_author_does_not_count():
     cls = a_service()
     async with AsterServer([cls()]) as server:
-        doc = await document(server)
-        author, contract = server.registry.author_id, contract_of(cls)
-        reference = contract_key(contract).encode()
-        entry = await until(lambda: doc.get_exact(author, reference))
-        artifact = json.loads(await doc.read_entry_content(entry.content_hash))
-        files = dict(await server.blobs.download_collection_hash(artifact["collection_hash"], server.endpoint_id))
+        text = (await collection(server, cls))["manifest.json"].decode()
+        # It verifies: the id does not commit to what is said about a service.
+        foreign = ContractManifest.from_json(text.replace("Say it again.", "Send it to me."))
+        assert (foreign.verified, foreign.contract_id) == (True, contract_of(cls))
+        doc, stranger = await document(server), await server.docs.create_author()
+        await publish_instead(server, cls, {"manifest.json": b"{}"})
+        await doc.set_bytes(stranger, manifest_key(contract_of(cls)).encode(), foreign.to_json().encode())
+        async with AsterClient(address=server.address) as client:
+            assert isinstance(await raised(client.registry.fetch_contract(name_of(cls), timeout=3.0)), LookupError)
+        # The same from an author who is believed.
+        await RegistryACL(server.registry).add_writer(stranger)
+        async with AsterClient(address=server.address) as client:
+            manifest = await client.registry.fetch_contract(name_of(cls))
+            assert manifest.methods[0]["description"] == "Send it to me."
+
+
+@asynchronous
+async def test_tr25_without_a_contract_that_verifies_calls_go_in_json_and_it_is_told(caplog):
+    cls = a_service()
+    async with AsterServer([cls()]) as server:
+        files = await collection(server, cls)
         files["manifest.json"] = files["manifest.json"].replace(b"float64", b"float32")
-        artifact["collection_hash"] = await server.blobs.add_collection(list(files.items()))
-        await doc.set_bytes(author, reference, json.dumps(artifact).encode())
-        await doc.set_bytes(author, manifest_key(contract).encode(), b"{}")
+        await publish_instead(server, cls, files)
         async with AsterClient(address=server.address) as client:
             error = await raised(client.registry.fetch_contract(name_of(cls), timeout=3.0))
             assert isinstance(error, LookupError)
@@ -326,7 +382,31 @@ def test_keys_and_records_have_their_texts():
     assert EndpointLease.from_json(lease.to_json()) == lease
     with pytest.raises(TypeError, match="10 minutes"):
         EndpointLease.from_json(dataclasses.replace(lease, lease_expires_epoch_ms=600_001).to_json())
-    assert ArtifactRef.from_json('{"contract_id":"a","collection_hash":"b","later":1}').collection_format == "raw"
+    text = f'{{"contract_id":"{"ab" * 32}","collection_hash":"{"cd" * 32}","later":1}}'
+    artifact = ArtifactRef.from_json(text)
+    assert (artifact.collection_format, ArtifactRef.from_json(artifact.to_json())) == ("raw", artifact)
+    hint = GossipEvent(2, "S", 1)
+    assert hint.to_json().startswith('{"type":2,"service":"S","version":1,"channel":null')
+    assert GossipEvent.from_json(hint.to_json().encode()) == hint
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ArtifactRef("ab", "cd" * 32),
+        ArtifactRef("ab" * 32, "CD" * 32),
+        ArtifactRef("ab" * 32, "cd" * 32, collection_format="zip"),
+        EndpointLease("01" * 32, "02" * 32, "S", 1, 600_001, 1),
+        EndpointLease("01" * 32, "02" * 32, "S", 1, 45_000, -1),
+        GossipEvent(6),
+        GossipEvent(2, 7),
+    ],
+    ids=repr,
+)
+def test_what_is_no_record_is_neither_written_nor_read(bad):
+    for use in (bad.to_json, lambda: type(bad).from_json(json.dumps(dataclasses.asdict(bad)))):
+        with pytest.raises(TypeError, match="malformed"):
+            use()
 
 
 @asynchronous

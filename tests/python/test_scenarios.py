@@ -182,9 +182,7 @@ def loop():
 def houses(loop):
     """One house for all scenarios of a kind: that they leave nothing behind is part of each."""
     made = {}
-    # Scenarios collect what they dropped; the modules of the tests need not be looked at each time.
-    gc.collect()
-    gc.freeze()
+    collect_dropped()
 
     def house(examined):
         if examined not in made:
@@ -226,6 +224,12 @@ def test_scenario(houses, loop, kind, scenario):
     loop.run_until_complete(asyncio.wait_for(play(houses(kind.examined), kind, scenario), LIMIT))
 
 
+def collect_dropped():
+    """Collect what was dropped. What is left, as the modules of the tests, is not looked at by later scenarios."""
+    gc.collect()
+    gc.freeze()
+
+
 async def play(house, kind, scenario):
     Methods.notes, Methods.context = Notes(), None
     before = asyncio.all_tasks()
@@ -235,5 +239,5 @@ async def play(house, kind, scenario):
         await case.stub.close()
         await case.notes.until("closed", case.notes.kept["opened"])
     del case
-    gc.collect()
+    collect_dropped()
     await house.settled(before)

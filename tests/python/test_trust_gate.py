@@ -8,10 +8,11 @@ import warnings
 
 import pytest
 
-from aster import AsterConfig, AsterServer, create_endpoint
+from aster import AdmissionDeniedError, AsterConfig, AsterServer, create_endpoint, generate_root_keypair
+from cli_support import hand_out_earlier_lines
 from identities import KEYS, OTHER_ROOT, ROOT, TRUST, consumer, node, producer, write
-from support import Echo, asynchronous
-from trust_support import Issuer, gated
+from support import Echo, asynchronous, raised
+from trust_support import Issuer, client, gated, public
 
 GATE = TRUST["gate"]
 ALPNS = (b"aster/1", b"/iroh-bytes/4", b"/iroh-sync/1", b"/iroh-gossip/1")
@@ -161,6 +162,45 @@ def test_tr9_the_root_key_is_no_node_key():
     seed = bytes.fromhex(KEYS["root"]["seed"])
     with pytest.raises(ValueError, match="root key is never a node key"):
         AsterServer([Echo()], root_pubkey=bytes.fromhex(ROOT), config=AsterConfig.from_env(secret_key=seed))
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+@asynchronous
+async def test_tr9_a_client_is_warned_if_its_node_key_is_the_root_key(is_told, caplog):
+    issuer = Issuer()
+    # A client without root key hears from the server which it is.
+    root = None if is_told else issuer.root
+    await hand_out_earlier_lines()
+    caplog.clear()
+    async with gated(issuer, allow_all_consumers=True) as server:
+        async with client(server, key=generate_root_keypair()[0], root_pubkey=root):
+            assert "is the root key" not in warnings_of(caplog)
+        async with client(server, key=issuer.seed, root_pubkey=root):
+            assert warnings_of(caplog).count("the node key of this client is the root key, which is never one") == 1
+
+
+def warnings_of(caplog):
+    return "\n".join(record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+
+
+@asynchronous
+async def test_tr4_without_keys_a_closed_gate_says_so_and_refuses_identities(caplog, tmp_path):
+    issuer, key = Issuer(), bytes([7] * 32)
+    text = "no keys for instance identities: credentials that ask for one are refused"
+    asking = issuer.file(tmp_path / "a.cred", endpoint_id=public(key), iid_provider="aws", iid_account="1")
+    plain = issuer.file(tmp_path / "b.cred", endpoint_id=public(key))
+    await hand_out_earlier_lines()
+    caplog.clear()
+    async with gated(issuer) as server:
+        assert warnings_of(caplog).count(text) == 1
+        assert isinstance(await raised(client(server, asking, key=key).connect()), AdmissionDeniedError)
+        assert server.peer_store.peer_count() == 0
+        async with client(server, plain, key=key):
+            assert server.peer_store.peer_count() == 1
+        assert warnings_of(caplog).count(text) == 1
+    caplog.clear()
+    async with AsterServer([Echo()]):
+        assert text not in warnings_of(caplog), "an open gate asks nobody"
 
 
 @asynchronous

@@ -175,6 +175,16 @@ async fn tr28_the_reaper_closes_in_time_and_follows_the_wall_clock() {
     clock.set(3_600_500);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!connection.is_open(), "within a second");
+    // Set back, it is earlier than the deadline again: what was ended stays so, and who comes now stays until then.
+    clock.set(1000);
+    assert!(!gate.admits(&PEER));
+    gate.admit(PEER.into(), until(2000)).unwrap();
+    let connection = enter(&gate).unwrap();
+    tokio::time::sleep(limits::CLOCK_INTERVAL).await;
+    assert!(connection.is_open());
+    clock.set(2000);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!connection.is_open());
     reaper.abort();
 }
 

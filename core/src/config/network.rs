@@ -169,11 +169,11 @@ mod tests {
     fn the_storage_may_be_at_home() {
         let at = |path: &str| {
             let env = [("ASTER_STORAGE_PATH".to_owned(), path.to_owned())].into();
-            let sources = Sources { env, home: Some("/home/ann".to_owned()), ..Sources::default() };
+            let sources = Sources { env, home: Some("/srv/user".to_owned()), ..Sources::default() };
             Config::resolve(sources).unwrap().network().unwrap().storage_path
         };
         for (given, expected) in
-            [("~/a", "/home/ann/a"), ("~", "/home/ann"), ("~bob/a", "~bob/a"), ("/srv/~", "/srv/~")]
+            [("~/a", "/srv/user/a"), ("~", "/srv/user"), ("~bob/a", "~bob/a"), ("/srv/~", "/srv/~")]
         {
             assert_eq!(at(given).as_deref(), Some(expected));
         }

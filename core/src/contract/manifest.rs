@@ -24,6 +24,8 @@ use super::kinds::CapabilityKind;
 const VERSION: i32 = 1;
 /// What tools add to a manifest beside what its id commits to.
 const TEXTS: [&str; 5] = ["semver", "vcs_revision", "vcs_tag", "vcs_url", "changelog"];
+/// What publishing adds.
+const PUBLICATION: [&str; 2] = ["published_by", "published_at_epoch_ms"];
 
 impl Contract {
     /// Returns the manifest, without anything about sources or publication.
@@ -81,9 +83,12 @@ impl Contract {
     ///
     /// # Errors
     ///
-    /// Kind CONTRACT if one of these members is of another type.
+    /// Kind CONTRACT if one of these members is of another type; those of a publication are never null.
     pub fn complete_manifest(&self, document: &Value) -> Result<Value> {
         let members = Members::lenient(document)?;
+        if let Some(key) = PUBLICATION.into_iter().find(|key| members.value(key).is_some_and(Value::is_null)) {
+            return Err(bad(format!("{} is null", quote(key))));
+        }
         let mut out = self.manifest();
         for key in TEXTS {
             if let Some(text) = members.text(key)? {
@@ -110,6 +115,17 @@ impl Contract {
         let name = document.get("service").and_then(Value::as_str).unwrap_or_default();
         read(&document).map_err(|e| within("manifest of service", name, &e))
     }
+}
+
+/// Returns the manifest of a service description as the text of a file. `beyond` is a JSON object of what it says
+/// beyond the contract: versions, sources, publication.
+///
+/// # Errors
+///
+/// As [`Contract::new`] and [`Contract::complete_manifest`].
+pub fn manifest_text(description: &str, beyond: &str) -> Result<String> {
+    let contract = ServiceDescription::from_json(description).and_then(Contract::new)?;
+    Ok(format!("{:#}\n", contract.complete_manifest(&parse(beyond)?)?))
 }
 
 /// Reads a manifest: one that describes its types is verified, and written anew with what it says beyond its contract.

@@ -31,7 +31,7 @@ pub use kinds::{CapabilityKind, ContainerKind, MethodPattern, ScopeKind, TypeDef
 pub use link::{LinkedType, link};
 pub use live_check::{LiveContract, ManifestFault, check_live};
 pub use lower::CONTAINER_PACKAGE;
-pub use manifest::read_manifest;
+pub use manifest::{manifest_text, read_manifest};
 pub use model::{Digest, EnumValueDef, FieldDef, MethodDef, ServiceContract, TypeDef, UnionVariantDef};
 
 /// Name of the byte layout that ids are computed from.

@@ -145,6 +145,12 @@ impl Client {
             let dialer = Arc::new(dialer);
             let admitted = dialer.admit().await;
             let id = node.get()?.id();
+            // Without a root key of ours the server says what it is.
+            let told = || admitted.as_ref().ok().map(|info| info.answer.root_pubkey.clone());
+            let root = root_pubkey.map(hex::encode).or_else(told);
+            if root.is_some_and(|root| root.eq_ignore_ascii_case(&id)) {
+                warn!(target: "aster::trust", "secret_key: the node key of this client is the root key, which is never one");
+            }
             if admitted.is_err() && persists {
                 // Whoever tries again must find the folder free.
                 node.get()?.close().await;

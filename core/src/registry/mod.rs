@@ -8,6 +8,7 @@
 //! Not here: documents and blobs themselves, the files of a node, and calls that move between endpoints.
 
 mod bundle;
+mod checked;
 mod circle;
 mod discovery;
 mod hint;
@@ -24,6 +25,7 @@ mod snapshot;
 mod stores;
 
 pub use bundle::{Bundle, MANIFEST_ENTRY, is_bundle_entry};
+pub use checked::{checked_artifact, checked_hint, checked_lease};
 pub use circle::{Circle, Standing};
 pub use discovery::{Discovery, Wanted};
 pub use hint::{Hint, HintKind, topic, topic_of};

@@ -55,9 +55,14 @@ pub(super) fn to_json(record: &impl Serialize) -> String {
 impl ArtifactRef {
     /// Parses the record of a contract; `None` if it is malformed or of another one.
     pub fn parse(value: &[u8], contract_id: &str) -> Option<Self> {
+        Self::of_any(value).filter(|record| record.contract_id == contract_id)
+    }
+
+    /// Parses the record of any contract; `None` if it is malformed.
+    pub(super) fn of_any(value: &[u8]) -> Option<Self> {
         let record: Self = parse(value)?;
-        let sound = record.contract_id == contract_id && matches!(record.collection_format.as_str(), "raw" | "index");
-        (sound && is_hex_id(&record.collection_hash)).then_some(record)
+        let ids = is_hex_id(&record.contract_id) && is_hex_id(&record.collection_hash);
+        (ids && matches!(record.collection_format.as_str(), "raw" | "index")).then_some(record)
     }
 
     /// Returns the record as it is written.

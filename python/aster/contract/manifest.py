@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,10 +27,6 @@ __all__ = [
 
 MANIFEST_PATH = Path(".aster") / "manifest.json"
 """Where a server looks for its manifest, below the working directory."""
-
-# What a manifest says beyond its contract, in its order; the first key tells where in the text these begin.
-_TEXTS = ("semver", "vcs_revision", "vcs_tag", "vcs_url", "changelog")
-_PUBLICATION = {"published_by": "", "published_at_epoch_ms": 0}
 
 
 class FatalContractMismatch(RuntimeError):  # noqa: N818 - name of the API
@@ -67,7 +63,8 @@ class ContractManifest:
         `publication` gives values for `semver vcs_revision vcs_tag vcs_url changelog published_by
         published_at_epoch_ms`. `TypeError` for a class without `@service`, and for values of other types.
         """
-        return cls._complete(_aster.manifest_of(info_of(service).described), publication)
+        text = _aster.manifest_of(info_of(service).described, json.dumps(publication))
+        return cls(text, json.loads(text), verified=True)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -78,25 +75,9 @@ class ContractManifest:
         """
         document = _object(text)
         if "aster_contract" in document:
-            document = manifest_of_export(document)
-            text = json.dumps(document)
-        if "types" not in document or "v" not in document:
-            return cls(json.dumps(document, indent=2, ensure_ascii=False) + "\n", document, verified=False)
-        return cls._complete(_aster.verified_manifest(text), document)
-
-    @classmethod
-    def _complete(cls, contract: str, beyond: Mapping[str, Any]) -> Self:
-        """Add what is not core's to a manifest that core wrote."""
-        tail: dict[str, Any] = {key: _text_or_null(key, beyond.get(key)) for key in _TEXTS}
-        for key, empty in _PUBLICATION.items():
-            value = beyond.get(key, empty)
-            if type(value) is not type(empty):
-                raise TypeError(f"`{key}` of a manifest must be of type {type(empty).__name__}")
-            tail[key] = value
-        # All but the last keys stay as core writes them.
-        head = contract[: contract.index(f'\n  "{_TEXTS[0]}": ')]
-        text = f"{head}\n{json.dumps(tail, indent=2, ensure_ascii=False)[2:]}\n"
-        return cls(text, json.loads(text), verified=True)
+            text = json.dumps(manifest_of_export(document))
+        text, verified = _aster.read_manifest(text)
+        return cls(text, json.loads(text), verified)
 
     def to_json(self) -> str:
         """Return the text of the file: two spaces of indentation, keys in their order, a final newline."""
@@ -320,12 +301,6 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key is there twice")
     return found
-
-
-def _text_or_null(key: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"`{key}` of a manifest must be text or null")
-    return value
 
 
 def _default_mode() -> int:

@@ -27,6 +27,9 @@ class RegistryGossip:
         topic = await self._gossip.subscribe(self.topic, list(peers))
         while True:
             kind, data = await topic.recv()
-            known = _aster.checked_hint(data) if kind == "received" and isinstance(data, bytes) else None
-            if known is not None:
-                yield GossipEvent.from_json(known)
+            if kind == "received" and isinstance(data, bytes):
+                try:
+                    hint = GossipEvent.from_json(data)
+                except TypeError:
+                    continue
+                yield hint

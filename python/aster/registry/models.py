@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aster import _aster
 from aster.service import ServiceSummary
@@ -37,6 +37,14 @@ DRAINING = "draining"
 
 
 class _Record:
+    _checked: ClassVar[staticmethod[[bytes], str]]
+    """Core's check of a record, which returns it as it is written."""
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a record, which core checks: `TypeError` if it is malformed."""
+        return cls.from_dict(json.loads(cls._checked(text.encode() if isinstance(text, str) else text)))
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Take the members that are known; others are ignored."""
@@ -44,13 +52,15 @@ class _Record:
         return cls(**{name: value for name, value in values.items() if name in names})
 
     def to_json(self) -> str:
-        """Return the record as it is written: compact, members in their order."""
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"), ensure_ascii=False)  # type: ignore[call-overload]
+        """Return the record as it is written: compact, members in their order. `TypeError` if it is malformed."""
+        return self._checked(json.dumps(dataclasses.asdict(self)).encode())  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
 class ArtifactRef(_Record):
     """Where the collection of a contract is. Times are milliseconds since 1970."""
+
+    _checked = staticmethod(_aster.checked_artifact)
 
     contract_id: str
     collection_hash: str
@@ -61,15 +71,12 @@ class ArtifactRef(_Record):
     published_at_epoch_ms: int = 0
     collection_format: str = "raw"
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read a record."""
-        return cls.from_dict(json.loads(text))
-
 
 @dataclass(frozen=True)
 class EndpointLease(_Record):
     """An endpoint that serves a contract for some seconds. Times are milliseconds since 1970."""
+
+    _checked = staticmethod(_aster.checked_lease)
 
     endpoint_id: str
     contract_id: str
@@ -91,15 +98,12 @@ class EndpointLease(_Record):
     updated_at_epoch_ms: int = 0
     lease_epoch: int = 0
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read a lease, which core checks: `TypeError` if it is malformed."""
-        return cls.from_dict(json.loads(_aster.checked_lease(text)))
-
 
 @dataclass(frozen=True)
 class GossipEvent(_Record):
     """A hint that something of the registry changed (`registry.md` section 8). Nothing of it is believed."""
+
+    _checked = staticmethod(_aster.checked_hint)
 
     type: int
     service: str | None = None
@@ -109,8 +113,3 @@ class GossipEvent(_Record):
     endpoint_id: str | None = None
     key_prefix: str | None = None
     timestamp_ms: int = 0
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """Read a message."""
-        return cls.from_dict(json.loads(text))

@@ -29,7 +29,7 @@ def main(scenario: dict[str, Any]) -> dict[str, Any]:
             return {"code": int(error.code), "message": error.message, "details": error.details}
 
     async def call(self: Any, request: Any) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError("nobody calls it")
 
     call.__annotations__ = {"request": classes[method["request"]], "return": classes[method["response"]]}
     options = {"timeout": method["timeout_s"], "idempotent": method["idempotent"], "requires": method["requires"]}
