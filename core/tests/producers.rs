@@ -286,6 +286,7 @@ async fn tr11_a_relayed_challenge_is_refused_by_the_client() {
     send.write_all(framed.into()).await.expect("sent");
     let refused = timeout(WAIT, asked).await.expect("ends").expect("no panic").expect_err("refused");
     assert_eq!(refused.kind(), ErrorKind::Connect, "{refused}");
+    assert!(refused.message().contains("challenge of another server"), "it was answered: {refused}");
     node.close().await;
     consumer.close().await;
 }

@@ -146,7 +146,6 @@ def test_clocks_as_the_environment_has_them(monkeypatch):
         ClockDriftConfig()
 
 
-
 def test_states_that_are_none():
     for text in ("{}", "[]", "1", '{"salt": 1}'):
         with pytest.raises(ValueError):

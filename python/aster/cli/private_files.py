@@ -7,14 +7,13 @@ import errno
 import os
 import secrets
 import stat
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows.
-    fcntl = None  # type: ignore[assignment]
 
 from aster.cli.output import note
 from aster.cli.places import home
@@ -60,7 +59,7 @@ def changing(path: Path) -> Generator[None, None, None]:
     """
     folder = Path(os.path.realpath(path)).parent
     _make_folder(folder)
-    if fcntl is None:
+    if sys.platform == "win32":
         yield
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -72,6 +71,8 @@ def changing(path: Path) -> Generator[None, None, None]:
 
 
 def _lock(handle: int, folder: Path) -> None:
+    if sys.platform == "win32":
+        return None
     until = time.monotonic() + _LOCK_SECONDS
     while True:
         try:

@@ -24,9 +24,9 @@ class ClockDriftConfig:
 
     `replay_window_ms` is the age up to which a message counts, `drift_tolerance_ms` what a clock may differ from the
     median, `lease_heartbeat_ms` the interval of leases, `grace_period_ms` a time after joining in which nobody is
-    judged; with fewer than `min_peers_for_median` offsets there is no median. Defaults are 30,000, 5000, 900,000, 60,000
-    and 3; `ASTER_REPLAY_WINDOW_MS`, `ASTER_CLOCK_DRIFT_TOLERANCE_MS` and `ASTER_GRACE_PERIOD_MS` are read when it is made.
-    `ValueError` if one of these is no number.
+    judged; with fewer than `min_peers_for_median` offsets there is no median. Defaults are 30,000, 5000, 900,000,
+    60,000 and 3; `ASTER_REPLAY_WINDOW_MS`, `ASTER_CLOCK_DRIFT_TOLERANCE_MS` and `ASTER_GRACE_PERIOD_MS` are read when
+    it is made. `ValueError` if one of these is no number.
     """
 
     replay_window_ms: int = field(default_factory=_default(0))
