@@ -254,6 +254,7 @@ pub unsafe extern "C" fn aster_server_start(
             let runtime = server.runtime.clone();
             let work = async move {
                 server.server.start().await?;
+                server.server.start_report(&[]); // It is in the log.
                 let _ = server.endpoint_id.set(server.server.endpoint_id()?);
                 Ok(Outcome::Nothing)
             };

@@ -2,7 +2,7 @@
 
 use aster_core::error::{Error, ErrorKind, Result};
 use aster_core::keys;
-use aster_core::trust::{Enrollment, EnrollmentKind};
+use aster_core::trust::{self, Enrollment, EnrollmentKind};
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
@@ -101,4 +101,10 @@ pub fn credential_to_json(credential: CredentialParts) -> napi::Result<String> {
 #[napi]
 pub fn parse_credential(document: Uint8Array) -> napi::Result<CredentialParts> {
     thrown(Enrollment::parse(&document)).map(CredentialParts::from)
+}
+
+/// Returns what to do after a denial; `credential`: what the one that was presented is called.
+#[napi]
+pub fn denial_hint(credential: Option<String>, endpoint_id: String) -> String {
+    trust::denial_hint(credential.as_deref(), &endpoint_id)
 }

@@ -159,6 +159,13 @@ impl Server {
         self.server.warnings().to_vec()
     }
 
+    /// Returns what the operator must be told about services that everybody may call; `guarded`: names of those that
+    /// the program guards itself.
+    #[napi]
+    pub fn start_report(&self, guarded: Vec<String>) -> Vec<String> {
+        self.server.start_report(&guarded)
+    }
+
     /// Returns the ticket, or an error before the start.
     #[napi]
     pub fn address(&self, env: &Env) -> Js {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use aster_core::clock::{Clock as _, SystemClock};
 use aster_core::config::{self, Enrolment, Profiles};
 use aster_core::error::Result;
-use aster_core::trust::{Enrollment, EnrollmentKind};
+use aster_core::trust::{self, Enrollment, EnrollmentKind};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -127,4 +127,10 @@ pub fn use_profile(path: &str, text: &str, name: &str) -> PyResult<String> {
 #[pyfunction]
 pub fn remove_profile(path: &str, text: &str, name: &str) -> PyResult<String> {
     valid(config::remove_profile(path, text, name))
+}
+
+/// Returns what to do after a denial; `credential`: what the one that was presented is called.
+#[pyfunction]
+pub fn denial_hint(credential: Option<&str>, endpoint_id: &str) -> String {
+    trust::denial_hint(credential, endpoint_id)
 }

@@ -78,8 +78,8 @@ mod _aster {
     use crate::docs::{Docs, Document, DocumentEvents};
     #[pymodule_export]
     use crate::enrollment::{
-        credential_file, enrolled_identity, enrollment_parse, enrollment_sign, enrollment_to_json, enrollment_verify,
-        profiles, put_profile, remove_profile, select_profile, use_profile,
+        credential_file, denial_hint, enrolled_identity, enrollment_parse, enrollment_sign, enrollment_to_json,
+        enrollment_verify, profiles, put_profile, remove_profile, select_profile, use_profile,
     };
     #[pymodule_export]
     use crate::gossip::{Gossip, Topic};

@@ -254,6 +254,12 @@ impl Server {
         Ok(self.core(py)?.warnings().to_vec())
     }
 
+    /// What the operator must be told about services that everybody may call; `guarded`: names of those that the
+    /// program guards itself.
+    fn start_report(&self, py: Python<'_>, guarded: Vec<String>) -> PyResult<Vec<String>> {
+        Ok(self.core(py)?.start_report(&guarded))
+    }
+
     /// Whether every peer is admitted.
     #[getter]
     fn is_open(&self, py: Python<'_>) -> PyResult<bool> {

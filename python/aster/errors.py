@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from aster import _aster
 from aster.status import RpcError, StatusCode, UnavailableError
 
 if TYPE_CHECKING:
@@ -90,22 +91,6 @@ class LimitExceeded(ValueError):  # noqa: N818 - name of the API
         self.actual = actual
 
 
-_WITHOUT_CREDENTIAL = """\
-consumer admission denied -- this server requires a credential.
-  - Get an enrollment credential file (.cred) from the server's operator.
-  - Then retry with: --rcan <path/to/file.cred>
-    (or set ASTER_ENROLLMENT_CREDENTIAL=<path> in the environment)"""
-_WITH_CREDENTIAL = """\
-consumer admission denied -- the server rejected your credential.
-  credential: {file}
-  your node:  {node}...
-  Common causes:
-    1. the credential has expired
-    2. the credential was issued to a DIFFERENT node
-    3. the server trusts another root key
-    4. the credential's role or capabilities do not fit"""
-
-
 class AdmissionDeniedError(PermissionError):
     """The server refused admission. Final: trying again with the same credential is of no use."""
 
@@ -125,9 +110,8 @@ class AdmissionDeniedError(PermissionError):
 
     def format_hint(self) -> str:
         """Say what to do about it, in a few lines."""
-        if not self.had_credential:
-            return _WITHOUT_CREDENTIAL
-        return _WITH_CREDENTIAL.format(file=self.credential_file, node=self.our_endpoint_id[:16])
+        presented = str(self.credential_file) if self.had_credential else None
+        return _aster.denial_hint(presented, self.our_endpoint_id)
 
 
 class DeniedByServer(Exception):  # noqa: N818 - never leaves the package

@@ -16,6 +16,7 @@ from aster.banner import BannerFacts, show_banner
 from aster.config import AsterConfig, endpoint_arguments, setting, settle_server, tell_warnings
 from aster.handlers import class_of, decorated, host
 from aster.health import HealthServer
+from aster.interceptors.auth import AuthInterceptor
 from aster.logging import configure_at_start
 from aster.node import HasNode
 from aster.registry.publisher import RegistryPublisher
@@ -23,7 +24,7 @@ from aster.service import ServiceInfo, ServiceSummary, service_info
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["AsterServer"]
 
 logger = logging.getLogger("aster.server")
+
+
+def _authenticates(interceptors: Iterable[Interceptor | type[Interceptor]]) -> bool:
+    """Tell whether one of them looks at credentials of its own."""
+    classes = (one if isinstance(one, type) else type(one) for one in interceptors)
+    return any(issubclass(one, AuthInterceptor) for one in classes)
 
 
 class AsterServer(ServesTrust, HasNode):
@@ -150,7 +157,6 @@ class AsterServer(ServesTrust, HasNode):
             configure_at_start(self._config)
             tell_warnings(self._config)
             manifests = check_manifest(infos)
-            self._warn_of_open_gate(infos)
             self._queue = self._host(infos, manifests)
         queue = self._queue
         try:
@@ -181,6 +187,7 @@ class AsterServer(ServesTrust, HasNode):
                 self._native.set_manifests(manifests)
             for target, info in zip(self._services, infos):
                 host(self._native, queue, target, info, self._interceptors)
+            self._warn_of_open_gate(infos)
         except BaseException:
             queue.close()
             self._native = self._make_native()
@@ -188,18 +195,10 @@ class AsterServer(ServesTrust, HasNode):
         return queue
 
     def _warn_of_open_gate(self, infos: list[ServiceInfo]) -> None:
-        if not self._native.is_open:
-            return
-        for info in infos:
-            guarded = info.requires is not None or any(method.requires for method in info.methods.values())
-            if not info.public and not guarded:
-                warnings.warn(
-                    f"Service '{info.name}' has no authorization configured and Gate 0 is disabled "
-                    "(allow_all_consumers=True). All consumers can call this service without authentication. "
-                    "Add @service(requires=...) or configure an auth interceptor for production use.",
-                    UserWarning,
-                    stacklevel=3,
-                )
+        everywhere = _authenticates(self._interceptors)
+        guarded = [info.name for info in infos if everywhere or _authenticates(info.interceptors)]
+        for text in self._native.start_report(guarded):
+            warnings.warn(text, UserWarning, stacklevel=4)
 
     def serve(self) -> asyncio.Task[None]:
         """Return the task that ends when the server does; always the same one. Cancelling it closes the server.

@@ -10,8 +10,13 @@ import {
   AsterConfig,
   AsterError,
   AsterServer,
+  AuthInterceptor,
   ConfigError,
+  Rpc,
   type ServerOptions,
+  Service,
+  f,
+  wireType,
 } from "@aster/rpc";
 import { local } from "./support.js";
 import { Vault, entryTable, folder, hexOf, keyOf, madeOf, nodeTable, trust } from "./trust-support.js";
@@ -190,4 +195,29 @@ for (const entry of gate.errors) {
 
 test("a TOML file that is missing is no configuration", (t) => {
   assert.throws(() => AsterConfig.fromFile(join(folder(t), "missing.toml")), { code: "ENOENT" });
+});
+
+test("an open gate warns of services that nothing guards", async (t) => {
+  const warnings: string[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning.message);
+  process.on("warning", listen);
+  t.after(() => process.off("warning", listen));
+  const query = wireType("gate/Query", { text: f.string() });
+  const declared = (name: string, options: object): object => {
+    const methods = { ask: Rpc({ request: query, response: query }) };
+    const made = Service({ name, methods, ...options })(
+      class {
+        ask(asked: object): object {
+          return asked;
+        }
+      } as never,
+    ) as new () => object;
+    return new made();
+  };
+  const services = [declared("Bare", {}), declared("Known", { public: true }), declared("Kept", { requires: "ops" })];
+  const guarded = declared("Guarded", { interceptors: [new AuthInterceptor({ validator: () => true })] });
+  const server = await AsterServer.start({ config: local(), services: [...services, guarded] });
+  await server.close();
+  const told = warnings.filter((text) => text.includes("has no authorization configured"));
+  assert.deepEqual(told.map((text) => text.split("'")[1]), ["Bare"]);
 });

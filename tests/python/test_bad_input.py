@@ -15,6 +15,7 @@ from aster import (
     AsterClient,
     AsterConfig,
     AsterServer,
+    AuthInterceptor,
     IrohConnectionError,
     IrohError,
     TrustDomainError,
@@ -227,3 +228,27 @@ async def test_warnings_of_an_open_gate():
     await server.close()
     async with AsterServer([Bare()], root_pubkey=ROOT):
         pass
+    # Who looks at credentials of its own needs no warning.
+    async with AsterServer([Bare()], interceptors=[AuthInterceptor(validator=bool)]):
+        pass
+
+
+@asynchronous
+async def test_a_closed_gate_tells_what_every_admitted_peer_may_call(caplog):
+    @service("Mixed")
+    class Mixed:
+        @aster.rpc
+        async def free(self, v: Num) -> Num:
+            return v
+
+        @aster.rpc(requires="ops")
+        async def kept(self, v: Num) -> Num:
+            return v
+
+    with caplog.at_level("INFO", "aster.server"):
+        async with AsterServer([Mixed()], root_pubkey=ROOT):
+            pass
+    told = [one.getMessage() for one in caplog.records if "every admitted peer may call" in one.getMessage()]
+    assert len(told) == 1
+    assert "Mixed.free" in str(caplog.text)
+    assert "Mixed.kept" not in caplog.text

@@ -1,4 +1,5 @@
 /** Errors that are no calls, and how failures of the native library become errors (`node-api.md` section 7). */
+import { native } from "./native.js";
 import { AsterError, RpcError } from "./rpc-error.js";
 import "./status-errors.js";
 import type { ErrorKind } from "./tables.js";
@@ -7,21 +8,6 @@ interface ErrorOptions {
   kind?: ErrorKind;
   cause?: unknown;
 }
-
-const WITHOUT_CREDENTIAL = `\
-consumer admission denied -- this server requires a credential.
-  - Get an enrollment credential file (.cred) from the server's operator.
-  - Then retry with: --rcan <path/to/file.cred>
-    (or set ASTER_ENROLLMENT_CREDENTIAL=<path> in the environment)`;
-const WITH_CREDENTIAL = `\
-consumer admission denied -- the server rejected your credential.
-  credential: {file}
-  your node:  {node}...
-  Common causes:
-    1. the credential has expired
-    2. the credential was issued to a DIFFERENT node
-    3. the server trusts another root key
-    4. the credential's role or capabilities do not fit`;
 
 /** The server refused admission; it never says why. Final: trying again with the same credential is of no use. */
 export class AdmissionDeniedError extends AsterError {
@@ -48,8 +34,7 @@ export class AdmissionDeniedError extends AsterError {
 
   /** Says what to do about it, in a few lines (`trust.md` section 14). */
   formatHint(): string {
-    if (!this.hadCredential) return WITHOUT_CREDENTIAL;
-    return WITH_CREDENTIAL.replace("{file}", () => this.credentialFile ?? "").replace("{node}", this.ourEndpointId.slice(0, 16));
+    return native().denialHint(this.hadCredential ? (this.credentialFile ?? "") : null, this.ourEndpointId);
   }
 }
 

@@ -85,6 +85,7 @@ export interface NativeTrustEngine {
 export interface NativeTrustModule {
   Peers: new (ttlMs?: number) => NativePeers;
   admissionRequest(credentialJson: string, iidToken: string): string;
+  denialHint(credential: string | null, endpointId: string): string;
   driftDefaults(env: Record<string, string>): NativeDrift;
   driftMedian(drift: NativeDrift, offsets: number[]): number | null;
   drifts(drift: NativeDrift, offset: number, median: number): boolean;

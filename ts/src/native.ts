@@ -106,6 +106,7 @@ export interface NativeServer {
   drain(op: number, graceMs: number | undefined): Error | undefined;
   close(op: number): Error | undefined;
   warnings(): string[];
+  startReport(guarded: string[]): string[];
   address(): string | Error;
   addrB64(): string | Error;
   endpointId(): string | Error;

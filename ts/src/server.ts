@@ -7,6 +7,7 @@ import { type Engine, checked, engine } from "./engine.js";
 import { InvalidStateError } from "./errors.js";
 import { Host, type ServiceInput, objectsOf } from "./handlers.js";
 import type { MeshEndpointHook } from "./hook.js";
+import { AuthInterceptor } from "./interceptors.js";
 import { checkLive } from "./manifest.js";
 import { ClockDriftConfig } from "./mesh.js";
 import type { LiveContract, NativeServer, NativeSettings } from "./native.js";
@@ -84,6 +85,7 @@ export class AsterServer implements AsyncDisposable {
   #markClosed: () => void = () => {};
   #starting: Promise<this> | undefined;
   #closing: Promise<void> | undefined;
+  readonly #guarded: string[];
   #running = false;
   #referenced = true;
 
@@ -98,6 +100,9 @@ export class AsterServer implements AsyncDisposable {
       const chain = Chain.of([...interceptors, ...info.interceptors]);
       return new Host(this.#engine, planOf(this.#engine.native, info), objects, chain);
     });
+    const authenticates = (one: Interceptor) => one instanceof AuthInterceptor;
+    const guards = found.filter(([info]) => [...interceptors, ...info.interceptors].some(authenticates));
+    this.#guarded = guards.map(([info]) => info.name);
     this.#live = hosts.map(({ plan: { info, native } }) => {
       return { service: info.name, version: info.version, contractId: native.contractId };
     });
@@ -144,7 +149,7 @@ export class AsterServer implements AsyncDisposable {
   async #start(): Promise<this> {
     const manifests = checkLive(resolve(".aster/manifest.json"), this.#live);
     if (manifests !== undefined) this.#native.setManifests(manifests);
-    for (const warning of this.#native.warnings()) process.emitWarning(warning, { type: "AsterWarning" });
+    for (const warning of [...this.#native.warnings(), ...this.#native.startReport(this.#guarded)]) process.emitWarning(warning, { type: "AsterWarning" });
     await this.#engine.operate((op) => this.#native.start(op));
     if (!this.#closing) {
       this.#running = true;

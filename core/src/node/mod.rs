@@ -36,6 +36,7 @@ mod publication;
 mod registry;
 mod server;
 mod shelf;
+mod start_report;
 mod storage;
 mod store;
 mod stream;

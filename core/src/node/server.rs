@@ -21,6 +21,7 @@ use crate::addr::NodeAddr;
 use crate::admission::{Gate, NonceStore, PeerName, Revoked};
 use crate::clock::SystemClock;
 use crate::config::{Config, NetworkConfig};
+use crate::engine::ServicePlan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::EndpointId;
 use crate::limits;
@@ -294,6 +295,11 @@ impl Server {
     /// Returns the public root key; in dev mode an ephemeral one.
     pub fn root_pubkey(&self) -> [u8; 32] {
         self.0.root_pubkey
+    }
+
+    /// Returns what is served.
+    pub(super) fn plans(&self) -> Vec<Arc<ServicePlan>> {
+        lock(&self.0.services).iter().map(|service| service.plan.clone()).collect()
     }
 
     /// Returns what the operator must be told about the gate, such as dev mode. It is logged, too.

@@ -9,6 +9,7 @@ mod delegated;
 mod draft;
 mod enrollment;
 mod gate;
+mod hint;
 mod iid;
 mod json;
 mod signature;
@@ -20,6 +21,7 @@ pub use credential::{Credential, CredentialKind, canonical_attributes, read_attr
 pub use delegated::{DelegatedGrant, DelegatedHello, DelegatedPolicy, ProofContext, delegated_canonical, proof_bytes};
 pub use enrollment::{Enrollment, EnrollmentKind, Offline};
 pub use gate::{GateDecision, GateFlag, decide_gate};
+pub use hint::denial_hint;
 pub use iid::{IidKeys, IidSettings};
 pub(crate) use json::parse as strict_json;
 pub use signature::Grant;
