@@ -144,6 +144,7 @@ def told_by(program: str, project: Path, services: list[Any]) -> Any:
     return json.loads(told)
 
 
+@pytest.mark.filterwarnings(UNGUARDED)
 def test_every_client_calls_every_method(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, "python")
     clients = [only_client(module) for module in imported(tmp_path, monkeypatch)[1].values()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import json
@@ -92,6 +91,10 @@ def ran(*command, cwd=None, env=None):
     return done.stdout
 
 
+# What a server of `implemented` services is right to warn of: their declarations say nothing about who may call.
+UNGUARDED = "ignore:Service .* has no authorization configured:UserWarning"
+
+
 def implemented(client):
     """Return a class of handlers for a generated client; every answer is the first value of its type."""
 
@@ -114,7 +117,7 @@ def implemented(client):
 
         return {"unary": once, "server_stream": stream, "client_stream": collect, "bidi_stream": each}[method.pattern]
 
-    info = dataclasses.replace(service_info(client), public=True)
+    info = service_info(client)
     members = {method.attribute: handler(method) for method in info.methods.values()}
     if info.scoped == "session":
         members["__init__"] = lambda self, peer: None

@@ -38,6 +38,7 @@ from generated_services import ODD, Everything, EverythingService, Tally
 from generated_support import (
     PACKAGE,
     ROOT,
+    UNGUARDED,
     every_vector,
     implemented,
     imported,
@@ -298,6 +299,7 @@ async def answers(method, call):
     return [answer async for answer in made]
 
 
+@pytest.mark.filterwarnings(UNGUARDED)
 @asynchronous
 async def test_every_client_calls_every_method(tmp_path, monkeypatch):
     texts = without_odd()
