@@ -20,6 +20,7 @@ from aster.contract import ContractManifest  # noqa: E402
 from generated_services import EverythingService, Tally  # noqa: E402
 from generated_support import (  # noqa: E402
     ROOT,
+    UNGUARDED,
     every_vector,
     implemented,
     imported,
